@@ -1,0 +1,40 @@
+package capsule
+
+import "time"
+
+// Host is one Docker host as its agent describes it. The record lives as long as the agent's lease: a host without a
+// living agent has no record and gets no new capsule.
+type Host struct {
+	// UUID is derived from the name and stable.
+	UUID string `json:"uuid"`
+	// Name is the configured name of the host, the engine's own by default.
+	Name             string            `json:"name"`
+	Address          string            `json:"address"`
+	Labels           map[string]string `json:"labels,omitempty"`
+	AvailabilityZone string            `json:"availabilityZone,omitempty"`
+
+	CPUs          int      `json:"cpus"`
+	MemoryBytes   int64    `json:"memoryBytes"`
+	DiskBytes     int64    `json:"diskBytes,omitempty"`
+	DiskFreeBytes int64    `json:"diskFreeBytes,omitempty"`
+	Architecture  string   `json:"architecture"`
+	OSType        string   `json:"osType"`
+	OS            string   `json:"os"`
+	KernelVersion string   `json:"kernelVersion"`
+	EngineVersion string   `json:"engineVersion"`
+	EngineName    string   `json:"engineName"`
+	Runtimes      []string `json:"runtimes,omitempty"`
+	CgroupVersion string   `json:"cgroupVersion,omitempty"`
+
+	// Up: the engine answers its agent. Reason says what it does not, and Since when.
+	Up     bool      `json:"up"`
+	Reason string    `json:"reason,omitempty"`
+	Since  time.Time `json:"since,omitzero"`
+	// Disabled hosts keep their capsules and get no new one.
+	Disabled bool `json:"disabled,omitempty"`
+	// SeenAt is when the engine last answered.
+	SeenAt time.Time `json:"seenAt,omitzero"`
+
+	// Revision is the store's, not part of the stored value.
+	Revision int64 `json:"revision,omitempty"`
+}

@@ -1,0 +1,173 @@
+package capsule
+
+import (
+	corev1 "k8s.io/api/core/v1"
+)
+
+// RestartPolicy says when a container that ended is started again.
+type RestartPolicy string
+
+// The restart policies of a capsule template (Zun: schemas/parameter_types.py, restart_policy).
+const (
+	RestartAlways    RestartPolicy = "Always"
+	RestartOnFailure RestartPolicy = "OnFailure"
+	RestartNever     RestartPolicy = "Never"
+)
+
+// DefaultGraceSeconds is how long containers get to stop when the template does not say: Zun's and Docker's 10 s.
+const DefaultGraceSeconds = 10
+
+// Spec is what was asked for: the template, normalised to one form. It does not change after creation.
+type Spec struct {
+	Name             string            `json:"name"`
+	Labels           map[string]string `json:"labels,omitempty"`
+	Annotations      map[string]string `json:"annotations,omitempty"`
+	AvailabilityZone string            `json:"availabilityZone,omitempty"`
+	RestartPolicy    RestartPolicy     `json:"restartPolicy"`
+	InitContainers   []ContainerSpec   `json:"initContainers,omitempty"`
+	Containers       []ContainerSpec   `json:"containers"`
+	Volumes          []Volume          `json:"volumes,omitempty"`
+
+	// TerminationGracePeriodSeconds nil means DefaultGraceSeconds.
+	TerminationGracePeriodSeconds *int64 `json:"terminationGracePeriodSeconds,omitempty"`
+	// ActiveDeadlineSeconds counts from Facts.StartedAt.
+	ActiveDeadlineSeconds *int64 `json:"activeDeadlineSeconds,omitempty"`
+
+	Hostname    string             `json:"hostname,omitempty"`
+	Subdomain   string             `json:"subdomain,omitempty"`
+	DNS         *DNS               `json:"dns,omitempty"`
+	HostAliases []corev1.HostAlias `json:"hostAliases,omitempty"`
+
+	HostNetwork           bool `json:"hostNetwork,omitempty"`
+	HostPID               bool `json:"hostPID,omitempty"`
+	HostIPC               bool `json:"hostIPC,omitempty"`
+	ShareProcessNamespace bool `json:"shareProcessNamespace,omitempty"`
+
+	SecurityContext *corev1.PodSecurityContext `json:"securityContext,omitempty"`
+	// Hash is the client's hash of what it translated into this spec; the server keeps and returns it.
+	Hash string `json:"hash,omitempty"`
+}
+
+// Grace is the grace period in seconds that a delete without one gets.
+func (s *Spec) Grace() int64 {
+	if s.TerminationGracePeriodSeconds != nil {
+		return *s.TerminationGracePeriodSeconds
+	}
+	return DefaultGraceSeconds
+}
+
+// DNS is what goes into the containers' resolv.conf; nil in the spec means the engine's default.
+type DNS struct {
+	Nameservers []string `json:"nameservers,omitempty"`
+	Searches    []string `json:"searches,omitempty"`
+	Options     []string `json:"options,omitempty"`
+}
+
+// ContainerSpec is one container of the spec. Names are unique in a capsule, init containers included.
+type ContainerSpec struct {
+	// UUID is given by the server at creation (Zun: every inner container has a row and a UUID of its own).
+	UUID            string            `json:"uuid,omitempty"`
+	Name            string            `json:"name"`
+	Image           string            `json:"image"`
+	ImagePullPolicy corev1.PullPolicy `json:"imagePullPolicy"`
+	// Command replaces the image's ENTRYPOINT, Args its CMD.
+	Command []string `json:"command,omitempty"`
+	Args    []string `json:"args,omitempty"`
+	WorkDir string   `json:"workDir,omitempty"`
+	Env     []EnvVar `json:"env,omitempty"`
+	Ports   []Port   `json:"ports,omitempty"`
+	// Resources: cpu, memory and ephemeral-storage as Kubernetes quantities; Zun's memory number means MiB and is
+	// normalised on the way in.
+	Resources    corev1.ResourceRequirements `json:"resources,omitzero"`
+	VolumeMounts []corev1.VolumeMount        `json:"volumeMounts,omitempty"`
+
+	LivenessProbe   *corev1.Probe           `json:"livenessProbe,omitempty"`
+	ReadinessProbe  *corev1.Probe           `json:"readinessProbe,omitempty"`
+	StartupProbe    *corev1.Probe           `json:"startupProbe,omitempty"`
+	Lifecycle       *corev1.Lifecycle       `json:"lifecycle,omitempty"`
+	SecurityContext *corev1.SecurityContext `json:"securityContext,omitempty"`
+	// RestartPolicy Always on an init container makes it a sidecar.
+	RestartPolicy *corev1.ContainerRestartPolicy `json:"restartPolicy,omitempty"`
+
+	TerminationMessagePath   string                          `json:"terminationMessagePath,omitempty"`
+	TerminationMessagePolicy corev1.TerminationMessagePolicy `json:"terminationMessagePolicy,omitempty"`
+
+	Stdin     bool              `json:"stdin,omitempty"`
+	StdinOnce bool              `json:"stdinOnce,omitempty"`
+	TTY       bool              `json:"tty,omitempty"`
+	Labels    map[string]string `json:"labels,omitempty"`
+}
+
+// Reference names a value that is known only when the capsule has a host and a sandbox; the agent fills it in.
+type Reference string
+
+// The references an environment variable may have.
+const (
+	RefCapsuleAddress   Reference = "capsule.address"
+	RefCapsuleAddresses Reference = "capsule.addresses"
+	RefHostAddress      Reference = "host.address"
+	RefHostAddresses    Reference = "host.addresses"
+)
+
+// EnvVar is one variable. Value may refer to earlier variables as $(NAME), as in Kubernetes; $$ is a dollar.
+type EnvVar struct {
+	Name  string `json:"name"`
+	Value string `json:"value,omitempty"`
+	// Ref, when set, replaces Value.
+	Ref Reference `json:"ref,omitempty"`
+	// Literal: Value is final, $(NAME) in it stays as it is (a value that came from a ConfigMap or a Secret).
+	Literal bool `json:"literal,omitempty"`
+	// Sensitive values are shown to nobody: views print "***".
+	Sensitive bool `json:"sensitive,omitempty"`
+}
+
+// Port is a port that a container listens on.
+type Port struct {
+	Name          string          `json:"name,omitempty"`
+	ContainerPort int32           `json:"containerPort"`
+	HostPort      int32           `json:"hostPort,omitempty"`
+	HostIP        string          `json:"hostIP,omitempty"`
+	Protocol      corev1.Protocol `json:"protocol,omitempty"`
+}
+
+// Volume is a named volume with exactly one source.
+type Volume struct {
+	Name     string                       `json:"name"`
+	EmptyDir *corev1.EmptyDirVolumeSource `json:"emptyDir,omitempty"`
+	HostPath *corev1.HostPathVolumeSource `json:"hostPath,omitempty"`
+	Files    *FilesVolume                 `json:"files,omitempty"`
+}
+
+// FilesVolume is a volume whose content came with the template: what a ConfigMap, a Secret, a projected volume or the
+// downward API was at that moment.
+type FilesVolume struct {
+	// Items are the files, paths unique.
+	Items []File `json:"items"`
+	// Sensitive content lives on tmpfs only and is shown to nobody.
+	Sensitive bool `json:"sensitive,omitempty"`
+}
+
+// File is one file of a FilesVolume.
+type File struct {
+	// Path is relative to the volume, cleaned, without "..".
+	Path string `json:"path"`
+	// Content is base64 in JSON.
+	Content []byte `json:"content"`
+	// Mode is the permission bits, 0644 when 0.
+	Mode int32 `json:"mode,omitempty"`
+}
+
+// Container returns the spec of the container called name and whether it is an init container, or nil.
+func (s *Spec) Container(name string) (c *ContainerSpec, init bool) {
+	for i := range s.Containers {
+		if s.Containers[i].Name == name {
+			return &s.Containers[i], false
+		}
+	}
+	for i := range s.InitContainers {
+		if s.InitContainers[i].Name == name {
+			return &s.InitContainers[i], true
+		}
+	}
+	return nil, false
+}
