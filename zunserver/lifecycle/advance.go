@@ -1,0 +1,194 @@
+package lifecycle
+
+import (
+	"fmt"
+	"time"
+
+	"github.com/capsulet/capsulet/zunserver/capsule"
+)
+
+// Advance returns the facts of the capsule after what was observed now. It changes nothing of its arguments.
+// Advance of its own result and the same observation is the same facts: it may be called as often as one likes.
+func Advance(c *capsule.Capsule, o Observed, probes map[string]ProbeResult, now time.Time) capsule.Facts {
+	f := c.Facts
+	if f.StartedAt.IsZero() {
+		f.StartedAt = now
+	}
+	f.Sandbox = advanceSandbox(f.Sandbox, o)
+	if f.Sandbox.Ready {
+		f.Failure = nil
+	}
+	f.Failure = age(f.Failure, now)
+	old := c.Facts
+	f.Containers = make([]capsule.ContainerFacts, 0, len(c.Spec.InitContainers)+len(c.Spec.Containers))
+	for i := range c.Spec.InitContainers {
+		cs := &c.Spec.InitContainers[i]
+		f.Containers = append(f.Containers, advanceContainer(cs, true, old.Container(cs.Name), o, probes[cs.Name], now))
+	}
+	for i := range c.Spec.Containers {
+		cs := &c.Spec.Containers[i]
+		f.Containers = append(f.Containers, advanceContainer(cs, false, old.Container(cs.Name), o, probes[cs.Name], now))
+	}
+	if f.End == nil {
+		f.End = end(c, &f, o, now)
+	}
+	if c.Deletion != nil && f.StoppedAt.IsZero() && len(o.appsRunning()) == 0 {
+		f.StoppedAt = now
+	}
+	return f
+}
+
+// advanceSandbox takes over what the newest sandbox shows. The addresses of a sandbox that is gone stay: they were the
+// capsule's.
+func advanceSandbox(s capsule.Sandbox, o Observed) capsule.Sandbox {
+	i := o.sandbox()
+	if i == nil || i.State == capsule.StateCreated {
+		s.Ready = false
+		return s
+	}
+	s.ID, s.Attempt = i.ID, i.Attempt
+	s.Ready = i.State == capsule.StateRunning
+	s.StartedAt = i.StartedAt
+	if s.Ready {
+		s.Addresses, s.Network = i.Addresses, i.Network
+	}
+	return s
+}
+
+func advanceContainer(cs *capsule.ContainerSpec, init bool, old *capsule.ContainerFacts, o Observed,
+	probe ProbeResult, now time.Time,
+) capsule.ContainerFacts {
+	cf := capsule.ContainerFacts{Name: cs.Name, Init: init}
+	if old != nil {
+		cf = *old
+	}
+	for _, i := range backwards(o.of(cs.Name)) {
+		if i.ran() {
+			cf = take(cf, i, now)
+		}
+	}
+	cf.Run = lose(cf.Run, o.of(cs.Name), now)
+	running := cf.Run.State() == capsule.StateRunning
+	sawProbe := running && probe.ID == cf.Run.ID
+	if !running {
+		cf.Ready = init && !Sidecar(cs) && cf.Run.State() == capsule.StateExited && cf.Run.ExitCode == 0
+		cf.Started = false
+	} else if sawProbe {
+		cf.Started, cf.Ready = probe.Started, probe.Started && probe.Ready && (!init || Sidecar(cs))
+	}
+	cf.Failure = age(cf.Failure, now)
+	return cf
+}
+
+// take merges an instance that ran into the facts, oldest attempts first.
+func take(cf capsule.ContainerFacts, i *Instance, now time.Time) capsule.ContainerFacts {
+	switch {
+	case cf.Run != nil && i.Attempt < cf.Run.Attempt:
+		return cf // its time is over; what was seen of it stays
+	case cf.Run != nil && i.Attempt == cf.Run.Attempt && cf.Run.ID == i.ID && !cf.Run.FinishedAt.IsZero():
+		return cf // an end is final
+	}
+	run := runOf(i, now)
+	if cf.Run == nil || cf.Run.ID != i.ID {
+		if prev := cf.Run; prev != nil {
+			if prev.FinishedAt.IsZero() {
+				prev = lost(prev, now)
+			}
+			cf.BackOffSeconds = backOffAfter(cf.BackOffSeconds, prev, run)
+			cf.Last = prev
+		}
+		cf.Started, cf.Ready, cf.Failure = false, false, nil
+	}
+	cf.Run = run
+	return cf
+}
+
+func runOf(i *Instance, now time.Time) *capsule.Run {
+	r := &capsule.Run{
+		ID: i.ID, Attempt: i.Attempt, SandboxAttempt: i.SandboxAttempt, Image: i.Image, ImageID: i.ImageID,
+		CreatedAt: i.CreatedAt, StartedAt: i.StartedAt,
+	}
+	if i.State == capsule.StateExited {
+		r.FinishedAt, r.ExitCode, r.OOM, r.Error, r.Message = i.FinishedAt, i.ExitCode, i.OOM, i.Error, i.Message
+		if r.FinishedAt.IsZero() {
+			r.FinishedAt = now
+		}
+	}
+	return r
+}
+
+// lose marks a run that did not end as lost when the host does not show it any more.
+func lose(r *capsule.Run, shown []*Instance, now time.Time) *capsule.Run {
+	if r == nil || !r.FinishedAt.IsZero() {
+		return r
+	}
+	for _, i := range shown {
+		if i.ID == r.ID {
+			return r
+		}
+	}
+	return lost(r, now)
+}
+
+func lost(r *capsule.Run, now time.Time) *capsule.Run {
+	l := *r
+	l.FinishedAt, l.ExitCode, l.Lost = now, 137, true
+	return &l
+}
+
+// age turns a fresh failure into one that is backing off.
+func age(f *capsule.Failure, now time.Time) *capsule.Failure {
+	if f == nil || f.BackingOff || now.Before(f.At.Add(fresh)) {
+		return f
+	}
+	a := *f
+	a.BackingOff = true
+	return &a
+}
+
+// end says whether the server itself has to end the capsule now.
+func end(c *capsule.Capsule, f *capsule.Facts, o Observed, now time.Time) *capsule.End {
+	if c.Deletion != nil || Done(&capsule.Capsule{Spec: c.Spec, Facts: *f}) {
+		return nil
+	}
+	if at := deadline(&c.Spec, f); !at.IsZero() && !now.Before(at) {
+		return &capsule.End{
+			Reason: "DeadlineExceeded", At: now,
+			Message: fmt.Sprintf("active longer than the deadline of %d s", *c.Spec.ActiveDeadlineSeconds),
+		}
+	}
+	sandbox := o.sandbox()
+	gone := f.Sandbox.ID != "" && (sandbox == nil || sandbox.State == capsule.StateExited)
+	if gone && c.Spec.RestartPolicy == capsule.RestartNever && anyRan(&c.Spec, f) {
+		return &capsule.End{
+			Reason: "SandboxDied", At: now,
+			Message: "the sandbox of the capsule died and the restart policy is Never",
+		}
+	}
+	return nil
+}
+
+// deadline is when the capsule has been active for too long; zero if it may run for ever.
+func deadline(s *capsule.Spec, f *capsule.Facts) time.Time {
+	if s.ActiveDeadlineSeconds == nil || f.StartedAt.IsZero() {
+		return time.Time{}
+	}
+	return f.StartedAt.Add(time.Duration(*s.ActiveDeadlineSeconds) * time.Second)
+}
+
+func anyRan(s *capsule.Spec, f *capsule.Facts) bool {
+	for i := range s.Containers {
+		if cf := f.Container(s.Containers[i].Name); cf != nil && cf.Run != nil {
+			return true
+		}
+	}
+	return false
+}
+
+func backwards(is []*Instance) []*Instance {
+	r := make([]*Instance, 0, len(is))
+	for i := len(is) - 1; i >= 0; i-- {
+		r = append(r, is[i])
+	}
+	return r
+}
