@@ -90,6 +90,9 @@ type ContainerFacts struct {
 	// probe passes (or there is none and it is started).
 	Started bool `json:"started,omitempty"`
 	Ready   bool `json:"ready,omitempty"`
+	// ReadyAt is when Ready last changed (Kubernetes: the Ready condition's transition time, which a Deployment's
+	// minReadySeconds counts from).
+	ReadyAt time.Time `json:"readyAt,omitzero"`
 	// BackOffSeconds is how long after the end of Run the next attempt waits: 0, then 10 doubling to 300
 	// (kubelet: kuberuntime_manager.go doBackOff). It is 0 again after a run of more than ten minutes.
 	BackOffSeconds int64 `json:"backOffSeconds,omitempty"`
