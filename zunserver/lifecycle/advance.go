@@ -77,6 +77,9 @@ func advanceContainer(cs *capsule.ContainerSpec, init bool, old *capsule.Contain
 		cf.Started, cf.Ready = probe.Started, probe.Started && probe.Ready && (!init || Sidecar(cs))
 	}
 	cf.Failure = age(cf.Failure, now)
+	if was := old != nil && old.Ready; cf.Ready != was {
+		cf.ReadyAt = now
+	}
 	return cf
 }
 

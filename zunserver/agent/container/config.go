@@ -1,0 +1,226 @@
+package container
+
+import (
+	"fmt"
+	"path"
+	"strings"
+
+	corev1 "k8s.io/api/core/v1"
+
+	"github.com/containerd/errdefs"
+
+	"github.com/capsulet/capsulet/zunserver/capsule"
+	"github.com/capsulet/capsulet/zunserver/runtime"
+)
+
+// Place is what the host adds to a spec: everything here is known before a container is made.
+type Place struct {
+	Instance string
+	Refs     map[capsule.Reference]string
+	// Mounts gives the source of each volume by name.
+	Mounts map[string]runtime.Mount
+	// MemoryBytes is the host's, for the OOM score.
+	MemoryBytes int64
+}
+
+// Name is deterministic, so that the engine itself makes creation idempotent.
+func Name(c *capsule.Capsule, container string, attempt int) string {
+	short := make([]rune, 0, 40)
+	for _, r := range c.Spec.Name {
+		if !strings.ContainsRune("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789.-", r) {
+			r = '-'
+		}
+		if short = append(short, r); len(short) == 40 {
+			break
+		}
+	}
+	if container == "" {
+		return fmt.Sprintf("capsulet-sandbox_%s_%s_%d", string(short), c.UUID, attempt)
+	}
+	return fmt.Sprintf("capsulet_%s_%s_%s_%d", container, string(short), c.UUID, attempt)
+}
+
+// Sandbox is the container that holds the capsule's namespaces.
+func Sandbox(c *capsule.Capsule, p Place, attempt int) runtime.ContainerConfig {
+	s := &c.Spec
+	cfg := runtime.ContainerConfig{
+		Name: Name(c, "", attempt),
+		Identity: runtime.Identity{
+			Instance: p.Instance, Capsule: c.UUID, CapsuleName: s.Name, Attempt: attempt, SandboxAttempt: attempt,
+		},
+		Hostname:  hostname(s),
+		DNS:       s.DNS,
+		HostPID:   s.HostPID,
+		HostIPC:   s.HostIPC,
+		Resources: runtime.Resources{CPUShares: 2},
+	}
+	if s.HostNetwork {
+		cfg.Network, cfg.Hostname = "host", ""
+	}
+	if s.SecurityContext != nil && len(s.SecurityContext.Sysctls) > 0 {
+		cfg.Sysctls = map[string]string{}
+		for _, y := range s.SecurityContext.Sysctls {
+			cfg.Sysctls[y.Name] = y.Value
+		}
+	}
+	for i := range s.Containers {
+		cfg.Ports = append(cfg.Ports, ports(s, &s.Containers[i])...)
+	}
+	for i := range s.InitContainers {
+		cfg.Ports = append(cfg.Ports, ports(s, &s.InitContainers[i])...)
+	}
+	return cfg
+}
+
+// hostname is the capsule's name, cut to what a host name may be, unless the spec names one.
+func hostname(s *capsule.Spec) string {
+	h := s.Hostname
+	if h == "" {
+		h = strings.Map(func(r rune) rune {
+			if r == '_' {
+				return '-'
+			}
+			return r
+		}, s.Name)
+	}
+	if len(h) > 63 {
+		h = strings.TrimRight(h[:63], "-.")
+	}
+	return h
+}
+
+func ports(s *capsule.Spec, cs *capsule.ContainerSpec) []runtime.PortMapping {
+	var ms []runtime.PortMapping
+	for _, p := range cs.Ports {
+		if p.HostPort == 0 || s.HostNetwork {
+			continue
+		}
+		protocol := strings.ToLower(string(p.Protocol))
+		if protocol == "" {
+			protocol = "tcp"
+		}
+		ms = append(ms, runtime.PortMapping{
+			ContainerPort: p.ContainerPort, HostPort: p.HostPort, HostIP: p.HostIP, Protocol: protocol,
+		})
+	}
+	return ms
+}
+
+// Config is one container of the capsule in the sandbox given. Its errors are of the class InvalidArgument: the
+// container cannot be made as asked (Kubernetes: CreateContainerConfigError).
+func Config(c *capsule.Capsule, cs *capsule.ContainerSpec, img runtime.Image, p Place,
+	id runtime.Identity, sandboxID string,
+) (runtime.ContainerConfig, error) {
+	env, values, err := environment(cs, p.Refs)
+	if err != nil {
+		return runtime.ContainerConfig{}, fmt.Errorf("%w: %w", errdefs.ErrInvalidArgument, err)
+	}
+	mounts, err := containerMounts(cs, p, values)
+	if err != nil {
+		return runtime.ContainerConfig{}, fmt.Errorf("%w: %w", errdefs.ErrInvalidArgument, err)
+	}
+	security, err := securityOf(&c.Spec, cs, img)
+	if err != nil {
+		return runtime.ContainerConfig{}, fmt.Errorf("%w: %w", errdefs.ErrInvalidArgument, err)
+	}
+	score := oomScore(&c.Spec, cs, p.MemoryBytes)
+	labels := map[string]string{}
+	for k, v := range cs.Labels {
+		labels[k] = v
+	}
+	return runtime.ContainerConfig{
+		Name: Name(c, cs.Name, id.Attempt), Identity: id, Labels: labels,
+		Image:   cs.Image,
+		Command: expandAll(cs.Command, values), Args: expandAll(cs.Args, values),
+		WorkDir: cs.WorkDir, Env: env,
+		Sandbox: sandboxID, SharePID: c.Spec.ShareProcessNamespace, HostPID: c.Spec.HostPID,
+		HostIPC:   c.Spec.HostIPC,
+		Mounts:    mounts,
+		Resources: resources(cs), OOMScoreAdj: &score, Security: security,
+		Stdin: cs.Stdin, StdinOnce: cs.StdinOnce, TTY: cs.TTY,
+	}, nil
+}
+
+func containerMounts(cs *capsule.ContainerSpec, p Place, values map[string]string) ([]runtime.Mount, error) {
+	var ms []runtime.Mount
+	for _, vm := range cs.VolumeMounts {
+		m, ok := p.Mounts[vm.Name]
+		if !ok {
+			return nil, fmt.Errorf("volume mount %q names a volume that is not there", vm.Name)
+		}
+		sub := vm.SubPath
+		if vm.SubPathExpr != "" {
+			sub = expand(vm.SubPathExpr, values)
+		}
+		if sub != "" {
+			return nil, fmt.Errorf("volume mount %q: subPath is not supported yet", vm.Name)
+		}
+		m.Target = path.Clean(vm.MountPath)
+		m.ReadOnly = m.ReadOnly || vm.ReadOnly
+		if vm.MountPropagation != nil {
+			m.Propagation = map[corev1.MountPropagationMode]string{
+				corev1.MountPropagationHostToContainer: "rslave",
+				corev1.MountPropagationBidirectional:   "rshared",
+			}[*vm.MountPropagation]
+		}
+		ms = append(ms, m)
+	}
+	return ms, nil
+}
+
+// resources are the cgroup limits as the kubelet computes them (pkg/kubelet/cm/helpers_linux.go).
+func resources(cs *capsule.ContainerSpec) runtime.Resources {
+	const period = 100_000
+	r := runtime.Resources{CPUShares: 2}
+	request, limit := cs.Resources.Requests, cs.Resources.Limits
+	cpu := request.Cpu().MilliValue()
+	if _, ok := request[corev1.ResourceCPU]; !ok {
+		cpu = limit.Cpu().MilliValue()
+	}
+	if cpu > 0 {
+		r.CPUShares = min(max(cpu*1024/1000, 2), 262144)
+	}
+	if l := limit.Cpu().MilliValue(); l > 0 {
+		r.CPUPeriodMicros, r.CPUQuotaMicros = period, max(l*period/1000, 1000)
+	}
+	r.MemoryBytes = limit.Memory().Value()
+	r.MemorySwapBytes = r.MemoryBytes
+	return r
+}
+
+// oomScore is the kubelet's (pkg/kubelet/qos/policy.go): the more a container asks for, the later it is killed.
+func oomScore(s *capsule.Spec, cs *capsule.ContainerSpec, memoryBytes int64) int {
+	switch qos(s) {
+	case corev1.PodQOSGuaranteed:
+		return -997
+	case corev1.PodQOSBestEffort:
+		return 1000
+	}
+	if memoryBytes <= 0 {
+		return 999
+	}
+	score := 1000 - 1000*cs.Resources.Requests.Memory().Value()/memoryBytes
+	return int(min(max(score, 3), 999))
+}
+
+// qos is the class of the capsule by Kubernetes' rules (core/v1 helper/qos).
+func qos(s *capsule.Spec) corev1.PodQOSClass {
+	asked, guaranteed := false, true
+	all := append(append([]capsule.ContainerSpec{}, s.Containers...), s.InitContainers...)
+	for i := range all {
+		for _, res := range []corev1.ResourceName{corev1.ResourceCPU, corev1.ResourceMemory} {
+			request, limit := all[i].Resources.Requests[res], all[i].Resources.Limits[res]
+			asked = asked || !request.IsZero() || !limit.IsZero()
+			same := request.IsZero() || request.Cmp(limit) == 0
+			guaranteed = guaranteed && !limit.IsZero() && same
+		}
+	}
+	switch {
+	case !asked:
+		return corev1.PodQOSBestEffort
+	case guaranteed:
+		return corev1.PodQOSGuaranteed
+	default:
+		return corev1.PodQOSBurstable
+	}
+}

@@ -1,0 +1,27 @@
+// Package agent brings the capsules claimed for one container host to what their specs ask for, and reports what it
+// sees. There is one agent for each host, a part of the server process; nothing is installed on the host.
+//
+//	store ──list+watch──► feed ──► worker (one goroutine for each capsule) ──► executor ──► runtime.Host
+//	  ▲                              │  Advance → write facts → Decide → start actions         │
+//	  └──────────── facts ───────────┘        ▲                ▲                                │
+//	                                          │ wake           │ results                        │
+//	runtime events, relist ──► observer ──────┘                └────────────────────────────────┘
+//	probe workers ────────────────────────────┘
+//
+// # Who writes what
+//
+// The agent is the only writer of Facts of the capsules that are claimed for its host, and it is the only one that
+// removes a record: last, when nothing of the capsule is left. It holds the host's election in the store while it
+// works; when it loses it, it stops working and leaves every container as it is.
+//
+// # Level, not edge
+//
+// An event of the engine, a change in the store, a probe's result and a timer all mean the same: look again. The
+// observer lists everything each time the event stream is opened and every half minute besides. An action's result is
+// an observation like any other. While the engine does not answer, nothing is decided and nothing counts as failed.
+//
+// # Stopping
+//
+// When the context of Run ends, actions under way are abandoned and containers stay as they are; the next start
+// observes and goes on. Only a deletion stops containers.
+package agent

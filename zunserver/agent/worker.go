@@ -1,0 +1,304 @@
+package agent
+
+import (
+	"context"
+	"errors"
+	"sync"
+	"time"
+
+	"github.com/containerd/errdefs"
+	"github.com/sirupsen/logrus"
+
+	"github.com/capsulet/capsulet/zunserver/capsule"
+	"github.com/capsulet/capsulet/zunserver/lifecycle"
+	"github.com/capsulet/capsulet/zunserver/probe"
+	"github.com/capsulet/capsulet/zunserver/runtime"
+)
+
+// worker owns one capsule of the host. Its goroutine is the only one that decides for it; actions run beside it and
+// come back as results.
+type worker struct {
+	a      *Agent
+	log    *logrus.Entry
+	cancel context.CancelFunc
+	done   chan struct{}
+	woken  chan struct{}
+
+	mu     sync.Mutex
+	latest *capsule.Capsule // from the store; the newest revision
+
+	// The goroutine's own.
+	c        *capsule.Capsule
+	mounts   map[string]runtime.Mount // nil until volumes are prepared
+	flying   map[string]*flight
+	results  chan result
+	failures map[string]*note // by container, "" for the sandbox and volumes
+}
+
+// flight is an action under way.
+type flight struct {
+	action lifecycle.Action
+	cancel context.CancelFunc
+}
+
+// result is what became of an action.
+type result struct {
+	action lifecycle.Action
+	note   *note // why it failed, nil if it did not
+	mounts map[string]runtime.Mount
+	// cleared: the operation succeeded, an earlier failure of its kind is over.
+	cleared bool
+}
+
+// note is a failure to be written into the facts.
+type note struct {
+	kind            capsule.FailureKind
+	reason, message string
+	clear           bool
+}
+
+func newWorker(a *Agent, c *capsule.Capsule) *worker {
+	return &worker{
+		a: a, log: a.log.WithFields(logrus.Fields{"capsule": c.UUID, "name": c.Spec.Name}),
+		done: make(chan struct{}), woken: make(chan struct{}, 1), results: make(chan result),
+		flying: map[string]*flight{}, failures: map[string]*note{},
+	}
+}
+
+// offer hands over a newer record.
+func (w *worker) offer(c *capsule.Capsule) {
+	w.mu.Lock()
+	if w.latest == nil || c.Revision > w.latest.Revision {
+		w.latest = c
+	}
+	w.mu.Unlock()
+	w.wake()
+}
+
+func (w *worker) wake() {
+	select {
+	case w.woken <- struct{}{}:
+	default:
+	}
+}
+
+// stop ends the worker; actions under way are abandoned.
+func (w *worker) stop() {
+	w.cancel()
+	<-w.done
+}
+
+func (w *worker) run(ctx context.Context) {
+	defer close(w.done)
+	defer w.cancel()
+	var flights sync.WaitGroup
+	defer flights.Wait()
+	defer w.a.probes.Sync(ctx, w.uuid(), nil)
+	timer := time.NewTimer(0)
+	defer timer.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			w.drain(&flights)
+			return
+		case r := <-w.results:
+			w.land(r)
+		case <-w.woken:
+		case <-timer.C:
+		}
+		for more := true; more; { // several results at once are one look
+			select {
+			case r := <-w.results:
+				w.land(r)
+			default:
+				more = false
+			}
+		}
+		if at := w.step(ctx, &flights); !at.IsZero() {
+			timer.Reset(max(time.Until(at), time.Millisecond))
+		}
+	}
+}
+
+// drain lets the actions under way come back after the end.
+func (w *worker) drain(flights *sync.WaitGroup) {
+	for _, f := range w.flying {
+		f.cancel()
+	}
+	landed := make(chan struct{})
+	go func() { flights.Wait(); close(landed) }()
+	for {
+		select {
+		case <-w.results:
+		case <-landed:
+			return
+		}
+	}
+}
+
+func (w *worker) uuid() string {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if w.latest == nil {
+		return ""
+	}
+	return w.latest.UUID
+}
+
+// step looks once: facts, then actions. It returns when to look again at the latest.
+func (w *worker) step(ctx context.Context, flights *sync.WaitGroup) time.Time {
+	w.mu.Lock()
+	if w.c == nil || w.latest.Revision > w.c.Revision {
+		w.c = w.latest
+	}
+	w.mu.Unlock()
+	if !w.a.isUp() || !w.a.obs.ready() {
+		return time.Time{} // the host's return wakes everybody
+	}
+	now := time.Now()
+	seen := lifecycle.Observed{Instances: w.a.obs.instances(w.c.UUID), VolumesReady: w.mounts != nil}
+	w.syncProbes(ctx, seen)
+	probes := w.a.probeResults(w.c.UUID)
+	c, err := w.writeFacts(ctx, seen, probes, now)
+	if err != nil {
+		if errdefs.IsNotFound(err) || errdefs.IsFailedPrecondition(err) || ctx.Err() != nil {
+			return time.Time{} // not ours any more: the feed will say so
+		}
+		w.log.WithError(err).Warn("Cannot write facts, trying again")
+		return now.Add(time.Second)
+	}
+	w.c = c
+	plan := lifecycle.Decide(w.c, seen, probes, now)
+	for _, act := range plan.Actions {
+		w.launch(ctx, flights, act)
+	}
+	w.abandon()
+	return plan.WakeAt
+}
+
+// writeFacts stores what was seen, if it is news.
+func (w *worker) writeFacts(ctx context.Context, seen lifecycle.Observed, probes map[string]lifecycle.ProbeResult,
+	now time.Time,
+) (*capsule.Capsule, error) {
+	ctx, cancel := context.WithTimeout(ctx, 10*time.Second)
+	defer cancel()
+	c, err := w.a.cfg.Store.UpdateFacts(ctx, w.c.UUID, w.a.cfg.Name, func(f *capsule.Facts) {
+		current := *w.c
+		current.Facts = *f
+		*f = lifecycle.Advance(&current, seen, probes, now)
+		f.HostAddress = w.a.cfg.Address
+		if w.c.Spec.HostNetwork && f.Sandbox.Ready {
+			f.Sandbox.Addresses = []string{w.a.cfg.Address}
+		}
+		for name, n := range w.failures {
+			n.apply(f, name, now)
+		}
+	})
+	if err == nil {
+		clear(w.failures)
+	}
+	return c, err
+}
+
+// apply puts the note where it belongs.
+func (n *note) apply(f *capsule.Facts, name string, now time.Time) {
+	where := &f.Failure
+	if name != "" {
+		cf := f.Container(name)
+		if cf == nil {
+			return
+		}
+		where = &cf.Failure
+	}
+	if n.clear {
+		*where = nil
+		return
+	}
+	*where = lifecycle.Fail(*where, n.kind, n.reason, n.message, now)
+}
+
+// launch starts an action unless one with its key is under way.
+func (w *worker) launch(ctx context.Context, flights *sync.WaitGroup, act lifecycle.Action) {
+	if f := w.flying[act.Key()]; f != nil {
+		sooner := act.Op == lifecycle.Stop && f.action.Op == lifecycle.Stop && act.Deadline.Before(f.action.Deadline)
+		if sooner {
+			f.cancel() // it comes back and is asked again with less time
+		}
+		return
+	}
+	w.log.WithFields(logrus.Fields{"action": act.Op, "container": act.Container, "attempt": act.Attempt, "cause": act.Cause}).
+		Debug("Acting")
+	ctx, cancel := context.WithCancel(ctx)
+	w.flying[act.Key()] = &flight{action: act, cancel: cancel}
+	c, mounts := w.c, w.mounts
+	flights.Go(func() {
+		defer cancel()
+		r := w.a.execute(ctx, c, mounts, act)
+		r.action = act
+		w.results <- r
+	})
+}
+
+// abandon cancels the making of what is not wanted any more.
+func (w *worker) abandon() {
+	if w.c.Deletion == nil && w.c.Facts.End == nil {
+		return
+	}
+	for _, f := range w.flying {
+		if f.action.Op == lifecycle.Create {
+			f.cancel()
+		}
+	}
+}
+
+// land takes in what became of an action.
+func (w *worker) land(r result) {
+	delete(w.flying, r.action.Key())
+	if r.mounts != nil {
+		w.mounts = r.mounts
+	}
+	switch {
+	case r.note != nil:
+		w.failures[r.action.Container] = r.note
+		w.log.WithFields(logrus.Fields{
+			"action": r.action.Op, "container": r.action.Container, "cause": r.action.Cause, "reason": r.note.message,
+		}).Warn("Action failed, it will be tried again")
+	case r.cleared:
+		w.failures[r.action.Container] = &note{clear: true}
+	}
+}
+
+// syncProbes gives every running container its probes.
+func (w *worker) syncProbes(ctx context.Context, seen lifecycle.Observed) {
+	var targets []probe.Target
+	if w.c.Deletion == nil && w.c.Facts.End == nil {
+		address := "127.0.0.1"
+		if s := w.c.Facts.Sandbox; !w.c.Spec.HostNetwork && len(s.Addresses) > 0 {
+			address = s.Addresses[0]
+		}
+		for _, i := range seen.Instances {
+			if i.Container == "" {
+				if !w.c.Spec.HostNetwork && i.State == capsule.StateRunning && len(i.Addresses) > 0 {
+					address = i.Addresses[0]
+				}
+				continue
+			}
+			cs, init := w.c.Spec.Container(i.Container)
+			if i.State != capsule.StateRunning || cs == nil || (init && !lifecycle.Sidecar(cs)) {
+				continue
+			}
+			targets = append(targets, probe.Target{
+				Capsule: w.c.UUID, Container: i.Container, ID: i.ID, Spec: cs, Address: address, StartedAt: i.StartedAt,
+			})
+		}
+	}
+	w.a.probes.Sync(ctx, w.c.UUID, targets)
+}
+
+// noteOf turns an error into a failure of the kind given, or nil when the host, not the capsule, is to blame.
+func noteOf(kind capsule.FailureKind, err error) *note {
+	if errors.Is(err, context.Canceled) {
+		return nil
+	}
+	return &note{kind: kind, message: err.Error()}
+}

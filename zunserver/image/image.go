@@ -1,0 +1,84 @@
+// Package image makes sure that an image is on its host before a container is made of it: pull policies, and one pull at
+// a time for each image of a host, whoever asks for it.
+package image
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"github.com/containerd/errdefs"
+	"golang.org/x/sync/singleflight"
+	corev1 "k8s.io/api/core/v1"
+
+	"github.com/capsulet/capsulet/zunserver/runtime"
+)
+
+// pullDeadline bounds one pull; a slow registry makes it fail and be tried again, with what came already kept.
+const pullDeadline = 15 * time.Minute
+
+// The reasons of failures that Kubernetes has its own words for (pkg/kubelet/images/types.go).
+const (
+	ReasonNeverPull   = "ErrImageNeverPull"
+	ReasonInvalidName = "InvalidImageName"
+)
+
+// Error is why an image is not there.
+type Error struct {
+	// Reason is one of the constants above, or empty for a pull that failed.
+	Reason string
+	Err    error
+}
+
+func (e *Error) Error() string { return e.Err.Error() }
+
+// Unwrap returns the cause with its class.
+func (e *Error) Unwrap() error { return e.Err }
+
+// Puller serves one host. It is safe for concurrent use.
+type Puller struct {
+	images runtime.Images
+	flight singleflight.Group
+}
+
+// NewPuller returns the puller of a host.
+func NewPuller(images runtime.Images) *Puller { return &Puller{images: images} }
+
+// Ensure returns the image, pulled if the policy asks for it. Its error is an *Error or of the class Unavailable when
+// the host does not answer. A caller that gives up leaves the pull to the others who wait for it.
+func (p *Puller) Ensure(ctx context.Context, ref string, policy corev1.PullPolicy) (runtime.Image, error) {
+	if policy != corev1.PullAlways {
+		img, err := p.images.Image(ctx, ref)
+		switch {
+		case err == nil:
+			return img, nil
+		case errdefs.IsInvalidArgument(err):
+			return img, &Error{Reason: ReasonInvalidName, Err: fmt.Errorf("image name %q: %w", ref, err)}
+		case !errdefs.IsNotFound(err):
+			return img, fmt.Errorf("looking for image %s: %w", ref, err)
+		case policy == corev1.PullNever:
+			return img, &Error{
+				Reason: ReasonNeverPull,
+				Err:    fmt.Errorf("container image %q is not present with pull policy of Never: %w", ref, err),
+			}
+		}
+	}
+	done := p.flight.DoChan(ref, func() (any, error) {
+		pulling, cancel := context.WithTimeout(context.WithoutCancel(ctx), pullDeadline)
+		defer cancel()
+		return p.images.Pull(pulling, ref, nil, nil)
+	})
+	select {
+	case <-ctx.Done():
+		return runtime.Image{}, ctx.Err()
+	case r := <-done:
+		if r.Err == nil {
+			return r.Val.(runtime.Image), nil
+		}
+		reason := ""
+		if errdefs.IsInvalidArgument(r.Err) {
+			reason = ReasonInvalidName
+		}
+		return runtime.Image{}, &Error{Reason: reason, Err: fmt.Errorf("failed to pull image %q: %w", ref, r.Err)}
+	}
+}

@@ -1,0 +1,215 @@
+package probe
+
+import (
+	"context"
+	"fmt"
+	"net/http"
+	"sync"
+	"time"
+
+	corev1 "k8s.io/api/core/v1"
+
+	"github.com/capsulet/capsulet/zunserver/capsule"
+)
+
+// Target is one run of a container.
+type Target struct {
+	Capsule   string // UUID
+	Container string
+	ID        string
+	Spec      *capsule.ContainerSpec
+	// Address is where the capsule is dialled.
+	Address   string
+	StartedAt time.Time
+}
+
+// Result is what the probes say of one run.
+type Result struct {
+	ID             string
+	Started, Ready bool
+	// Unhealthy says why the container has to be killed; empty while it is healthy.
+	Unhealthy    string
+	GraceSeconds *int64
+}
+
+// Config is what a Set needs.
+type Config struct {
+	Exec ExecFunc
+	// Wake is called, from any goroutine, when a result of the capsule changed.
+	Wake func(capsule string)
+	// MaxExecs is the number of exec probes at a time; 8 when zero. An exec costs the engine about 50 ms of CPU.
+	MaxExecs int
+}
+
+// Set runs the probes of one host. It is safe for concurrent use.
+type Set struct {
+	cfg   Config
+	http  *http.Client
+	execs chan struct{}
+
+	mu      sync.Mutex
+	runs    map[string]map[string]*run // capsule, container
+	workers sync.WaitGroup
+}
+
+// New returns a Set without workers.
+func New(cfg Config) *Set {
+	if cfg.MaxExecs == 0 {
+		cfg.MaxExecs = 8
+	}
+	return &Set{
+		cfg: cfg, http: newHTTPClient(), execs: make(chan struct{}, cfg.MaxExecs),
+		runs: map[string]map[string]*run{},
+	}
+}
+
+// run is one probed run of a container.
+type run struct {
+	target Target
+	cancel context.CancelFunc
+	// started is closed when the start-up probe has passed.
+	started chan struct{}
+	mu      sync.Mutex
+	result  Result
+}
+
+// Sync makes the workers of a capsule those of the targets; workers of other runs end. Workers end with ctx at the
+// latest.
+func (s *Set) Sync(ctx context.Context, capsule string, targets []Target) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	have := s.runs[capsule]
+	want := make(map[string]*run, len(targets))
+	for _, t := range targets {
+		if r, ok := have[t.Container]; ok && r.target.ID == t.ID {
+			want[t.Container] = r
+			continue
+		}
+		want[t.Container] = s.start(ctx, t)
+	}
+	for name, r := range have {
+		if want[name] != r {
+			r.cancel()
+		}
+	}
+	if len(want) == 0 {
+		delete(s.runs, capsule)
+		return
+	}
+	s.runs[capsule] = want
+}
+
+// Results returns what is known of the capsule's runs, by container.
+func (s *Set) Results(capsule string) map[string]Result {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	rs := make(map[string]Result, len(s.runs[capsule]))
+	for name, r := range s.runs[capsule] {
+		r.mu.Lock()
+		rs[name] = r.result
+		r.mu.Unlock()
+	}
+	return rs
+}
+
+// Wait returns when every worker has ended, after the context of Sync did.
+func (s *Set) Wait() { s.workers.Wait() }
+
+func (s *Set) start(ctx context.Context, t Target) *run {
+	ctx, cancel := context.WithCancel(ctx)
+	r := &run{target: t, cancel: cancel, started: make(chan struct{})}
+	r.result = Result{ID: t.ID, Started: t.Spec.StartupProbe == nil, Ready: t.Spec.ReadinessProbe == nil}
+	if r.result.Started {
+		close(r.started)
+	}
+	for kind, p := range map[Kind]*corev1.Probe{
+		Startup: t.Spec.StartupProbe, Liveness: t.Spec.LivenessProbe, Readiness: t.Spec.ReadinessProbe,
+	} {
+		if p != nil {
+			s.workers.Go(func() { s.work(ctx, r, kind, p) })
+		}
+	}
+	return r
+}
+
+// work runs one probe of one run until its verdict is final or ctx ends.
+func (s *Set) work(ctx context.Context, r *run, kind Kind, p *corev1.Probe) {
+	if kind != Startup {
+		select {
+		case <-r.started:
+		case <-ctx.Done():
+			return
+		}
+	}
+	if !sleep(ctx, time.Until(r.target.StartedAt.Add(seconds(p.InitialDelaySeconds)))) {
+		return
+	}
+	period := max(seconds(p.PeriodSeconds), time.Second)
+	early := 50 * time.Millisecond
+	eager := kind != Liveness && p.Exec == nil
+	st := newState(kind)
+	counted := time.Now()
+	for first := true; ; first = false {
+		began := time.Now()
+		once, cancel := context.WithTimeout(ctx, max(seconds(p.TimeoutSeconds), time.Second))
+		err := s.check(once, r.target, p.ProbeHandler)
+		cancel()
+		if ctx.Err() != nil {
+			return
+		}
+		if counts := err == nil || !eager || first || began.Sub(counted) >= period; counts {
+			counted = began
+			st = st.next(err == nil, p.SuccessThreshold, p.FailureThreshold)
+			if s.report(r, kind, st, p, err) {
+				return
+			}
+		}
+		wait := period - time.Since(began)
+		if eager = eager && err != nil && !st.good; eager {
+			wait, early = min(wait, early), min(2*early, period)
+		}
+		if !sleep(ctx, wait) {
+			return
+		}
+	}
+}
+
+// report puts the state into the run's result; it is true when the worker has nothing more to say.
+func (s *Set) report(r *run, kind Kind, st state, p *corev1.Probe, err error) bool {
+	r.mu.Lock()
+	before, final := r.result, false
+	switch {
+	case st.fatal(p.FailureThreshold):
+		r.result.Unhealthy = fmt.Sprintf("%s probe failed: %v", kind, err)
+		r.result.GraceSeconds = p.TerminationGracePeriodSeconds
+		final = true
+	case kind == Startup && st.good && !r.result.Started:
+		r.result.Started, final = true, true
+		close(r.started)
+	case kind == Readiness:
+		r.result.Ready = st.good
+	}
+	changed := r.result != before
+	r.mu.Unlock()
+	if changed {
+		s.cfg.Wake(r.target.Capsule)
+	}
+	return final
+}
+
+func seconds(n int32) time.Duration { return time.Duration(n) * time.Second }
+
+// sleep waits; it is false when ctx ended first.
+func sleep(ctx context.Context, d time.Duration) bool {
+	if d <= 0 {
+		return ctx.Err() == nil
+	}
+	t := time.NewTimer(d)
+	defer t.Stop()
+	select {
+	case <-t.C:
+		return true
+	case <-ctx.Done():
+		return false
+	}
+}

@@ -1,0 +1,122 @@
+package volume
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+
+	"github.com/containerd/errdefs"
+	"golang.org/x/sys/unix"
+
+	"github.com/capsulet/capsulet/zunserver/capsule"
+)
+
+// dataLink is the link that makes the files of one version appear at once (kubelet: pkg/volume/util/atomic_writer.go).
+const dataLink = "..data"
+
+// files lays out a FilesVolume; one that is there already is left alone.
+func (n Near) files(c *capsule.Capsule, v *capsule.Volume) (string, error) {
+	dir := filepath.Join(n.disk(c.UUID), v.Name)
+	if v.Files.Sensitive {
+		dir = filepath.Join(n.memory(c.UUID), v.Name)
+		if err := os.MkdirAll(filepath.Dir(dir), 0o700); err != nil {
+			return "", err
+		}
+		if err := onTmpfs(n.RunDir); err != nil {
+			return "", err
+		}
+	}
+	if _, err := os.Lstat(filepath.Join(dir, dataLink)); err == nil {
+		return dir, nil
+	}
+	if err := os.MkdirAll(filepath.Dir(dir), 0o700); err != nil {
+		return "", err
+	}
+	if err := os.Mkdir(dir, 0o755); err != nil && !errors.Is(err, os.ErrExist) {
+		return "", err
+	}
+	group := -1
+	if psc := c.Spec.SecurityContext; psc != nil && psc.FSGroup != nil {
+		group = int(*psc.FSGroup)
+	}
+	return dir, writeVersion(dir, v.Files.Items, group)
+}
+
+// writeVersion writes the files into a directory of their own and links them into dir.
+func writeVersion(dir string, items []capsule.File, group int) error {
+	version, err := os.MkdirTemp(dir, "..v")
+	if err != nil {
+		return err
+	}
+	if err := os.Chmod(version, 0o755); err != nil {
+		return err
+	}
+	top := map[string]bool{}
+	for _, f := range items {
+		p := filepath.Clean(f.Path)
+		if p == "." || filepath.IsAbs(p) || strings.HasPrefix(p, "..") {
+			return fmt.Errorf("%w: file path %q is outside of the volume", errdefs.ErrInvalidArgument, f.Path)
+		}
+		if err := writeFile(version, p, f, group); err != nil {
+			return err
+		}
+		first, _, _ := strings.Cut(p, string(filepath.Separator))
+		top[first] = true
+	}
+	for name := range top {
+		if err := link(filepath.Join(dataLink, name), filepath.Join(dir, name)); err != nil {
+			return err
+		}
+	}
+	return link(filepath.Base(version), filepath.Join(dir, dataLink))
+}
+
+func writeFile(version, p string, f capsule.File, group int) error {
+	full := filepath.Join(version, p)
+	if err := os.MkdirAll(filepath.Dir(full), 0o755); err != nil {
+		return err
+	}
+	mode := os.FileMode(f.Mode).Perm()
+	if f.Mode == 0 {
+		mode = 0o644
+	}
+	if group >= 0 {
+		mode |= 0o440 // the group may read what it owns (kubelet: fsGroup on projected files)
+	}
+	if err := os.WriteFile(full, f.Content, 0o600); err != nil {
+		return err
+	}
+	if group >= 0 {
+		if err := os.Lchown(full, -1, group); err != nil {
+			return err
+		}
+	}
+	return os.Chmod(full, mode)
+}
+
+// link points name at target in one step.
+func link(target, name string) error {
+	tmp := name + ".tmp"
+	if err := os.Remove(tmp); err != nil && !errors.Is(err, os.ErrNotExist) {
+		return err
+	}
+	if err := os.Symlink(target, tmp); err != nil {
+		return err
+	}
+	return os.Rename(tmp, name)
+}
+
+// onTmpfs refuses a directory that would carry a secret to a disk.
+func onTmpfs(dir string) error {
+	var s unix.Statfs_t
+	if err := unix.Statfs(dir, &s); err != nil {
+		return fmt.Errorf("looking at the run directory: %w", err)
+	}
+	if int64(s.Type) != tmpfsMagic {
+		return fmt.Errorf("%w: %s is not on a tmpfs, and secrets must not reach a disk: set runDir to a directory on one",
+			errdefs.ErrFailedPrecondition, dir)
+	}
+	return nil
+}

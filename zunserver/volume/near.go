@@ -1,0 +1,191 @@
+package volume
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+
+	"github.com/containerd/errdefs"
+	"golang.org/x/sys/unix"
+	corev1 "k8s.io/api/core/v1"
+
+	"github.com/capsulet/capsulet/zunserver/capsule"
+	"github.com/capsulet/capsulet/zunserver/runtime"
+)
+
+// Near keeps volumes in directories of this machine.
+type Near struct {
+	// StateDir is on a disk, RunDir on a tmpfs; both are capsulet's own.
+	StateDir, RunDir string
+}
+
+var _ Driver = Near{}
+
+const tmpfsMagic = 0x01021994
+
+// Prepare implements Driver.
+func (n Near) Prepare(_ context.Context, c *capsule.Capsule) (map[string]runtime.Mount, error) {
+	mounts := make(map[string]runtime.Mount, len(c.Spec.Volumes))
+	for i := range c.Spec.Volumes {
+		v := &c.Spec.Volumes[i]
+		source, err := n.prepare(c, v)
+		if err != nil {
+			return nil, fmt.Errorf("volume %q: %w", v.Name, err)
+		}
+		mounts[v.Name] = runtime.Mount{Kind: runtime.MountBind, Source: source, ReadOnly: v.Files != nil}
+	}
+	return mounts, nil
+}
+
+func (n Near) prepare(c *capsule.Capsule, v *capsule.Volume) (string, error) {
+	switch {
+	case v.EmptyDir != nil:
+		return n.emptyDir(c, v)
+	case v.HostPath != nil:
+		return v.HostPath.Path, hostPath(v.HostPath)
+	case v.Files != nil:
+		return n.files(c, v)
+	default:
+		return "", fmt.Errorf("%w: it has no source that this server knows", errdefs.ErrInvalidArgument)
+	}
+}
+
+func (n Near) disk(uuid string) string   { return filepath.Join(n.StateDir, "volumes", uuid) }
+func (n Near) memory(uuid string) string { return filepath.Join(n.RunDir, "volumes", uuid) }
+
+func (n Near) emptyDir(c *capsule.Capsule, v *capsule.Volume) (string, error) {
+	if v.EmptyDir.Medium != corev1.StorageMediumMemory && v.EmptyDir.Medium != corev1.StorageMediumDefault {
+		return "", fmt.Errorf("%w: emptyDir.medium %q is not supported", errdefs.ErrInvalidArgument, v.EmptyDir.Medium)
+	}
+	inMemory := v.EmptyDir.Medium == corev1.StorageMediumMemory
+	dir := filepath.Join(n.disk(c.UUID), v.Name)
+	if inMemory {
+		dir = filepath.Join(n.memory(c.UUID), v.Name)
+	}
+	if err := os.MkdirAll(filepath.Dir(dir), 0o700); err != nil {
+		return "", err
+	}
+	err := os.Mkdir(dir, 0o777)
+	if err != nil && !errors.Is(err, os.ErrExist) {
+		return "", err
+	}
+	if inMemory {
+		if err := mountTmpfs(dir, sizeLimit(v.EmptyDir)); err != nil {
+			return "", err
+		}
+	}
+	return dir, open(dir, c.Spec.SecurityContext)
+}
+
+// open gives a directory the modes that the kubelet gives an emptyDir (pkg/volume/emptydir).
+func open(dir string, psc *corev1.PodSecurityContext) error {
+	mode := os.FileMode(0o777)
+	if psc != nil && psc.FSGroup != nil {
+		if err := os.Lchown(dir, -1, int(*psc.FSGroup)); err != nil {
+			return err
+		}
+		mode |= os.ModeSetgid
+	}
+	return os.Chmod(dir, mode)
+}
+
+// mountTmpfs mounts a tmpfs at dir unless there is one.
+func mountTmpfs(dir string, size int64) error {
+	is, err := mounted(dir)
+	if is || err != nil {
+		return err
+	}
+	options := "mode=0777"
+	if size > 0 {
+		options += fmt.Sprintf(",size=%d", size)
+	}
+	if err := unix.Mount("tmpfs", dir, "tmpfs", unix.MS_NODEV|unix.MS_NOSUID, options); err != nil {
+		return fmt.Errorf("mounting a tmpfs: %w", err)
+	}
+	return nil
+}
+
+// mounted says whether dir is the root of a mount.
+func mounted(dir string) (bool, error) {
+	var d, p unix.Stat_t
+	if err := unix.Lstat(dir, &d); err != nil {
+		return false, err
+	}
+	if err := unix.Lstat(filepath.Dir(dir), &p); err != nil {
+		return false, err
+	}
+	return d.Dev != p.Dev, nil
+}
+
+// hostPath checks the type as the kubelet does (pkg/volume/hostpath).
+func hostPath(h *corev1.HostPathVolumeSource) error {
+	kind := corev1.HostPathUnset
+	if h.Type != nil {
+		kind = *h.Type
+	}
+	info, err := os.Stat(h.Path)
+	if errors.Is(err, os.ErrNotExist) {
+		switch kind {
+		case corev1.HostPathUnset, corev1.HostPathDirectoryOrCreate:
+			return os.MkdirAll(h.Path, 0o755)
+		case corev1.HostPathFileOrCreate:
+			f, err := os.OpenFile(h.Path, os.O_CREATE|os.O_WRONLY, 0o644)
+			if err != nil {
+				return err
+			}
+			return f.Close()
+		}
+	}
+	if err != nil {
+		return fmt.Errorf("hostPath type check failed: %w", err)
+	}
+	want, ok := map[corev1.HostPathType]os.FileMode{
+		corev1.HostPathDirectory: os.ModeDir, corev1.HostPathDirectoryOrCreate: os.ModeDir,
+		corev1.HostPathFile: 0, corev1.HostPathFileOrCreate: 0, corev1.HostPathSocket: os.ModeSocket,
+		corev1.HostPathCharDev:  os.ModeDevice | os.ModeCharDevice,
+		corev1.HostPathBlockDev: os.ModeDevice,
+	}[kind]
+	switch {
+	case kind == corev1.HostPathUnset:
+		return nil
+	case !ok:
+		return fmt.Errorf("%w: hostPath.type %q is unknown", errdefs.ErrInvalidArgument, kind)
+	case info.Mode().Type() != want:
+		return fmt.Errorf("hostPath type check failed: %s is not a %s", h.Path, kind)
+	}
+	return nil
+}
+
+// Remove implements Driver.
+func (n Near) Remove(_ context.Context, uuid string) error {
+	if uuid == "" || filepath.Base(uuid) != uuid {
+		return fmt.Errorf("%w: %q is not a capsule's UUID", errdefs.ErrInvalidArgument, uuid)
+	}
+	mem := n.memory(uuid)
+	entries, err := os.ReadDir(mem)
+	if err != nil && !errors.Is(err, os.ErrNotExist) {
+		return err
+	}
+	for _, e := range entries {
+		dir := filepath.Join(mem, e.Name())
+		is, err := mounted(dir)
+		if err != nil {
+			return err
+		}
+		if is {
+			if err := unix.Unmount(dir, unix.MNT_DETACH|unix.UMOUNT_NOFOLLOW); err != nil {
+				return fmt.Errorf("unmounting %s: %w", dir, err)
+			}
+		}
+	}
+	return errors.Join(os.RemoveAll(mem), os.RemoveAll(n.disk(uuid)))
+}
+
+func sizeLimit(e *corev1.EmptyDirVolumeSource) int64 {
+	if e.SizeLimit == nil {
+		return 0
+	}
+	return e.SizeLimit.Value()
+}
