@@ -1,0 +1,169 @@
+package translate
+
+import (
+	"fmt"
+	"path"
+	"reflect"
+	"strings"
+
+	corev1 "k8s.io/api/core/v1"
+)
+
+// Refusal says that a field of the Pod asks for something this node will not do: the Pod can never run here as it is.
+type Refusal struct {
+	// Field is the path of the field: spec.containers[0].volumeDevices.
+	Field string
+	// Reason is a clause for people.
+	Reason string
+}
+
+func (r *Refusal) Error() string { return r.Field + ": " + r.Reason }
+
+// Refusals are all the refusals of one Pod, at least one, in the order of the specification.
+type Refusals []*Refusal
+
+func (r Refusals) Error() string {
+	words := make([]string, len(r))
+	for i, one := range r {
+		words[i] = one.Error()
+	}
+	return strings.Join(words, "; ")
+}
+
+// Unwrap lets errors.As find the first refusal.
+func (r Refusals) Unwrap() []error {
+	errs := make([]error, len(r))
+	for i, one := range r {
+		errs[i] = one
+	}
+	return errs
+}
+
+func (r *Refusals) add(field, reason string, args ...any) {
+	*r = append(*r, &Refusal{Field: field, Reason: fmt.Sprintf(reason, args...)})
+}
+
+// Refuse returns what in the Pod can never work here, nil when nothing is.
+func Refuse(pod *corev1.Pod) Refusals {
+	var r Refusals
+	walk(reflect.ValueOf(pod.Spec), "spec", func(f found) {
+		if f.rule.Verdict == Refused {
+			r.add(f.path, "%s", f.rule.Why)
+		}
+	})
+	refusePod(pod, &r)
+	for i := range pod.Spec.InitContainers {
+		refuseContainer(&pod.Spec.InitContainers[i], fmt.Sprintf("spec.initContainers[%d]", i), true, &r)
+	}
+	for i := range pod.Spec.Containers {
+		refuseContainer(&pod.Spec.Containers[i], fmt.Sprintf("spec.containers[%d]", i), false, &r)
+	}
+	for i := range pod.Spec.Volumes {
+		refuseVolume(&pod.Spec.Volumes[i], fmt.Sprintf("spec.volumes[%d]", i), &r)
+	}
+	return r
+}
+
+// Warnings returns the fields that are set and left out of account, which whoever wrote the Pod should know.
+func Warnings(pod *corev1.Pod) []Refusal {
+	var all []Refusal
+	walk(reflect.ValueOf(pod.Spec), "spec", func(f found) {
+		if f.rule.Verdict == Warned {
+			all = append(all, Refusal{f.path, f.rule.Why})
+		}
+	})
+	return all
+}
+
+func refusePod(pod *corev1.Pod, r *Refusals) {
+	spec := &pod.Spec
+	if spec.HostUsers != nil && !*spec.HostUsers {
+		r.add("spec.hostUsers", "user namespaces are not supported yet")
+	}
+	if spec.OS != nil && spec.OS.Name != corev1.Linux {
+		r.add("spec.os.name", "%q: capsules are Linux containers", spec.OS.Name)
+	}
+	sc := spec.SecurityContext
+	if sc == nil {
+		return
+	}
+	refuseProfiles(sc.SeccompProfile, sc.AppArmorProfile, "spec.securityContext", r)
+	if p := sc.SupplementalGroupsPolicy; p != nil && *p != corev1.SupplementalGroupsPolicyMerge {
+		r.add("spec.securityContext.supplementalGroupsPolicy", "%q is not supported yet, only Merge", *p)
+	}
+}
+
+func refuseContainer(c *corev1.Container, at string, init bool, r *Refusals) {
+	if c.RestartPolicy != nil && (!init || *c.RestartPolicy != corev1.ContainerRestartPolicyAlways) {
+		r.add(at+".restartPolicy", "%q is not supported yet here, only Always on an init container", *c.RestartPolicy)
+	}
+	refuseResources(c.Resources.Limits, at+".resources.limits", r)
+	refuseResources(c.Resources.Requests, at+".resources.requests", r)
+	for i, m := range c.VolumeMounts {
+		refuseMount(&m, fmt.Sprintf("%s.volumeMounts[%d]", at, i), r)
+	}
+	for i, e := range c.Env {
+		if e.ValueFrom != nil && e.ValueFrom.FieldRef != nil && !envFieldAllowed(e.ValueFrom.FieldRef.FieldPath) {
+			r.add(fmt.Sprintf("%s.env[%d].valueFrom.fieldRef.fieldPath", at, i), "%q is no field that a variable can have",
+				e.ValueFrom.FieldRef.FieldPath)
+		}
+	}
+	sc := c.SecurityContext
+	if sc == nil {
+		return
+	}
+	refuseProfiles(sc.SeccompProfile, sc.AppArmorProfile, at+".securityContext", r)
+	if sc.ProcMount != nil && *sc.ProcMount != corev1.DefaultProcMount {
+		r.add(at+".securityContext.procMount", "%q is not supported yet, only Default", *sc.ProcMount)
+	}
+}
+
+func refuseProfiles(s *corev1.SeccompProfile, a *corev1.AppArmorProfile, at string, r *Refusals) {
+	if s != nil && s.Type != corev1.SeccompProfileTypeRuntimeDefault && s.Type != corev1.SeccompProfileTypeUnconfined {
+		r.add(at+".seccompProfile.type", "%q is not supported yet, only RuntimeDefault and Unconfined", s.Type)
+	}
+	if a != nil && a.Type != corev1.AppArmorProfileTypeRuntimeDefault {
+		r.add(at+".appArmorProfile.type", "%q is not supported yet, only RuntimeDefault", a.Type)
+	}
+}
+
+func refuseResources(list corev1.ResourceList, at string, r *Refusals) {
+	for _, name := range sortedKeys(list) {
+		switch name {
+		case corev1.ResourceCPU, corev1.ResourceMemory, corev1.ResourceEphemeralStorage:
+		default:
+			r.add(fmt.Sprintf("%s[%s]", at, name), "no host of this node offers this resource")
+		}
+	}
+}
+
+func refuseMount(m *corev1.VolumeMount, at string, r *Refusals) {
+	if path.IsAbs(m.SubPath) || climbs(m.SubPath) {
+		r.add(at+".subPath", "%q leaves the volume", m.SubPath)
+	}
+	if m.RecursiveReadOnly != nil && *m.RecursiveReadOnly == corev1.RecursiveReadOnlyEnabled {
+		r.add(at+".recursiveReadOnly", "Enabled is not supported yet")
+	}
+	if m.MountPropagation != nil && *m.MountPropagation != corev1.MountPropagationNone {
+		r.add(at+".mountPropagation", "%q is not supported yet, only None", *m.MountPropagation)
+	}
+}
+
+func refuseVolume(v *corev1.Volume, at string, r *Refusals) {
+	if v.EmptyDir != nil && v.EmptyDir.Medium != corev1.StorageMediumDefault && v.EmptyDir.Medium != corev1.StorageMediumMemory {
+		r.add(at+".emptyDir.medium", "%q is not supported yet, only the default and Memory", v.EmptyDir.Medium)
+	}
+	if v.HostPath != nil && climbs(v.HostPath.Path) {
+		r.add(at+".hostPath.path", "%q has .. in it", v.HostPath.Path)
+	}
+}
+
+// climbs says whether one of the path's elements is "..".
+func climbs(p string) bool {
+	for part := range strings.SplitSeq(p, "/") {
+		if part == ".." {
+			return true
+		}
+	}
+	return false
+}

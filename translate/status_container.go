@@ -1,0 +1,222 @@
+package translate
+
+import (
+	"fmt"
+	"strings"
+	"time"
+
+	corev1 "k8s.io/api/core/v1"
+
+	"github.com/capsulet/capsulet/zunserver/capsule"
+)
+
+// containerStatuses has one status for each container of the list, in its order.
+func containerStatuses(pod *corev1.Pod, c *capsule.Capsule, list []corev1.Container, before []corev1.ContainerStatus, init bool) []corev1.ContainerStatus {
+	var out []corev1.ContainerStatus
+	for i := range list {
+		spec := &list[i]
+		st := corev1.ContainerStatus{Name: spec.Name, Image: spec.Image, Started: new(bool), VolumeMounts: mountStatuses(spec)}
+		var facts *capsule.ContainerFacts
+		if c != nil {
+			facts = c.Facts.Container(spec.Name)
+		}
+		fillContainer(&st, pod, c, spec, facts, init)
+		if facts == nil {
+			keepKnown(&st, before, c == nil)
+		}
+		out = append(out, st)
+	}
+	return out
+}
+
+// keepKnown keeps an end that was written before when nothing is known of the container any more and, when there is no
+// capsule any more, that it ran.
+func keepKnown(st *corev1.ContainerStatus, before []corev1.ContainerStatus, gone bool) {
+	for i := range before {
+		if before[i].Name == st.Name && (before[i].State.Terminated != nil || (gone && before[i].State.Running != nil)) {
+			*st = *before[i].DeepCopy()
+		}
+	}
+}
+
+func fillContainer(st *corev1.ContainerStatus, pod *corev1.Pod, c *capsule.Capsule, spec *corev1.Container, f *capsule.ContainerFacts, init bool) {
+	waiting := &corev1.ContainerStateWaiting{Reason: "ContainerCreating"}
+	if len(pod.Spec.InitContainers) > 0 {
+		waiting.Reason = "PodInitializing"
+	}
+	st.State.Waiting = waiting
+	if f == nil {
+		return
+	}
+	if f.Last != nil {
+		st.LastTerminationState.Terminated = ended(f.Last)
+		st.RestartCount = int32(f.Last.Attempt)
+	}
+	if f.Run != nil {
+		describeRun(st, spec, f.Run)
+	}
+	switch f.Run.State() {
+	case capsule.StateRunning:
+		st.State = corev1.ContainerState{Running: &corev1.ContainerStateRunning{StartedAt: stamp(f.Run.StartedAt)}}
+		started := f.Started
+		st.Started = &started
+		st.Ready = f.Ready && (!init || isSidecar(spec))
+	case capsule.StateExited:
+		fillExited(st, pod, c, spec, f)
+		st.Ready = init && !isSidecar(spec) && f.Run.ExitCode == 0
+	default:
+		if w := failureWords(spec, f.Failure); w != nil {
+			st.State.Waiting = w
+		}
+	}
+}
+
+func describeRun(st *corev1.ContainerStatus, spec *corev1.Container, r *capsule.Run) {
+	st.RestartCount = int32(r.Attempt)
+	st.ContainerID = engineID(r.ID)
+	st.ImageID = r.ImageID
+	if strings.HasPrefix(r.ImageID, "sha256:") {
+		st.ImageID = "docker://" + r.ImageID
+	}
+	if r.Image != "" {
+		st.Image = r.Image
+	}
+	st.Resources = spec.Resources.DeepCopy()
+	st.AllocatedResources = spec.Resources.Requests.DeepCopy()
+}
+
+// fillExited decides between the end itself and waiting for the next attempt.
+func fillExited(st *corev1.ContainerStatus, pod *corev1.Pod, c *capsule.Capsule, spec *corev1.Container, f *capsule.ContainerFacts) {
+	end := corev1.ContainerState{Terminated: ended(f.Run)}
+	var next *corev1.ContainerStateWaiting
+	if c.Deletion == nil && c.Facts.End == nil && restarts(pod, spec, f.Run.ExitCode) {
+		startFailed := f.Failure != nil && f.Failure.Kind == capsule.FailedStart
+		switch {
+		case startFailed && !f.Failure.BackingOff && f.BackOffSeconds == 0, f.Failure != nil && !startFailed:
+			next = failureWords(spec, f.Failure)
+		case f.BackOffSeconds > 0:
+			next = &corev1.ContainerStateWaiting{Reason: "CrashLoopBackOff", Message: backOffMessage(pod, spec.Name, f)}
+		}
+	}
+	if next == nil {
+		st.State = end
+		return
+	}
+	st.State = corev1.ContainerState{Waiting: next}
+	st.LastTerminationState = end
+}
+
+func backOffMessage(pod *corev1.Pod, container string, f *capsule.ContainerFacts) string {
+	return fmt.Sprintf("back-off %s restarting failed container=%s pod=%s_%s(%s)", time.Duration(f.BackOffSeconds)*time.Second,
+		container, pod.Name, pod.Namespace, pod.UID)
+}
+
+// ended describes a finished attempt.
+func ended(r *capsule.Run) *corev1.ContainerStateTerminated {
+	t := &corev1.ContainerStateTerminated{
+		ExitCode:    int32(r.ExitCode),
+		Message:     r.Message,
+		FinishedAt:  stamp(r.FinishedAt),
+		ContainerID: engineID(r.ID),
+	}
+	if !r.StartedAt.IsZero() {
+		t.StartedAt = stamp(r.StartedAt)
+	}
+	switch {
+	case r.Lost:
+		t.Reason, t.Message = "ContainerStatusUnknown", "The container could not be located when the pod was terminated"
+		t.ExitCode = 137
+	case r.Error != "":
+		t.Reason = "ContainerCannotRun"
+		if t.Message == "" {
+			t.Message = r.Error
+		}
+	case r.OOM:
+		t.Reason = "OOMKilled"
+	case r.ExitCode == 0:
+		t.Reason = "Completed"
+	default:
+		t.Reason = "Error"
+	}
+	return t
+}
+
+// failureWords are the kubelet's words for what keeps a container from being created or started; nil where the kubelet
+// has none and shows the default.
+func failureWords(spec *corev1.Container, f *capsule.Failure) *corev1.ContainerStateWaiting {
+	if f == nil {
+		return nil
+	}
+	w := &corev1.ContainerStateWaiting{Reason: f.Reason, Message: f.Message}
+	switch f.Kind {
+	case capsule.FailedPull:
+		switch {
+		case f.BackingOff && (f.Reason == "" || f.Reason == "ErrImagePull" || f.Reason == "ImagePullBackOff"):
+			w.Reason = "ImagePullBackOff"
+			w.Message = fmt.Sprintf("Back-off pulling image %q: ErrImagePull: %s", spec.Image, f.Message)
+		case f.Reason == "":
+			w.Reason = "ErrImagePull"
+		}
+		return w
+	case capsule.FailedConfig:
+		w.Reason = "CreateContainerConfigError"
+	case capsule.FailedCreate:
+		w.Reason = "CreateContainerError"
+	case capsule.FailedStart:
+		w.Reason = "RunContainerError"
+	default:
+		return nil
+	}
+	if f.Reason != "" {
+		w.Reason = f.Reason
+	}
+	return w
+}
+
+// restarts says whether the container is started again after that exit code.
+func restarts(pod *corev1.Pod, spec *corev1.Container, exitCode int) bool {
+	if isSidecar(spec) {
+		return true
+	}
+	switch pod.Spec.RestartPolicy {
+	case corev1.RestartPolicyNever:
+		return false
+	case corev1.RestartPolicyOnFailure:
+		return exitCode != 0
+	default:
+		return exitCode != 0 || !isInit(pod, spec.Name)
+	}
+}
+
+func isSidecar(c *corev1.Container) bool {
+	return c.RestartPolicy != nil && *c.RestartPolicy == corev1.ContainerRestartPolicyAlways
+}
+
+func isInit(pod *corev1.Pod, name string) bool {
+	for i := range pod.Spec.InitContainers {
+		if pod.Spec.InitContainers[i].Name == name {
+			return true
+		}
+	}
+	return false
+}
+
+func engineID(id string) string {
+	if id == "" {
+		return ""
+	}
+	return "docker://" + id
+}
+
+func mountStatuses(c *corev1.Container) []corev1.VolumeMountStatus {
+	var out []corev1.VolumeMountStatus
+	for _, m := range c.VolumeMounts {
+		st := corev1.VolumeMountStatus{Name: m.Name, MountPath: m.MountPath, ReadOnly: m.ReadOnly}
+		if m.ReadOnly {
+			mode := corev1.RecursiveReadOnlyDisabled
+			st.RecursiveReadOnly = &mode
+		}
+		out = append(out, st)
+	}
+	return out
+}

@@ -1,0 +1,178 @@
+package translate
+
+import (
+	"path"
+
+	corev1 "k8s.io/api/core/v1"
+
+	"github.com/capsulet/capsulet/zunserver/capsule"
+)
+
+// volumeOf translates one volume; the content of files is what it is now.
+func volumeOf(pod *corev1.Pod, v *corev1.Volume, src *Sources) (capsule.Volume, error) {
+	out := capsule.Volume{Name: v.Name}
+	f := &files{pod: pod, src: src, volume: v.Name}
+	var err error
+	switch {
+	case v.EmptyDir != nil:
+		out.EmptyDir = v.EmptyDir.DeepCopy()
+		return out, nil
+	case v.HostPath != nil:
+		out.HostPath = v.HostPath.DeepCopy()
+		return out, nil
+	case v.ConfigMap != nil:
+		f.mode = modeOr(v.ConfigMap.DefaultMode, corev1.ConfigMapVolumeSourceDefaultMode)
+		err = f.configMap(v.ConfigMap.Name, v.ConfigMap.Items, isTrue(v.ConfigMap.Optional))
+	case v.Secret != nil:
+		f.mode = modeOr(v.Secret.DefaultMode, corev1.SecretVolumeSourceDefaultMode)
+		f.sensitive = true
+		err = f.secret(v.Secret.SecretName, v.Secret.Items, isTrue(v.Secret.Optional))
+	case v.DownwardAPI != nil:
+		f.mode = modeOr(v.DownwardAPI.DefaultMode, corev1.DownwardAPIVolumeSourceDefaultMode)
+		err = f.downward(v.DownwardAPI.Items)
+	case v.Projected != nil:
+		f.mode = modeOr(v.Projected.DefaultMode, corev1.ProjectedVolumeSourceDefaultMode)
+		err = f.projected(v.Projected.Sources)
+	default:
+		out.EmptyDir = &corev1.EmptyDirVolumeSource{} // the API's default for a volume without a source
+		return out, nil
+	}
+	if err != nil {
+		return capsule.Volume{}, err
+	}
+	out.Files = &capsule.FilesVolume{Items: f.list(), Sensitive: f.sensitive}
+	return out, nil
+}
+
+// files gathers the files of one volume; a later file replaces an earlier one of the same path.
+type files struct {
+	pod       *corev1.Pod
+	src       *Sources
+	volume    string
+	mode      int32
+	sensitive bool
+	byPath    map[string]capsule.File
+}
+
+func (f *files) put(p string, content []byte, mode *int32) error {
+	clean := path.Clean(p)
+	if p == "" || path.IsAbs(p) || climbs(p) || clean == "." {
+		return Refusals{{Field: "spec.volumes[" + f.volume + "].items.path", Reason: `"` + p + `" leaves the volume`}}
+	}
+	if f.byPath == nil {
+		f.byPath = map[string]capsule.File{}
+	}
+	f.byPath[clean] = capsule.File{Path: clean, Content: content, Mode: modeOr(mode, f.mode)}
+	return nil
+}
+
+func (f *files) list() []capsule.File {
+	list := make([]capsule.File, 0, len(f.byPath))
+	for _, p := range sortedKeys(f.byPath) {
+		list = append(list, f.byPath[p])
+	}
+	return list
+}
+
+func (f *files) missing(kind SourceKind, name, key string) *Missing {
+	return &Missing{Kind: kind, Namespace: f.pod.Namespace, Name: name, Key: key, Volume: f.volume}
+}
+
+func (f *files) configMap(name string, items []corev1.KeyToPath, optional bool) error {
+	m, ok := f.src.ConfigMaps[name]
+	if !ok {
+		return unless(optional, f.missing(SourceConfigMap, name, ""))
+	}
+	data := make(map[string][]byte, len(m.Data)+len(m.BinaryData))
+	for k, v := range m.Data {
+		data[k] = []byte(v)
+	}
+	for k, v := range m.BinaryData {
+		data[k] = v
+	}
+	return f.keys(SourceConfigMap, name, data, items, optional)
+}
+
+func (f *files) secret(name string, items []corev1.KeyToPath, optional bool) error {
+	s, ok := f.src.Secrets[name]
+	if !ok {
+		return unless(optional, f.missing(SourceSecret, name, ""))
+	}
+	return f.keys(SourceSecret, name, s.Data, items, optional)
+}
+
+func (f *files) keys(kind SourceKind, name string, data map[string][]byte, items []corev1.KeyToPath, optional bool) error {
+	if len(items) == 0 {
+		for _, k := range sortedKeys(data) {
+			if err := f.put(k, data[k], nil); err != nil {
+				return err
+			}
+		}
+		return nil
+	}
+	for _, item := range items {
+		content, ok := data[item.Key]
+		if !ok {
+			if optional {
+				continue
+			}
+			return f.missing(kind, name, item.Key)
+		}
+		if err := f.put(item.Path, content, item.Mode); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (f *files) downward(items []corev1.DownwardAPIVolumeFile) error {
+	for _, item := range items {
+		var value string
+		switch {
+		case item.FieldRef != nil:
+			value = podField(f.pod, item.FieldRef.FieldPath, f.src)
+		case item.ResourceFieldRef != nil:
+			var err error
+			if value, err = resourceField(f.pod, nil, item.ResourceFieldRef, f.src); err != nil {
+				return err
+			}
+		}
+		if err := f.put(item.Path, []byte(value), item.Mode); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (f *files) projected(sources []corev1.VolumeProjection) error {
+	for _, s := range sources {
+		var err error
+		switch {
+		case s.ConfigMap != nil:
+			err = f.configMap(s.ConfigMap.Name, s.ConfigMap.Items, isTrue(s.ConfigMap.Optional))
+		case s.Secret != nil:
+			f.sensitive = true
+			err = f.secret(s.Secret.Name, s.Secret.Items, isTrue(s.Secret.Optional))
+		case s.DownwardAPI != nil:
+			err = f.downward(s.DownwardAPI.Items)
+		case s.ServiceAccountToken != nil:
+			f.sensitive = true
+			token, ok := f.src.Tokens[tokenOf(s.ServiceAccountToken)]
+			if !ok {
+				return f.missing(SourceToken, f.pod.Spec.ServiceAccountName, "")
+			}
+			err = f.put(s.ServiceAccountToken.Path, []byte(token), nil)
+		}
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func modeOr(mode *int32, or int32) int32 {
+	if mode != nil {
+		return *mode
+	}
+	return or
+}
