@@ -1,0 +1,294 @@
+package store
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/containerd/errdefs"
+	"github.com/google/uuid"
+	"go.etcd.io/etcd/api/v3/mvccpb"
+	clientv3 "go.etcd.io/etcd/client/v3"
+	"k8s.io/apimachinery/pkg/conversion"
+
+	"github.com/capsulet/capsulet/zunserver/capsule"
+)
+
+// equality takes two times for equal that are the same instant, and nil for equal to empty.
+var equality = conversion.EqualitiesOrDie(func(a, b time.Time) bool { return a.Equal(b) })
+
+// verdict is what a change does with the record.
+type verdict int
+
+const (
+	keep verdict = iota
+	write
+	remove
+)
+
+// CreateCapsule writes a new record and returns it with its revision. The UUID has to be one in canonical form, and
+// Deletion, Claim and Facts have to be empty (InvalidArgument); AlreadyExists when the UUID is taken.
+func (s *Store) CreateCapsule(ctx context.Context, c *capsule.Capsule) (*capsule.Capsule, error) {
+	if id, err := uuid.Parse(c.UUID); err != nil || id.String() != c.UUID {
+		return nil, fmt.Errorf("create capsule %.64q: not a UUID in lower-case canonical form: %w", c.UUID, errdefs.ErrInvalidArgument)
+	}
+	if c.Deletion != nil || !equality.DeepEqual(c.Claim, capsule.Claim{}) || !equality.DeepEqual(c.Facts, capsule.Facts{}) {
+		return nil, fmt.Errorf("create capsule %s: a new capsule has no deletion, claim or facts: %w", c.UUID, errdefs.ErrInvalidArgument)
+	}
+	made, _, err := s.swap(ctx, 0, c)
+	if err != nil {
+		return nil, fmt.Errorf("create capsule %s: %w", c.UUID, err)
+	}
+	if made == nil {
+		return nil, fmt.Errorf("create capsule: %s is the UUID of another one: %w", c.UUID, errdefs.ErrAlreadyExists)
+	}
+	return made, nil
+}
+
+// Capsule returns one record; NotFound.
+func (s *Store) Capsule(ctx context.Context, uuid string) (*capsule.Capsule, error) {
+	c, err := s.capsule(ctx, uuid)
+	if err != nil {
+		return nil, fmt.Errorf("get capsule %.64q: %w", uuid, err)
+	}
+	return c, nil
+}
+
+// Capsules returns all records in the order of their UUIDs and the revision that the list is complete for.
+func (s *Store) Capsules(ctx context.Context) ([]*capsule.Capsule, int64, error) {
+	ctx, cancel := bounded(ctx)
+	defer cancel()
+	resp, err := s.client.Get(ctx, s.capsulesPrefix(), clientv3.WithPrefix())
+	if err != nil {
+		return nil, 0, fmt.Errorf("list capsules: %w", classify(ctx, err))
+	}
+	list := make([]*capsule.Capsule, 0, len(resp.Kvs))
+	for _, kv := range resp.Kvs {
+		c, err := s.decodeCapsule(kv)
+		if err != nil {
+			return nil, 0, fmt.Errorf("list capsules: %w", err)
+		}
+		list = append(list, c)
+	}
+	return list, resp.Header.Revision, nil
+}
+
+// DeleteCapsule marks the capsule for deletion. A second delete takes effect only when its deadline is earlier. A capsule
+// that no host was claimed for has nothing to end: its record goes at once, and the answer is its last state with the
+// mark. NotFound when there is none.
+func (s *Store) DeleteCapsule(ctx context.Context, uuid string, d capsule.Deletion) (*capsule.Capsule, error) {
+	if d.GraceSeconds < 0 {
+		return nil, fmt.Errorf("delete capsule %s: the grace period %d is negative: %w", uuid, d.GraceSeconds, errdefs.ErrInvalidArgument)
+	}
+	return s.change(ctx, "delete", uuid, func(c *capsule.Capsule) (verdict, error) {
+		if c.Deletion != nil && !d.Deadline().Before(c.Deletion.Deadline()) {
+			return keep, nil
+		}
+		c.Deletion = &d
+		if c.Claim.Host == "" {
+			return remove, nil
+		}
+		return write, nil
+	})
+}
+
+// ClaimCapsule writes where the capsule lives or, with an empty Host, the reason why no host could be claimed; a reason
+// that stands there already is not written again. FailedPrecondition when a host was claimed before or the capsule is
+// being deleted, NotFound when it is gone.
+func (s *Store) ClaimCapsule(ctx context.Context, uuid string, claim capsule.Claim) (*capsule.Capsule, error) {
+	return s.change(ctx, "claim", uuid, func(c *capsule.Capsule) (verdict, error) {
+		switch {
+		case c.Claim.Host != "":
+			return keep, fmt.Errorf("it lives on host %s already: %w", c.Claim.Host, errdefs.ErrFailedPrecondition)
+		case c.Deletion != nil:
+			return keep, fmt.Errorf("it is being deleted: %w", errdefs.ErrFailedPrecondition)
+		case claim.Host == "" && claim.Reason == c.Claim.Reason:
+			return keep, nil
+		}
+		c.Claim = claim
+		return write, nil
+	})
+}
+
+// UpdateFacts lets update change the facts of a capsule that lives on host, and writes them if they mean something else
+// than before. When another write came between, update is called again on newer facts, so it has to be a function of
+// what it is given. FailedPrecondition when the capsule does not live on host, NotFound when it is gone.
+func (s *Store) UpdateFacts(ctx context.Context, uuid, host string, update func(*capsule.Facts)) (*capsule.Capsule, error) {
+	return s.change(ctx, "update the facts of", uuid, func(c *capsule.Capsule) (verdict, error) {
+		if c.Claim.Host != host || host == "" {
+			return keep, fmt.Errorf("it lives on host %q, not on %q: %w", c.Claim.Host, host, errdefs.ErrFailedPrecondition)
+		}
+		facts, err := clone(c.Facts)
+		if err != nil {
+			return keep, err
+		}
+		update(&facts)
+		if equality.DeepEqual(facts, c.Facts) {
+			return keep, nil
+		}
+		c.Facts = facts
+		return write, nil
+	})
+}
+
+// RemoveCapsule ends the record of a capsule that was deleted and has nothing left; nil when it is gone,
+// FailedPrecondition when nobody asked for its deletion.
+func (s *Store) RemoveCapsule(ctx context.Context, uuid string) error {
+	_, err := s.change(ctx, "remove", uuid, func(c *capsule.Capsule) (verdict, error) {
+		if c.Deletion == nil {
+			return keep, fmt.Errorf("nobody asked for its deletion: %w", errdefs.ErrFailedPrecondition)
+		}
+		return remove, nil
+	})
+	if errdefs.IsNotFound(err) {
+		return nil
+	}
+	return err
+}
+
+// change runs edit on the record until a write of its result meets the revision that edit saw. edit may return keep and
+// has not changed its argument then.
+func (s *Store) change(ctx context.Context, action, uuid string, edit func(*capsule.Capsule) (verdict, error)) (*capsule.Capsule, error) {
+	c, err := s.edit(ctx, uuid, edit)
+	if err != nil {
+		return nil, fmt.Errorf("%s capsule %.64q: %w", action, uuid, err)
+	}
+	return c, nil
+}
+
+func (s *Store) edit(ctx context.Context, uuid string, edit func(*capsule.Capsule) (verdict, error)) (*capsule.Capsule, error) {
+	ctx, cancel := bounded(ctx)
+	defer cancel()
+	c, err := s.capsule(ctx, uuid)
+	for err == nil {
+		var v verdict
+		if v, err = edit(c); err != nil {
+			return nil, err
+		}
+		var done, newer *capsule.Capsule
+		switch v {
+		case keep:
+			return c, nil
+		case write:
+			done, newer, err = s.swap(ctx, c.Revision, c)
+		case remove:
+			done, newer, err = s.swapGone(ctx, c)
+		}
+		if err == nil && done != nil {
+			return done, nil
+		}
+		if err == nil && newer == nil {
+			err = errdefs.ErrNotFound
+		}
+		c = newer
+	}
+	return nil, err
+}
+
+// capsule reads one record.
+func (s *Store) capsule(ctx context.Context, uuid string) (*capsule.Capsule, error) {
+	ctx, cancel := bounded(ctx)
+	defer cancel()
+	resp, err := s.client.Get(ctx, s.capsuleKey(uuid))
+	if err != nil {
+		return nil, classify(ctx, err)
+	}
+	if len(resp.Kvs) == 0 {
+		return nil, errdefs.ErrNotFound
+	}
+	return s.decodeCapsule(resp.Kvs[0])
+}
+
+// swap writes c if the record has the revision (0: does not exist). It returns the record as readers get it or, when the
+// revision is another, the newer record, which is nil if there is none.
+func (s *Store) swap(ctx context.Context, revision int64, c *capsule.Capsule) (done, newer *capsule.Capsule, err error) {
+	key := s.capsuleKey(c.UUID)
+	plain, err := encodeCapsule(c)
+	if err != nil {
+		return nil, nil, err
+	}
+	resp, newer, err := s.swapOp(ctx, key, revision, clientv3.OpPut(key, string(s.seal.seal(key, plain))))
+	if resp == nil {
+		return nil, newer, err
+	}
+	// What was written is what everybody reads: times without zones and monotonic clocks, no shared memory.
+	done = new(capsule.Capsule)
+	if err := json.Unmarshal(plain, done); err != nil {
+		return nil, nil, fmt.Errorf("read back the record: %w", err)
+	}
+	done.Revision = resp.Header.Revision
+	return done, nil, nil
+}
+
+// swapGone removes the record if it still has the revision of c.
+func (s *Store) swapGone(ctx context.Context, c *capsule.Capsule) (done, newer *capsule.Capsule, err error) {
+	key := s.capsuleKey(c.UUID)
+	resp, newer, err := s.swapOp(ctx, key, c.Revision, clientv3.OpDelete(key))
+	if resp == nil {
+		return nil, newer, err
+	}
+	c.Revision = resp.Header.Revision
+	return c, nil, nil
+}
+
+// swapOp runs op if key has the revision. Otherwise it returns no response and the newer record, if there is one.
+func (s *Store) swapOp(ctx context.Context, key string, revision int64, op clientv3.Op) (*clientv3.TxnResponse, *capsule.Capsule, error) {
+	ctx, cancel := bounded(ctx)
+	defer cancel()
+	resp, err := s.client.Txn(ctx).
+		If(clientv3.Compare(clientv3.ModRevision(key), "=", revision)).Then(op).Else(clientv3.OpGet(key)).Commit()
+	if err != nil {
+		return nil, nil, classify(ctx, err)
+	}
+	if resp.Succeeded {
+		return resp, nil, nil
+	}
+	kvs := resp.Responses[0].GetResponseRange().Kvs
+	if len(kvs) == 0 {
+		return nil, nil, nil
+	}
+	newer, err := s.decodeCapsule(kvs[0])
+	return nil, newer, err
+}
+
+func encodeCapsule(c *capsule.Capsule) ([]byte, error) {
+	stored := *c
+	stored.Revision = 0
+	plain, err := json.Marshal(&stored)
+	if err != nil {
+		return nil, fmt.Errorf("encode the record: %w", err)
+	}
+	return plain, nil
+}
+
+func (s *Store) decodeCapsule(kv *mvccpb.KeyValue) (*capsule.Capsule, error) {
+	plain, err := s.seal.open(string(kv.Key), kv.Value)
+	if err != nil {
+		return nil, err
+	}
+	c := new(capsule.Capsule)
+	if err := json.Unmarshal(plain, c); err != nil {
+		// The decoder's message may quote the record.
+		return nil, fmt.Errorf("the record %s is not a capsule: %w", kv.Key, errdefs.ErrDataLoss)
+	}
+	c.Revision = kv.ModRevision
+	return c, nil
+}
+
+// uuidOf is the last part of a capsule's key.
+func (s *Store) uuidOf(key []byte) string { return strings.TrimPrefix(string(key), s.capsulesPrefix()) }
+
+func clone(f capsule.Facts) (capsule.Facts, error) {
+	var b bytes.Buffer
+	var twin capsule.Facts
+	if err := json.NewEncoder(&b).Encode(f); err != nil {
+		return twin, fmt.Errorf("copy the facts: %w", err)
+	}
+	if err := json.NewDecoder(&b).Decode(&twin); err != nil {
+		return twin, fmt.Errorf("copy the facts: %w", err)
+	}
+	return twin, nil
+}

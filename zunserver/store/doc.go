@@ -1,0 +1,47 @@
+// Package store keeps the records of the capsule server in etcd: typed, with revisions, transactions and gap-free watches.
+//
+// # Schema
+//
+//	/capsulet/                          Config.Prefix
+//	├── capsules/<uuid>                 one capsule.Capsule, sealed
+//	├── disabled/<host>                 exists while the host is disabled; outlives leases
+//	├── election/<host>/<lease>         who owns the host: the oldest key wins (etcd's concurrency.Election)
+//	└── hosts/<host>                    one capsule.Host as JSON, bound to the owner's lease
+//
+// A capsule's value is "sealed:v1:<key id>:" followed by nonce and AES-256-GCM ciphertext of its JSON; the etcd key is
+// the additional data, so that a record cannot be moved to another name. The key id (the first 8 hex digits of the key's
+// SHA-256) only serves to say which key is missing.
+//
+// # Who writes what
+//
+//	CreateCapsule   Spec, owner, CreatedAt      api
+//	DeleteCapsule   Deletion                    api; removes the record when no host has it
+//	ClaimCapsule    Claim                       scheduler
+//	UpdateFacts     Facts                       the agent of the claimed host
+//	RemoveCapsule   the end of the record       the agent, when nothing is left on the host
+//	HostLease.Put   the host                    the agent that holds the host's election
+//	DisableHost     disabled                    api
+//
+// Every write of a capsule is a compare-and-swap on the record's revision: a writer that lost reads again and decides
+// again, until its context ends. So a claim never lands on a deleted capsule and facts never revive a removed one.
+//
+// # List and watch
+//
+// A list answers the revision it is complete for; a watch since that revision sends every later change exactly once and
+// in order, and bookmarks while nothing happens. It ends with one error event: OutOfRange when the history it needs was
+// compacted (or never was: the data directory was replaced), ResourceExhausted when its reader is too slow, Unavailable
+// when the store is gone. Whoever sees one lists again.
+//
+// # Embedded server
+//
+// Without endpoints an etcd member runs inside the process. It has no listener at all, neither for clients nor for peers:
+// the client calls it by function. A file lock on the data directory keeps a second process out, and because of it every
+// lease found at start belongs to a dead process and is revoked, so that a restart takes its hosts back at once.
+//
+// Decisions (2026-11-20):
+//   - One key per capsule (see package capsule); the store has no clock, all times come from the callers.
+//   - One record that cannot be opened (wrong key, damage) fails the whole list and the watch. Skipping it would let an
+//     agent sweep the containers of a capsule that exists.
+//   - Snapshots every 1000 entries and 100 entries to catch up: one member needs no more, and raft holds them in memory.
+//   - Compaction keeps 30 minutes of history.
+package store

@@ -1,0 +1,389 @@
+package store
+
+import (
+	"bytes"
+	"context"
+	"crypto/rand"
+	"net"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/containerd/errdefs"
+	"github.com/google/go-cmp/cmp"
+	"github.com/google/uuid"
+
+	"github.com/capsulet/capsulet/zunserver/capsule"
+)
+
+var at = time.Date(2026, 11, 20, 12, 0, 0, 0, time.UTC)
+
+func newKey(t *testing.T) []byte {
+	t.Helper()
+	key := make([]byte, sealKeySize)
+	if _, err := rand.Read(key); err != nil {
+		t.Fatal(err)
+	}
+	return key
+}
+
+func open(t *testing.T, cfg Config) *Store {
+	t.Helper()
+	if cfg.DataDir == "" {
+		cfg.DataDir = t.TempDir()
+	}
+	if cfg.SealKey == nil {
+		cfg.SealKey = newKey(t)
+	}
+	s, err := Open(t.Context(), cfg)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := s.Close(); err != nil {
+			t.Error(err)
+		}
+	})
+	return s
+}
+
+// shared is one server for the tests that only need records of their own.
+func shared(t *testing.T) *Store {
+	t.Helper()
+	return open(t, Config{})
+}
+
+func fresh() *capsule.Capsule {
+	return &capsule.Capsule{UUID: uuid.NewString(), Project: "p", CreatedAt: at, Spec: capsule.Spec{Name: "web",
+		Containers: []capsule.ContainerSpec{{Name: "c", Env: []capsule.EnvVar{{Name: "TOKEN", Value: "hunter2-is-secret", Sensitive: true}}}}}}
+}
+
+func create(t *testing.T, s *Store) *capsule.Capsule {
+	t.Helper()
+	c, err := s.CreateCapsule(t.Context(), fresh())
+	if err != nil {
+		t.Fatal(err)
+	}
+	return c
+}
+
+func claimed(t *testing.T, s *Store, host string) *capsule.Capsule {
+	t.Helper()
+	c, err := s.ClaimCapsule(t.Context(), create(t, s).UUID, capsule.Claim{Host: host, At: at})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return c
+}
+
+func TestLifeOfACapsule(t *testing.T) {
+	s, ctx := shared(t), t.Context()
+	c := create(t, s)
+	got, err := s.Capsule(ctx, c.UUID)
+	if err != nil || !cmp.Equal(got, c) {
+		t.Fatalf("read back: %v\n%s", err, cmp.Diff(c, got))
+	}
+	if _, err := s.CreateCapsule(ctx, c); !errdefs.IsAlreadyExists(err) {
+		t.Errorf("second create: %v", err)
+	}
+	for _, reason := range []string{"full", "full", "fuller"} {
+		if got, err = s.ClaimCapsule(ctx, c.UUID, capsule.Claim{Reason: reason, At: time.Now()}); err != nil || got.Claim.Reason != reason {
+			t.Fatalf("claim with reason %s: %v %v", reason, got, err)
+		}
+	}
+	if writes := got.Revision - c.Revision; writes != 2 {
+		t.Errorf("three reasons, one repeated, made %d writes", writes)
+	}
+	if got, err = s.ClaimCapsule(ctx, c.UUID, capsule.Claim{Host: "h1", At: at}); err != nil || got.Claim.Host != "h1" || got.Claim.Reason != "" {
+		t.Fatalf("claim: %v %v", got, err)
+	}
+	if _, err := s.ClaimCapsule(ctx, c.UUID, capsule.Claim{Host: "h2"}); !errdefs.IsFailedPrecondition(err) {
+		t.Errorf("second claim: %v", err)
+	}
+	if err := s.RemoveCapsule(ctx, c.UUID); !errdefs.IsFailedPrecondition(err) {
+		t.Errorf("remove before delete: %v", err)
+	}
+	if got, err = s.DeleteCapsule(ctx, c.UUID, capsule.Deletion{At: at, GraceSeconds: 30}); err != nil || got.Deletion == nil {
+		t.Fatalf("delete: %v %v", got, err)
+	}
+	if err := s.RemoveCapsule(ctx, c.UUID); err != nil {
+		t.Fatal(err)
+	}
+	if err := s.RemoveCapsule(ctx, c.UUID); err != nil {
+		t.Errorf("second remove: %v", err)
+	}
+	if _, err := s.Capsule(ctx, c.UUID); !errdefs.IsNotFound(err) {
+		t.Errorf("after remove: %v", err)
+	}
+}
+
+func TestCreateRefuses(t *testing.T) {
+	s := shared(t)
+	for name, mutate := range map[string]func(*capsule.Capsule){
+		"no uuid":       func(c *capsule.Capsule) { c.UUID = "" },
+		"no real uuid":  func(c *capsule.Capsule) { c.UUID = "../hosts/x" },
+		"upper case":    func(c *capsule.Capsule) { c.UUID = strings.ToUpper(c.UUID) },
+		"urn":           func(c *capsule.Capsule) { c.UUID = "urn:uuid:" + c.UUID },
+		"with claim":    func(c *capsule.Capsule) { c.Claim.Host = "h" },
+		"with deletion": func(c *capsule.Capsule) { c.Deletion = &capsule.Deletion{} },
+		"with facts":    func(c *capsule.Capsule) { c.Facts.HostAddress = "a" },
+	} {
+		c := fresh()
+		mutate(c)
+		if _, err := s.CreateCapsule(t.Context(), c); !errdefs.IsInvalidArgument(err) {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+	big := fresh()
+	big.Spec.Volumes = []capsule.Volume{{Files: &capsule.FilesVolume{Items: []capsule.File{{Content: make([]byte, maxRequestBytes)}}}}}
+	if _, err := s.CreateCapsule(t.Context(), big); !errdefs.IsInvalidArgument(err) || !strings.Contains(err.Error(), "too large") {
+		t.Errorf("too large: %v", err)
+	}
+}
+
+func TestDelete(t *testing.T) {
+	s, ctx := shared(t), t.Context()
+	c := create(t, s)
+	got, err := s.DeleteCapsule(ctx, c.UUID, capsule.Deletion{At: at, GraceSeconds: 30})
+	if err != nil || got.Deletion == nil {
+		t.Fatalf("delete unclaimed: %v %v", got, err)
+	}
+	if _, err := s.Capsule(ctx, c.UUID); !errdefs.IsNotFound(err) {
+		t.Errorf("an unclaimed capsule goes at once: %v", err)
+	}
+	if _, err := s.DeleteCapsule(ctx, c.UUID, capsule.Deletion{At: at}); !errdefs.IsNotFound(err) {
+		t.Errorf("delete what is gone: %v", err)
+	}
+
+	c = claimed(t, s, "h1")
+	if _, err := s.DeleteCapsule(ctx, c.UUID, capsule.Deletion{At: at, GraceSeconds: -1}); !errdefs.IsInvalidArgument(err) {
+		t.Errorf("negative grace: %v", err)
+	}
+	for _, step := range []struct {
+		name      string
+		d         capsule.Deletion
+		remaining time.Duration
+	}{
+		{"first", capsule.Deletion{At: at, GraceSeconds: 30}, 30 * time.Second},
+		{"same", capsule.Deletion{At: at, GraceSeconds: 30}, 30 * time.Second},
+		{"longer", capsule.Deletion{At: at, GraceSeconds: 60}, 30 * time.Second},
+		{"shorter but later", capsule.Deletion{At: at.Add(25 * time.Second), GraceSeconds: 10}, 30 * time.Second},
+		{"shorter", capsule.Deletion{At: at.Add(5 * time.Second), GraceSeconds: 5}, 10 * time.Second},
+		{"at once", capsule.Deletion{At: at.Add(6 * time.Second)}, 6 * time.Second},
+	} {
+		before := c.Revision
+		if c, err = s.DeleteCapsule(ctx, c.UUID, step.d); err != nil {
+			t.Fatal(step.name, err)
+		}
+		if left := c.Deletion.Deadline().Sub(at); left != step.remaining {
+			t.Errorf("%s: deadline after %s, want %s", step.name, left, step.remaining)
+		}
+		if step.name == "same" && c.Revision != before {
+			t.Error("the same delete again was a write")
+		}
+	}
+	if _, err := s.ClaimCapsule(ctx, c.UUID, capsule.Claim{Host: "h2"}); !errdefs.IsFailedPrecondition(err) {
+		t.Errorf("claim of a deleted capsule: %v", err)
+	}
+}
+
+func TestUpdateFacts(t *testing.T) {
+	s, ctx := shared(t), t.Context()
+	c := claimed(t, s, "h1")
+	zone := time.FixedZone("somewhere", 7200)
+	set := func(f *capsule.Facts) {
+		f.StartedAt = at
+		f.Containers = []capsule.ContainerFacts{{Name: "c", Run: &capsule.Run{ID: "1", StartedAt: at}}}
+	}
+	first, err := s.UpdateFacts(ctx, c.UUID, "h1", set)
+	if err != nil || first.Revision == c.Revision {
+		t.Fatalf("%v %v", first, err)
+	}
+	for name, same := range map[string]func(*capsule.Facts){
+		"nothing":                func(*capsule.Facts) {},
+		"again":                  set,
+		"empty for nil":          func(f *capsule.Facts) { f.Sandbox.Addresses = []string{} },
+		"the instant of a zone":  func(f *capsule.Facts) { f.StartedAt = f.StartedAt.In(zone) },
+		"the instant in the run": func(f *capsule.Facts) { f.Containers[0].Run.StartedAt = at.Local() },
+	} {
+		if got, err := s.UpdateFacts(ctx, c.UUID, "h1", same); err != nil || got.Revision != first.Revision {
+			t.Errorf("%s: was written, or %v", name, err)
+		}
+	}
+	got, err := s.UpdateFacts(ctx, c.UUID, "h1", func(f *capsule.Facts) { f.Containers[0].Run.ExitCode = 3 })
+	if err != nil || got.Revision == first.Revision || got.Facts.Containers[0].Run.ExitCode != 3 {
+		t.Errorf("a change deep inside: %v %v", got, err)
+	}
+	for _, host := range []string{"h2", ""} {
+		if _, err := s.UpdateFacts(ctx, c.UUID, host, set); !errdefs.IsFailedPrecondition(err) {
+			t.Errorf("facts from host %q: %v", host, err)
+		}
+	}
+	if _, err := s.UpdateFacts(ctx, uuid.NewString(), "h1", set); !errdefs.IsNotFound(err) {
+		t.Errorf("facts of nothing: %v", err)
+	}
+	if _, err := s.UpdateFacts(ctx, create(t, s).UUID, "", set); !errdefs.IsFailedPrecondition(err) {
+		t.Errorf("facts of an unclaimed capsule: %v", err)
+	}
+}
+
+func TestEndedContext(t *testing.T) {
+	s := shared(t)
+	c := create(t, s)
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	if _, err := s.Capsule(ctx, c.UUID); err == nil {
+		t.Error("get answered after the end of its context")
+	}
+	if _, err := s.ClaimCapsule(ctx, c.UUID, capsule.Claim{Host: "h"}); err == nil {
+		t.Error("claim answered after the end of its context")
+	}
+}
+
+func TestSealing(t *testing.T) {
+	dir, key := t.TempDir(), newKey(t)
+	s := open(t, Config{DataDir: dir, SealKey: key})
+	c := create(t, s)
+	raw, err := s.client.Get(t.Context(), s.capsuleKey(c.UUID))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if v := raw.Kvs[0].Value; bytes.Contains(v, []byte("hunter2")) || bytes.Contains(v, []byte("TOKEN")) {
+		t.Error("the record is readable")
+	}
+	// A sealed record under another name does not open.
+	other := uuid.NewString()
+	if _, err := s.client.Put(t.Context(), s.capsuleKey(other), string(raw.Kvs[0].Value)); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := s.Capsule(t.Context(), other); !errdefs.IsDataLoss(err) {
+		t.Errorf("moved record: %v", err)
+	}
+	if _, _, err := s.Capsules(t.Context()); !errdefs.IsDataLoss(err) {
+		t.Errorf("list with a moved record: %v", err)
+	}
+	if _, err := s.client.Delete(t.Context(), s.capsuleKey(other)); err != nil {
+		t.Fatal(err)
+	}
+	if err := s.Close(); err != nil {
+		t.Fatal(err)
+	}
+	err = filepath.WalkDir(dir, func(path string, d os.DirEntry, err error) error {
+		if err != nil || !d.Type().IsRegular() {
+			return err
+		}
+		b, err := os.ReadFile(path)
+		if bytes.Contains(b, []byte("hunter2")) {
+			t.Errorf("%s contains the secret", path)
+		}
+		return err
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, err = Open(t.Context(), Config{DataDir: dir, SealKey: newKey(t)})
+	if !errdefs.IsFailedPrecondition(err) || !strings.Contains(err.Error(), "store.sealKeyFile") {
+		t.Errorf("wrong key: %v", err)
+	}
+	if again := open(t, Config{DataDir: dir, SealKey: key}); again != nil {
+		if got, err := again.Capsule(t.Context(), c.UUID); err != nil || !cmp.Equal(got, c) {
+			t.Errorf("after the wrong key: %v %s", err, cmp.Diff(c, got))
+		}
+	}
+}
+
+func TestOpenRefuses(t *testing.T) {
+	if _, err := Open(t.Context(), Config{DataDir: t.TempDir(), SealKey: []byte("short")}); !errdefs.IsInvalidArgument(err) {
+		t.Errorf("short key: %v", err)
+	}
+	if _, err := Open(t.Context(), Config{SealKey: newKey(t)}); !errdefs.IsInvalidArgument(err) {
+		t.Errorf("no directory: %v", err)
+	}
+	dir := t.TempDir()
+	open(t, Config{DataDir: dir})
+	start := time.Now()
+	_, err := Open(t.Context(), Config{DataDir: dir, SealKey: newKey(t)})
+	if !errdefs.IsFailedPrecondition(err) || !strings.Contains(err.Error(), "in use by another capsulet process") {
+		t.Errorf("second server: %v", err)
+	}
+	if d := time.Since(start); d > 5*time.Second {
+		t.Errorf("the refusal took %s", d)
+	}
+	if info, err := os.Stat(dir); err != nil || info.Mode().Perm() != 0o700 {
+		t.Errorf("mode of the data directory: %v %v", info.Mode(), err)
+	}
+}
+
+// TestNoListener looks into the kernel's tables for a socket of this process that listens.
+func TestNoListener(t *testing.T) {
+	open(t, Config{})
+	for _, table := range []string{"/proc/self/net/tcp", "/proc/self/net/tcp6"} {
+		b, err := os.ReadFile(table)
+		if err != nil {
+			t.Skip("no /proc:", err)
+		}
+		inodes := ownSockets(t)
+		for line := range strings.Lines(string(b)) {
+			f := strings.Fields(line)
+			if len(f) > 9 && f[3] == "0A" && inodes[f[9]] {
+				t.Errorf("the embedded server listens: %s", line)
+			}
+		}
+	}
+	if _, err := net.DialTimeout("tcp", "127.0.0.1:1", time.Second); err == nil {
+		t.Error("somebody listens at the member's nominal address")
+	}
+}
+
+func ownSockets(t *testing.T) map[string]bool {
+	t.Helper()
+	fds, err := os.ReadDir("/proc/self/fd")
+	if err != nil {
+		t.Fatal(err)
+	}
+	inodes := map[string]bool{}
+	for _, fd := range fds {
+		link, _ := os.Readlink("/proc/self/fd/" + fd.Name())
+		if inode, ok := strings.CutPrefix(link, "socket:["); ok {
+			inodes[strings.TrimSuffix(inode, "]")] = true
+		}
+	}
+	return inodes
+}
+
+func TestSealKeyFile(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "sub", "seal.key")
+	key, err := LoadOrCreateSealKey(path)
+	if err != nil || len(key) != sealKeySize {
+		t.Fatalf("%d bytes, %v", len(key), err)
+	}
+	if again, err := LoadOrCreateSealKey(path); err != nil || !bytes.Equal(key, again) {
+		t.Errorf("second load differs: %v", err)
+	}
+	if info, _ := os.Stat(path); info.Mode().Perm() != 0o600 {
+		t.Errorf("mode %v", info.Mode())
+	}
+	for _, tc := range []struct {
+		name, content string
+		mode          os.FileMode
+		want          string
+	}{
+		{"world-readable", "", 0o604, "chmod 600"},
+		{"empty", " \n", 0o600, "is empty"},
+		{"not a key", "abcdef\n", 0o600, "does not hold 64 hex digits"},
+	} {
+		if tc.content != "" {
+			if err := os.WriteFile(path, []byte(tc.content), 0o600); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if err := os.Chmod(path, tc.mode); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := LoadOrCreateSealKey(path); !errdefs.IsFailedPrecondition(err) || !strings.Contains(err.Error(), tc.want) {
+			t.Errorf("%s: %v", tc.name, err)
+		}
+	}
+}
