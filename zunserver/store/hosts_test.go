@@ -1,0 +1,179 @@
+package store
+
+import (
+	"context"
+	"testing"
+	"time"
+
+	"github.com/containerd/errdefs"
+
+	"github.com/capsulet/capsulet/zunserver/capsule"
+)
+
+func acquire(t *testing.T, s *Store, name string) *HostLease {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(t.Context(), 5*time.Second)
+	defer cancel()
+	l, err := s.AcquireHost(ctx, name, 5*time.Second)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return l
+}
+
+func putHost(t *testing.T, l *HostLease, address string) {
+	t.Helper()
+	if err := l.Put(t.Context(), capsule.Host{Name: l.name, Address: address, Up: true, Disabled: true, Revision: 7}); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func TestHosts(t *testing.T) {
+	s, ctx := shared(t), t.Context()
+	_, revision, err := s.Hosts(ctx)
+	if err != nil {
+		t.Fatal(err)
+	}
+	ch := s.WatchHosts(ctx, revision)
+	expect := func(kind Kind, name, address string, disabled bool) {
+		t.Helper()
+		e := nextHost(t, ch)
+		if e.Kind != kind || e.Host.Name != name || e.Host.Address != address || e.Host.Disabled != disabled || e.Host.Revision != e.Revision {
+			t.Errorf("event %+v (%v), want %s %s %s disabled %v", e, e.Err, kind, name, address, disabled)
+		}
+		list, _, err := s.Hosts(ctx)
+		if err != nil {
+			t.Fatal(err)
+		}
+		var found bool
+		for _, h := range list {
+			found = found || h.Name == name && h.Address == address && h.Disabled == disabled
+		}
+		if found != (kind == Put) {
+			t.Errorf("after %s of %s the list is %+v", kind, name, list)
+		}
+	}
+	if err := s.DisableHost(ctx, "h1", true); err != nil { // before it is there: no event
+		t.Fatal(err)
+	}
+	l1, l2 := acquire(t, s, "h1"), acquire(t, s, "h2")
+	putHost(t, l1, "a")
+	expect(Put, "h1", "a", true)
+	putHost(t, l2, "b")
+	expect(Put, "h2", "b", false)
+	for _, disabled := range []bool{false, false, true, true} { // the repeated ones are no change
+		if err := s.DisableHost(ctx, "h1", disabled); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if e := nextHost(t, ch); e.Kind != Put || e.Host.Disabled {
+		t.Errorf("enabled: %+v", e)
+	}
+	expect(Put, "h1", "a", true)
+	if err := l1.Release(ctx); err != nil {
+		t.Fatal(err)
+	}
+	expect(Delete, "h1", "a", true)
+
+	// A watch that starts in the middle knows what was before.
+	_, revision, _ = s.Hosts(ctx)
+	ch = s.WatchHosts(ctx, revision)
+	if err := s.DisableHost(ctx, "h2", true); err != nil {
+		t.Fatal(err)
+	}
+	expect(Put, "h2", "b", true)
+	putHost(t, acquire(t, s, "h1"), "c")
+	expect(Put, "h1", "c", true)
+
+	if err := s.DisableHost(ctx, "a/b", true); !errdefs.IsInvalidArgument(err) {
+		t.Errorf("host name with a slash: %v", err)
+	}
+}
+
+func TestHostLease(t *testing.T) {
+	s, ctx := shared(t), t.Context()
+	first := acquire(t, s, "h1")
+	got := make(chan *HostLease)
+	go func() {
+		second, err := s.AcquireHost(ctx, "h1", 5*time.Second)
+		if err != nil {
+			t.Error(err)
+		}
+		got <- second
+	}()
+	// The second one is waiting when its key is there.
+	waiting := func() int {
+		resp, err := s.client.Get(ctx, s.electionKey("h1")+"/", prefixCount...)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return int(resp.Count)
+	}
+	for waiting() < 2 {
+		time.Sleep(5 * time.Millisecond)
+	}
+	short, cancel := context.WithTimeout(ctx, 50*time.Millisecond)
+	defer cancel()
+	if _, err := s.AcquireHost(short, "h1", 5*time.Second); err == nil {
+		t.Error("a third one holds the host too")
+	}
+	if n := waiting(); n != 2 {
+		t.Errorf("who gave up waiting left its key: %d keys", n)
+	}
+	putHost(t, first, "a")
+	if err := first.Put(ctx, capsule.Host{Name: "h2"}); !errdefs.IsInvalidArgument(err) {
+		t.Errorf("put of another host: %v", err)
+	}
+	select {
+	case <-first.Done():
+		t.Error("the first lease is done before it was released")
+	case <-got:
+		t.Error("two hold the host")
+	default:
+	}
+	if err := first.Release(ctx); err != nil {
+		t.Fatal(err)
+	}
+	second := <-got
+	<-first.Done()
+	if err := first.Put(ctx, capsule.Host{Name: "h1"}); !errdefs.IsFailedPrecondition(err) {
+		t.Errorf("put after release: %v", err)
+	}
+	if err := first.Release(ctx); err != nil {
+		t.Errorf("second release: %v", err)
+	}
+	if hosts, _, err := s.Hosts(ctx); err != nil || len(hosts) != 0 {
+		t.Errorf("the record of a released host: %v %v", hosts, err)
+	}
+	putHost(t, second, "b")
+
+	// An agent whose lease ended behind its back learns it.
+	if _, err := s.client.Revoke(ctx, second.session.Lease()); err != nil {
+		t.Fatal(err)
+	}
+	select {
+	case <-second.Done():
+	case <-time.After(10 * time.Second):
+		t.Fatal("a lost lease is not noticed")
+	}
+	if err := second.Put(ctx, capsule.Host{Name: "h1"}); !errdefs.IsFailedPrecondition(err) {
+		t.Errorf("put after loss: %v", err)
+	}
+}
+
+func TestAcquireEndsWithTheStore(t *testing.T) {
+	s := shared(t)
+	l := acquire(t, s, "h1")
+	done := make(chan error)
+	go func() {
+		_, err := s.AcquireHost(context.WithoutCancel(t.Context()), "h1", 5*time.Second)
+		done <- err
+	}()
+	if err := s.Close(); err != nil {
+		t.Fatal(err)
+	}
+	if err := <-done; err == nil {
+		t.Error("got a host of a closed store")
+	}
+	<-l.Done()
+}
