@@ -1,0 +1,138 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"syscall"
+	"time"
+
+	"github.com/capsulet/capsulet/test/dev/stage"
+)
+
+func engineEndpoint() string {
+	if e := os.Getenv("DOCKER_HOST"); e != "" {
+		return e
+	}
+	return "unix:///var/run/docker.sock"
+}
+
+func answers(ctx context.Context) error {
+	_, err := stage.Docker(ctx, "version", "--format", "{{.Server.Version}}")
+	return err
+}
+
+// ensureEngine uses the engine that is there; a machine without one gets the distribution's.
+func (w *world) ensureEngine(ctx context.Context) error {
+	if answers(ctx) == nil {
+		return nil
+	}
+	if os.Getenv("DOCKER_HOST") != "" {
+		return fmt.Errorf("the engine of DOCKER_HOST does not answer: %w", answers(ctx))
+	}
+	if _, err := exec.LookPath("dockerd"); err != nil {
+		w.out.Line("  there is no Docker Engine here: installing the distribution's (apt-get install docker.io)")
+		if err := w.step(ctx, "install docker.io", 15*time.Minute, installDocker); err != nil {
+			return fmt.Errorf("%w\ninstall a Docker Engine yourself, or point DOCKER_HOST at one", err)
+		}
+		if answers(ctx) == nil {
+			return nil
+		}
+	}
+	return w.step(ctx, "start the Docker Engine", 2*time.Minute, func(ctx context.Context, _ func(string)) error {
+		return w.startEngine(ctx)
+	})
+}
+
+func installDocker(ctx context.Context, note func(string)) error {
+	for _, args := range [][]string{
+		{"apt-get", "update", "-qq"},
+		{"apt-get", "install", "-qq", "-y", "--no-install-recommends", "docker.io", "iproute2", "iptables"},
+	} {
+		note(strings.Join(args, " "))
+		cmd := exec.CommandContext(ctx, args[0], args[1:]...)
+		cmd.Env = append(os.Environ(), "DEBIAN_FRONTEND=noninteractive")
+		if out, err := cmd.CombinedOutput(); err != nil {
+			return fmt.Errorf("%s: %w\n%s", strings.Join(args, " "), err, out)
+		}
+	}
+	return nil
+}
+
+// startEngine asks systemd where there is one, and else runs dockerd itself; only the latter is ours to stop.
+func (w *world) startEngine(ctx context.Context) error {
+	if _, err := os.Stat("/run/systemd/system"); err == nil {
+		if out, err := exec.CommandContext(ctx, "systemctl", "start", "docker").CombinedOutput(); err != nil {
+			return fmt.Errorf("systemctl start docker: %w\n%s", err, out)
+		}
+		return answers(ctx)
+	}
+	log := w.path("dockerd.log")
+	out, err := os.OpenFile(log, os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o600)
+	if err != nil {
+		return err
+	}
+	defer out.Close()
+	cmd := exec.Command("dockerd")
+	cmd.Dir = "/"
+	cmd.Stdout, cmd.Stderr = out, out
+	cmd.SysProcAttr = &syscall.SysProcAttr{Setsid: true}
+	if err := cmd.Start(); err != nil {
+		return fmt.Errorf("start dockerd: %w", err)
+	}
+	if err := os.WriteFile(w.path("dockerd.pid"), []byte(strconv.Itoa(cmd.Process.Pid)), 0o600); err != nil {
+		return err
+	}
+	ended := make(chan error, 1)
+	go func() { ended <- cmd.Wait() }()
+	tick := time.NewTicker(200 * time.Millisecond)
+	defer tick.Stop()
+	for {
+		if answers(ctx) == nil {
+			return nil
+		}
+		select {
+		case err := <-ended:
+			return fmt.Errorf("dockerd ended (%w); its log is %s", err, log)
+		case <-ctx.Done():
+			return fmt.Errorf("dockerd does not answer: %w; its log is %s", context.Cause(ctx), log)
+		case <-tick.C:
+		}
+	}
+}
+
+// stopEngine stops the dockerd that startEngine started, if it did and that one still runs.
+func (w *world) stopEngine(ctx context.Context) error {
+	b, err := os.ReadFile(w.path("dockerd.pid"))
+	if err != nil {
+		return nil
+	}
+	pid, err := strconv.Atoi(string(b))
+	if err != nil {
+		return nil
+	}
+	isDockerd := func() bool {
+		exe, err := os.Readlink(filepath.Join("/proc", strconv.Itoa(pid), "exe"))
+		return err == nil && filepath.Base(exe) == "dockerd"
+	}
+	if !isDockerd() {
+		return nil
+	}
+	if err := syscall.Kill(pid, syscall.SIGTERM); err != nil {
+		return fmt.Errorf("stop dockerd (process %d): %w", pid, err)
+	}
+	tick := time.NewTicker(100 * time.Millisecond)
+	defer tick.Stop()
+	for isDockerd() {
+		select {
+		case <-ctx.Done():
+			return fmt.Errorf("dockerd (process %d) does not end: %w", pid, context.Cause(ctx))
+		case <-tick.C:
+		}
+	}
+	return nil
+}
