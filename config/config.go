@@ -1,0 +1,140 @@
+package config
+
+import (
+	_ "embed"
+	"path/filepath"
+)
+
+// Config is the configuration of one capsulet process.
+type Config struct {
+	// Instance tells the objects of this server from those of another one on the same Docker hosts.
+	Instance string `yaml:"instance"`
+	// StateDir survives reboots, RunDir (a tmpfs) does not.
+	StateDir string `yaml:"stateDir"`
+	RunDir   string `yaml:"runDir"`
+	Log      Log    `yaml:"log"`
+	API      API    `yaml:"api"`
+	Store    Store  `yaml:"store"`
+	Hosts    []Host `yaml:"hosts"`
+	// SandboxImage replaces the built-in sandbox; empty means the built-in one.
+	SandboxImage string `yaml:"sandboxImage"`
+	Node         Node   `yaml:"node"`
+}
+
+// Log says what is logged and how.
+type Log struct {
+	// Level is a level of logrus: error, warning, info, debug, trace.
+	Level string `yaml:"level"`
+	// Format is text or json.
+	Format string `yaml:"format"`
+}
+
+// API is the capsule API's server.
+type API struct {
+	// Listen is host:port. An address that others reach needs TLS.
+	Listen      string `yaml:"listen"`
+	TLSCertFile string `yaml:"tlsCertFile"`
+	TLSKeyFile  string `yaml:"tlsKeyFile"`
+	// TokenFile holds the administrator's token; <stateDir>/admin.token by default, generated when missing.
+	TokenFile string `yaml:"tokenFile"`
+	// MaxBodyBytes bounds a request.
+	MaxBodyBytes int64 `yaml:"maxBodyBytes"`
+}
+
+// Store says where the records are: in an etcd cluster or, without endpoints, in <stateDir>/etcd.
+type Store struct {
+	Endpoints    []string `yaml:"endpoints"`
+	CertFile     string   `yaml:"certFile"`
+	KeyFile      string   `yaml:"keyFile"`
+	CAFile       string   `yaml:"caFile"`
+	Username     string   `yaml:"username"`
+	PasswordFile string   `yaml:"passwordFile"`
+	Prefix       string   `yaml:"prefix"`
+	// SealKeyFile holds the key that the records are sealed with; <stateDir>/seal.key by default, generated when missing.
+	SealKeyFile string `yaml:"sealKeyFile"`
+}
+
+// Host is one Docker host.
+type Host struct {
+	// Name is the engine's own when empty.
+	Name     string `yaml:"name"`
+	Endpoint string `yaml:"endpoint"`
+	// Address is the IP address that other hosts reach it by; found out when empty.
+	Address          string            `yaml:"address"`
+	Labels           map[string]string `yaml:"labels"`
+	AvailabilityZone string            `yaml:"availabilityZone"`
+	TLS              HostTLS           `yaml:"tls"`
+}
+
+// HostTLS names the files for mutual TLS with an engine.
+type HostTLS struct {
+	CA   string `yaml:"ca"`
+	Cert string `yaml:"cert"`
+	Key  string `yaml:"key"`
+}
+
+// Node is the virtual node in a Kubernetes cluster.
+type Node struct {
+	Name string `yaml:"name"`
+	// Kubeconfig is empty inside the cluster.
+	Kubeconfig string `yaml:"kubeconfig"`
+	// Address is the IP address that the cluster reaches the node by; found out when empty.
+	Address     string `yaml:"address"`
+	KubeletPort int    `yaml:"kubeletPort"`
+	// KubeletListen is the IP address that the kubelet API listens on; every one when empty.
+	KubeletListen string            `yaml:"kubeletListen"`
+	Labels        map[string]string `yaml:"labels"`
+	// Taint is key[=value]:effect; NoTaint leaves the node without it.
+	Taint    string   `yaml:"taint"`
+	NoTaint  bool     `yaml:"noTaint"`
+	MaxPods  int      `yaml:"maxPods"`
+	Reserved Reserved `yaml:"reserved"`
+	// ServingCertFile and ServingKeyFile are for the kubelet API; a certificate is requested of the cluster, or made,
+	// when they are empty. ClientCAFile tells the API server's client certificate; the cluster is asked when empty.
+	ServingCertFile string `yaml:"servingCertFile"`
+	ServingKeyFile  string `yaml:"servingKeyFile"`
+	ClientCAFile    string `yaml:"clientCAFile"`
+}
+
+// Reserved is kept out of what the node offers, as Kubernetes quantities.
+type Reserved struct {
+	CPU    string `yaml:"cpu"`
+	Memory string `yaml:"memory"`
+}
+
+// DefaultEndpoint is the Docker host when none is named.
+const DefaultEndpoint = "unix:///var/run/docker.sock"
+
+// Default is the configuration when nothing is set.
+func Default() Config {
+	return Config{
+		Instance: "capsulet",
+		StateDir: "/var/lib/capsulet",
+		RunDir:   "/run/capsulet",
+		Log:      Log{Level: "info", Format: "text"},
+		API:      API{Listen: "127.0.0.1:9517", MaxBodyBytes: 8 << 20},
+		Store:    Store{Prefix: "/capsulet/"},
+		Hosts:    []Host{{Endpoint: DefaultEndpoint}},
+		Node: Node{Name: "capsulet", KubeletPort: 10250, MaxPods: 110,
+			Taint: "virtual-kubelet.io/provider=capsulet:NoSchedule"},
+	}
+}
+
+// complete fills in what follows from other keys.
+func (c *Config) complete() {
+	if c.API.TokenFile == "" {
+		c.API.TokenFile = filepath.Join(c.StateDir, "admin.token")
+	}
+	if c.Store.SealKeyFile == "" {
+		c.Store.SealKeyFile = filepath.Join(c.StateDir, "seal.key")
+	}
+}
+
+// EtcdDir is where the embedded store has its data.
+func (c *Config) EtcdDir() string { return filepath.Join(c.StateDir, "etcd") }
+
+//go:embed sample.yaml
+var sample string
+
+// Sample is a configuration file with every key, its default and what it means.
+func Sample() string { return sample }
