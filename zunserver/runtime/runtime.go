@@ -43,11 +43,13 @@ type Containers interface {
 	// Inspect returns one container by ID or name; NotFound when it is gone.
 	Inspect(ctx context.Context, id string) (Container, error)
 	// Create makes a container without starting it and returns its ID. The sandbox named in the configuration has to
-	// exist, not to run.
+	// exist, not to run. AlreadyExists: the name is taken; NotFound: the image is not there; FailedPrecondition: the
+	// sandbox is not there. A sandbox without an image gets the implementation's own.
 	Create(ctx context.Context, cfg ContainerConfig) (id string, err error)
-	// Start starts a created container; nil if it runs already. When the engine refuses the command (not found, not
-	// executable), the error is not classified, and Inspect shows the container exited with that error and the
-	// exit code 127 or 126 or 128.
+	// Start starts a created container; nil if it runs already. FailedPrecondition: it has ended, or its sandbox does
+	// not run; nothing was tried then. When the engine refuses the command (not found, not executable), the error is
+	// not classified, and Inspect shows the container exited with that error and the exit code 127 or 126 or 128; an
+	// engine that leaves no time of such an end gives CreatedAt.
 	Start(ctx context.Context, id string) error
 	// Stop sends the stop signal and, after grace, SIGKILL, and returns when the container has ended. Grace 0 kills at
 	// once. Stopping what does not run is nil; NotFound when it is gone.

@@ -1,0 +1,210 @@
+package docker
+
+import (
+	"cmp"
+	"fmt"
+	"maps"
+	"os"
+	"strconv"
+
+	"github.com/containerd/errdefs"
+	"github.com/docker/docker/api/types/container"
+	"github.com/docker/docker/api/types/mount"
+	"github.com/docker/go-connections/nat"
+
+	"github.com/capsulet/capsulet/zunserver/runtime"
+)
+
+// logConfig is the log driver of every container: json-file, whatever the daemon's default, 50 MB at most.
+var logConfig = container.LogConfig{
+	Type:   "json-file",
+	Config: map[string]string{"max-size": "10m", "max-file": "5"},
+}
+
+// spec is a container in Docker's words.
+type spec struct {
+	config *container.Config
+	host   *container.HostConfig
+}
+
+// dockerSpec translates a configuration. It is pure; errors are of the class InvalidArgument. Ephemeral storage is not
+// Docker's to limit (most storage drivers cannot), so Resources.EphemeralStorage has no part here.
+func dockerSpec(cfg runtime.ContainerConfig, dropOOMScore bool) (spec, error) {
+	if cfg.Name == "" || cfg.Identity.Capsule == "" {
+		return spec{}, fmt.Errorf("a name and a capsule are needed: %w", errdefs.ErrInvalidArgument)
+	}
+	if cfg.Identity.Sandbox() != (cfg.Sandbox == "") {
+		return spec{}, fmt.Errorf("a sandbox joins none, and every other container joins one: %w", errdefs.ErrInvalidArgument)
+	}
+	mounts, err := dockerMounts(cfg.Mounts)
+	if err != nil {
+		return spec{}, err
+	}
+	no := false
+	s := spec{
+		config: &container.Config{
+			Image: cfg.Image, Entrypoint: cfg.Command, Cmd: cfg.Args, WorkingDir: cfg.WorkDir, Env: cfg.Env,
+			User: cfg.Security.User, Labels: dockerLabels(cfg),
+			OpenStdin: cfg.Stdin, StdinOnce: cfg.Stdin && cfg.StdinOnce, Tty: cfg.TTY, StopSignal: cfg.StopSignal,
+			Healthcheck: &container.HealthConfig{Test: []string{"NONE"}},
+		},
+		host: &container.HostConfig{
+			RestartPolicy: container.RestartPolicy{Name: container.RestartPolicyDisabled},
+			LogConfig:     logConfig,
+			Init:          &no,
+			Mounts:        mounts,
+			Resources:     dockerResources(cfg.Resources),
+			Runtime:       cfg.Security.Runtime,
+		},
+	}
+	if adj := cfg.OOMScoreAdj; adj != nil && (*adj >= 0 || !dropOOMScore) {
+		s.host.OomScoreAdj = *adj
+	}
+	s.secure(cfg.Security, cfg.Identity.Sandbox())
+	if cfg.Identity.Sandbox() {
+		return s, s.asSandbox(cfg)
+	}
+	s.join(cfg)
+	return s, nil
+}
+
+// secure is what the container may do.
+func (s *spec) secure(sec runtime.Security, sandbox bool) {
+	h := s.host
+	h.Privileged, h.ReadonlyRootfs, h.GroupAdd = sec.Privileged, sec.ReadOnlyRoot, sec.Groups
+	h.CapAdd, h.CapDrop = sec.CapAdd, sec.CapDrop
+	if sec.NoNewPrivileges {
+		h.SecurityOpt = append(h.SecurityOpt, "no-new-privileges")
+	}
+	seccomp := sec.Seccomp
+	if sandbox {
+		// Our own pause makes five system calls; the filter costs more than it protects.
+		seccomp = cmp.Or(seccomp, "unconfined")
+	}
+	if seccomp != "" {
+		h.SecurityOpt = append(h.SecurityOpt, "seccomp="+seccomp)
+	}
+	if sec.AppArmor != "" {
+		h.SecurityOpt = append(h.SecurityOpt, "apparmor="+sec.AppArmor)
+	}
+	for _, label := range sec.SELinux {
+		h.SecurityOpt = append(h.SecurityOpt, "label="+label)
+	}
+	if sec.UnmaskProc {
+		// Empty rather than nil, which would mean Docker's defaults.
+		h.MaskedPaths, h.ReadonlyPaths = []string{}, []string{}
+	}
+}
+
+// asSandbox gives the container namespaces of its own for others to join.
+func (s *spec) asSandbox(cfg runtime.ContainerConfig) error {
+	h := s.host
+	s.config.Hostname = cfg.Hostname
+	h.NetworkMode = container.NetworkMode(cmp.Or(cfg.Network, "default"))
+	h.IpcMode = "shareable"
+	if cfg.HostIPC {
+		h.IpcMode = "host"
+	}
+	if cfg.HostPID {
+		h.PidMode = "host"
+	}
+	h.Sysctls = cfg.Sysctls
+	if dns := cfg.DNS; dns != nil {
+		h.DNS, h.DNSSearch, h.DNSOptions = dns.Nameservers, dns.Searches, dns.Options
+		if len(dns.Nameservers) > 0 && len(dns.Searches) == 0 {
+			// Without a search list Docker takes the host's; the root domain is how it spells "none".
+			h.DNSSearch = []string{"."}
+		}
+	}
+	if cfg.Network == "host" {
+		return nil // every port is the host's already
+	}
+	return s.publish(cfg.Ports)
+}
+
+func (s *spec) publish(ports []runtime.PortMapping) error {
+	for _, p := range ports {
+		port, err := nat.NewPort(cmp.Or(p.Protocol, "tcp"), strconv.Itoa(int(p.ContainerPort)))
+		if err != nil {
+			return fmt.Errorf("port %d: %w: %w", p.ContainerPort, err, errdefs.ErrInvalidArgument)
+		}
+		if s.config.ExposedPorts == nil {
+			s.config.ExposedPorts, s.host.PortBindings = nat.PortSet{}, nat.PortMap{}
+		}
+		s.config.ExposedPorts[port] = struct{}{}
+		s.host.PortBindings[port] = append(s.host.PortBindings[port],
+			nat.PortBinding{HostIP: p.HostIP, HostPort: strconv.Itoa(int(p.HostPort))})
+	}
+	return nil
+}
+
+// join puts the container into the namespaces of its sandbox.
+func (s *spec) join(cfg runtime.ContainerConfig) {
+	of := "container:" + cfg.Sandbox
+	s.host.NetworkMode = container.NetworkMode(of)
+	s.host.IpcMode = container.IpcMode(of)
+	if cfg.HostIPC {
+		s.host.IpcMode = "host"
+	}
+	switch {
+	case cfg.HostPID:
+		s.host.PidMode = "host"
+	case cfg.SharePID:
+		s.host.PidMode = container.PidMode(of)
+	}
+}
+
+func dockerLabels(cfg runtime.ContainerConfig) map[string]string {
+	labels := maps.Clone(cfg.Labels)
+	if labels == nil {
+		labels = map[string]string{}
+	}
+	maps.Copy(labels, cfg.Identity.Labels())
+	return labels
+}
+
+func dockerMounts(mounts []runtime.Mount) ([]mount.Mount, error) {
+	var out []mount.Mount
+	for _, m := range mounts {
+		d := mount.Mount{Source: m.Source, Target: m.Target, ReadOnly: m.ReadOnly}
+		switch m.Kind {
+		case runtime.MountBind:
+			d.Type = mount.TypeBind
+			if m.Propagation != "" {
+				d.BindOptions = &mount.BindOptions{Propagation: mount.Propagation(m.Propagation)}
+			}
+		case runtime.MountTmpfs:
+			d.Type = mount.TypeTmpfs
+			d.TmpfsOptions = &mount.TmpfsOptions{SizeBytes: m.SizeBytes, Mode: os.FileMode(m.Mode)}
+		case runtime.MountNamed:
+			d.Type = mount.TypeVolume
+			// A volume is what its driver made it; Docker would fill an empty one from the image.
+			d.VolumeOptions = &mount.VolumeOptions{NoCopy: true}
+		default:
+			return nil, fmt.Errorf("mount at %s of the unknown kind %q: %w", m.Target, m.Kind, errdefs.ErrInvalidArgument)
+		}
+		out = append(out, d)
+	}
+	return out, nil
+}
+
+// dockerResources translates limits for a new container, where 0 means the engine's default.
+func dockerResources(r runtime.Resources) container.Resources {
+	out := container.Resources{
+		CPUShares: r.CPUShares, CPUPeriod: r.CPUPeriodMicros, CPUQuota: r.CPUQuotaMicros,
+		Memory: r.MemoryBytes, MemorySwap: r.MemorySwapBytes, CpusetCpus: r.CPUSet,
+	}
+	if r.PidsLimit != 0 {
+		out.PidsLimit = &r.PidsLimit
+	}
+	return out
+}
+
+// updateResources translates limits for a container that is there, where 0 would leave a limit as it is: none is -1.
+func updateResources(r runtime.Resources) container.Resources {
+	r.MemoryBytes = cmp.Or(r.MemoryBytes, -1)
+	r.MemorySwapBytes = cmp.Or(r.MemorySwapBytes, -1)
+	r.CPUQuotaMicros = cmp.Or(r.CPUQuotaMicros, -1)
+	r.PidsLimit = cmp.Or(r.PidsLimit, -1)
+	return dockerResources(r)
+}

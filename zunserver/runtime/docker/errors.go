@@ -1,0 +1,129 @@
+package docker
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"strings"
+	"syscall"
+
+	"github.com/containerd/errdefs"
+	"github.com/docker/docker/client"
+)
+
+// classed is an error of the engine under one class of ours. It keeps the engine's words and hides its own classes.
+type classed struct {
+	message string
+	class   error
+}
+
+func (c *classed) Error() string { return c.message }
+
+func (c *classed) Unwrap() error { return c.class }
+
+// fail says what was attempted and translates the error of the Docker client.
+func fail(err error, format string, args ...any) error {
+	return fmt.Errorf("%s: %w", fmt.Sprintf(format, args...), translate(err))
+}
+
+// translate gives an error of the Docker client its class. Context errors stay what they are.
+func translate(err error) error {
+	if errors.Is(err, context.Canceled) || errors.Is(err, context.DeadlineExceeded) {
+		return err
+	}
+	if c := (*classed)(nil); errors.As(err, &c) {
+		return err
+	}
+	message := words(err)
+	switch {
+	case client.IsErrConnectionFailed(err), broken(err), errdefs.IsUnavailable(err):
+		return &classed{message, errdefs.ErrUnavailable}
+	case errdefs.IsNotFound(err):
+		return &classed{message, errdefs.ErrNotFound}
+	case errdefs.IsConflict(err), errdefs.IsFailedPrecondition(err):
+		return &classed{message, errdefs.ErrFailedPrecondition}
+	case errdefs.IsInvalidArgument(err):
+		return &classed{message, errdefs.ErrInvalidArgument}
+	case errdefs.IsPermissionDenied(err), errdefs.IsUnauthorized(err):
+		return &classed{message, errdefs.ErrPermissionDenied}
+	case errdefs.IsNotImplemented(err):
+		return &classed{message, errdefs.ErrNotImplemented}
+	default:
+		return errors.New(message)
+	}
+}
+
+// words is the message without what the client library says of its origin.
+func words(err error) string {
+	return strings.TrimPrefix(err.Error(), "Error response from daemon: ")
+}
+
+// broken: the connection went away in the middle.
+func broken(err error) bool {
+	var netErr net.Error
+	return errors.Is(err, io.ErrUnexpectedEOF) || errors.Is(err, io.EOF) || errors.As(err, &netErr) ||
+		errors.Is(err, syscall.ECONNRESET) || errors.Is(err, syscall.EPIPE) || errors.Is(err, net.ErrClosed)
+}
+
+// translateCreate is translate for the creation of a container, whose 404 and 409 mean more than one thing.
+func translateCreate(err error) error {
+	message := words(err)
+	switch {
+	case errdefs.IsConflict(err) && strings.Contains(message, "is already in use by container"):
+		return &classed{message, errdefs.ErrAlreadyExists}
+	case errdefs.IsNotFound(err) && strings.Contains(strings.ToLower(message), "no such container"):
+		return &classed{message, errdefs.ErrFailedPrecondition} // the sandbox
+	default:
+		return translate(err)
+	}
+}
+
+// translateStart is translate for a start: what the engine calls a bad request there is a command that does not run, and what it
+// calls not found may be a network.
+func translateStart(err error) error {
+	message := words(err)
+	if errdefs.IsInvalidArgument(err) ||
+		errdefs.IsNotFound(err) && !strings.Contains(strings.ToLower(message), "no such container") {
+		return errors.New(message)
+	}
+	return translate(err)
+}
+
+// The words by which registries and what is on the way to them say what is wrong; engines pass them on as text.
+var pullWords = []struct {
+	class error
+	words []string
+}{
+	{errdefs.ErrInvalidArgument, []string{"invalid reference format"}},
+	{errdefs.ErrNotFound, []string{
+		"repository does not exist", "manifest unknown", "name unknown", "not found", "no matching manifest",
+	}},
+	{errdefs.ErrPermissionDenied, []string{
+		"unauthorized", "authentication required", "no basic auth credentials", "denied", "forbidden", "incorrect username",
+	}},
+	{errdefs.ErrUnavailable, []string{
+		"dial tcp", "no such host", "connection refused", "connection reset", "timeout", "timed out", "deadline exceeded",
+		"canceled while", "unreachable", "service unavailable", "bad gateway", "toomanyrequests", "eof", "proxyconnect",
+		"server misbehaving",
+	}},
+}
+
+// translatePull is translate for a pull: an engine answers most of a registry's errors as 404 or 500 with the truth in
+// the text.
+func translatePull(err error) error {
+	if errors.Is(err, context.Canceled) || errors.Is(err, context.DeadlineExceeded) || client.IsErrConnectionFailed(err) {
+		return translate(err)
+	}
+	message := words(err)
+	lower := strings.ToLower(message)
+	for _, c := range pullWords {
+		for _, w := range c.words {
+			if strings.Contains(lower, w) {
+				return &classed{message, c.class}
+			}
+		}
+	}
+	return translate(err)
+}

@@ -1,0 +1,59 @@
+package docker
+
+import (
+	"context"
+	"time"
+
+	"github.com/docker/docker/api/types/events"
+	"github.com/docker/docker/api/types/filters"
+
+	"github.com/capsulet/capsulet/zunserver/runtime"
+)
+
+// Events subscribes to the changes of the instance's containers. A partition gives no sign here: the caller pings.
+func (h *Host) Events(ctx context.Context) (<-chan runtime.Event, error) {
+	// The client library reports a refused connection only through the stream.
+	api, err := h.ping(ctx)
+	if err != nil {
+		return nil, err
+	}
+	by := filters.NewArgs(
+		filters.Arg("type", string(events.ContainerEventType)),
+		filters.Arg("label", runtime.LabelInstance+"="+h.cfg.Instance),
+	)
+	for _, action := range []events.Action{
+		events.ActionCreate, events.ActionStart, events.ActionDie, events.ActionOOM, events.ActionDestroy,
+	} {
+		by.Add("event", string(action))
+	}
+	sctx, cancel := context.WithCancel(ctx)
+	messages, failed := api.Events(sctx, events.ListOptions{Filters: by})
+	out := make(chan runtime.Event)
+	go func() {
+		defer close(out)
+		defer cancel()
+		for {
+			select {
+			case m := <-messages:
+				h.forget(m.Actor.ID)
+				select {
+				case out <- fromEvent(m):
+				case <-sctx.Done():
+					return
+				}
+			case <-failed:
+				return
+			}
+		}
+	}()
+	return out, nil
+}
+
+func fromEvent(m events.Message) runtime.Event {
+	return runtime.Event{
+		ID:       m.Actor.ID,
+		Identity: runtime.IdentityOf(m.Actor.Attributes),
+		Action:   string(m.Action),
+		At:       time.Unix(0, m.TimeNano),
+	}
+}

@@ -1,0 +1,101 @@
+package docker
+
+import (
+	"maps"
+	"net/netip"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/docker/docker/api/types/container"
+
+	"github.com/capsulet/capsulet/zunserver/capsule"
+	"github.com/capsulet/capsulet/zunserver/runtime"
+)
+
+// fromInspect translates what the engine says of a container. It is pure.
+func fromInspect(r container.InspectResponse) runtime.Container {
+	out := runtime.Container{
+		ID: r.ID, Name: strings.TrimPrefix(r.Name, "/"), CreatedAt: parseTime(r.Created), ImageID: r.Image, LogPath: r.LogPath,
+		State: capsule.StateUnknown,
+	}
+	if r.Config != nil {
+		out.Identity, out.Image = runtime.IdentityOf(r.Config.Labels), r.Config.Image
+	}
+	if r.State == nil {
+		return out
+	}
+	out.StartedAt, out.FinishedAt = parseTime(r.State.StartedAt), parseTime(r.State.FinishedAt)
+	out.State = stateOf(r.State)
+	switch out.State {
+	case capsule.StateRunning:
+		out.Pid = r.State.Pid
+		out.FinishedAt = time.Time{}
+		if out.Identity.Sandbox() {
+			out.Network, out.Addresses = addresses(r)
+		}
+	case capsule.StateExited:
+		out.ExitCode, out.Error = r.State.ExitCode, r.State.Error
+		// The flag alone is also set when only a child was killed.
+		out.OOM = r.State.OOMKilled && out.ExitCode == 137
+		if out.FinishedAt.IsZero() {
+			// A refused start leaves no time; the creation is the nearest that stays the same each time it is asked.
+			out.FinishedAt = out.CreatedAt
+		}
+	}
+	return out
+}
+
+func stateOf(s *container.State) capsule.State {
+	switch s.Status {
+	case container.StateCreated:
+		if s.Error != "" {
+			return capsule.StateExited // the start was refused
+		}
+		return capsule.StateCreated
+	case container.StateRunning, container.StatePaused, container.StateRestarting:
+		return capsule.StateRunning
+	case container.StateExited, container.StateDead, container.StateRemoving:
+		return capsule.StateExited
+	default:
+		return capsule.StateUnknown
+	}
+}
+
+// addresses returns the network of the first address and all addresses, IPv4 first.
+func addresses(r container.InspectResponse) (network string, all []string) {
+	if r.NetworkSettings == nil {
+		return "", nil
+	}
+	var v6 []string
+	for _, name := range slices.Sorted(maps.Keys(r.NetworkSettings.Networks)) {
+		n := r.NetworkSettings.Networks[name]
+		if n == nil {
+			continue
+		}
+		if valid(n.IPAddress) {
+			all = append(all, n.IPAddress)
+		}
+		if valid(n.GlobalIPv6Address) {
+			v6 = append(v6, n.GlobalIPv6Address)
+		}
+		if network == "" && (valid(n.IPAddress) || valid(n.GlobalIPv6Address)) {
+			network = name
+		}
+	}
+	return network, append(all, v6...)
+}
+
+func valid(address string) bool {
+	_, err := netip.ParseAddr(address)
+	return err == nil
+}
+
+// parseTime reads the engine's times; its zero ("0001-01-01T00:00:00Z") and what cannot be read are the zero time.
+func parseTime(s string) time.Time {
+	t, err := time.Parse(time.RFC3339Nano, s)
+	if err != nil {
+		return time.Time{}
+	}
+	return t
+}
