@@ -1,0 +1,170 @@
+package template
+
+import (
+	"fmt"
+	"path"
+	"slices"
+	"strings"
+
+	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/api/resource"
+	"k8s.io/apimachinery/pkg/util/validation"
+
+	"github.com/capsulet/capsulet/zunserver/capsule"
+)
+
+func (c *checker) container(cs *capsule.ContainerSpec, volumes, hostPorts map[string]bool, init bool, at string) {
+	c.that(cs.Image != "" && strings.TrimSpace(cs.Image) == cs.Image, at+".image", cs.Image,
+		"it is empty or has blanks around it")
+	c.that(len(cs.Image) <= 1024, at+".image", cs.Image, "it is too long")
+	oneOf(c, cs.ImagePullPolicy, at+".imagePullPolicy", corev1.PullNever, corev1.PullAlways, corev1.PullIfNotPresent)
+	c.words(cs.Command, at+".command")
+	c.words(cs.Args, at+".args")
+	c.words([]string{cs.WorkDir}, at+".workDir")
+	c.count(len(cs.Labels), maxEntries, at+".labels")
+	c.environment(cs.Env, at+".env")
+	c.ports(cs.Ports, hostPorts, at+".ports")
+	c.resources(cs.Resources, at+".resources")
+	c.mounts(cs.VolumeMounts, volumes, at+".volumeMounts")
+	c.security(cs.SecurityContext, at+".securityContext")
+	if cs.TerminationMessagePath != "" {
+		p := cs.TerminationMessagePath
+		c.that(path.IsAbs(p) && !dotDot(p), at+".terminationMessagePath", p, "it is not an absolute path without '..'")
+	}
+	oneOf(c, cs.TerminationMessagePolicy, at+".terminationMessagePolicy", "", corev1.TerminationMessageReadFile,
+		corev1.TerminationMessageFallbackToLogsOnError)
+	if r := cs.RestartPolicy; r != nil {
+		c.unsupported(!init, at+".restartPolicy", "a restart policy of its own is for init containers")
+		oneOf(c, *r, at+".restartPolicy", corev1.ContainerRestartPolicyAlways)
+	}
+	runsOnce := init && cs.RestartPolicy == nil
+	for _, p := range []struct {
+		probe *corev1.Probe
+		key   string
+	}{
+		{cs.LivenessProbe, "livenessProbe"}, {cs.ReadinessProbe, "readinessProbe"}, {cs.StartupProbe, "startupProbe"},
+	} {
+		if p.probe != nil {
+			c.unsupported(runsOnce, at+"."+p.key, "init containers run to their end")
+			c.probe(p.probe, p.key, at+"."+p.key)
+		}
+	}
+	if l := cs.Lifecycle; l != nil {
+		c.unsupported(runsOnce, at+".lifecycle", "init containers run to their end")
+		c.unsupported(l.StopSignal != nil, at+".lifecycle.stopSignal", "it cannot be chosen yet")
+		c.hook(l.PostStart, at+".lifecycle.postStart")
+		c.hook(l.PreStop, at+".lifecycle.preStop")
+	}
+}
+
+func (c *checker) words(list []string, at string) {
+	c.count(len(list), maxEntries, at)
+	for i, w := range list {
+		c.that(!strings.Contains(w, "\x00"), fmt.Sprintf("%s[%d]", at, i), nil, "it has a NUL byte in it")
+	}
+}
+
+func (c *checker) environment(env []capsule.EnvVar, at string) {
+	c.count(len(env), maxEntries, at)
+	for i := range env {
+		e, p := &env[i], fmt.Sprintf("%s[%d]", at, i)
+		if e.Name == "" {
+			c.fail(missing(p, "name"))
+		}
+		if strings.ContainsFunc(e.Name, func(r rune) bool { return r == '=' || r < ' ' || r > '~' }) {
+			c.fail(errorAt(p+".name", "Invalid input for field 'name'. %.80q is not a name of an environment variable: "+
+				"printable ASCII without '='", e.Name))
+		}
+		c.words([]string{e.Value}, p+".value")
+		if e.Ref != "" && !slices.Contains(references, e.Ref) {
+			c.fail(errorAt(p+".ref", "Invalid input for field 'ref'. '%.80s' is not one of %q", e.Ref, references))
+		}
+	}
+}
+
+var references = []capsule.Reference{
+	capsule.RefCapsuleAddress, capsule.RefCapsuleAddresses, capsule.RefHostAddress, capsule.RefHostAddresses,
+}
+
+func (c *checker) ports(ports []capsule.Port, hostPorts map[string]bool, at string) {
+	c.count(len(ports), maxEntries, at)
+	names := map[string]bool{}
+	for i := range ports {
+		p, at := &ports[i], fmt.Sprintf("%s[%d]", at, i)
+		if p.ContainerPort == 0 {
+			c.fail(missing(at, "containerPort"))
+		}
+		c.between(int64(p.ContainerPort), 1, 65535, at+".containerPort")
+		c.between(int64(p.HostPort), 0, 65535, at+".hostPort")
+		oneOf(c, p.Protocol, at+".protocol", corev1.ProtocolTCP, corev1.ProtocolUDP, corev1.ProtocolSCTP, "")
+		if p.HostIP != "" {
+			c.address(p.HostIP, at+".hostIP")
+		}
+		if p.Name != "" {
+			c.that(len(validation.IsValidPortName(p.Name)) == 0, at+".name", p.Name, "it is not the name of a port")
+			c.that(!names[p.Name], at+".name", p.Name, "another port has this name")
+			names[p.Name] = true
+		}
+		if p.HostPort != 0 {
+			protocol := p.Protocol
+			if protocol == "" {
+				protocol = corev1.ProtocolTCP
+			}
+			key := fmt.Sprintf("%s/%s/%d", protocol, p.HostIP, p.HostPort)
+			c.that(!hostPorts[key], at+".hostPort", p.HostPort, "the capsule has this host port already")
+			hostPorts[key] = true
+		}
+	}
+}
+
+func (c *checker) resources(r corev1.ResourceRequirements, at string) {
+	c.unsupported(len(r.Claims) > 0, at+".claims", "there are no dynamic resources")
+	for key, list := range map[string]corev1.ResourceList{"limits": r.Limits, "requests": r.Requests} {
+		for name, q := range list {
+			p := at + "." + key + "." + string(name)
+			switch name {
+			case corev1.ResourceCPU, corev1.ResourceMemory, corev1.ResourceEphemeralStorage:
+				c.that(q.Sign() >= 0, p, q.String(), "%s is less than the minimum of 0", q.String())
+			default:
+				c.fail(errorAt(p, "Additional properties are not allowed ('%.80s' was unexpected: only cpu, memory and "+
+					"ephemeral-storage)", name))
+			}
+			if name != corev1.ResourceCPU { // a quantity like 500m of memory is half a byte
+				c.that(q.Cmp(*resource.NewQuantity(q.Value(), resource.DecimalSI)) == 0, p, q.String(), "it is not whole bytes")
+			}
+			if limit, ok := r.Limits[name]; ok && key == "requests" {
+				c.that(q.Cmp(limit) <= 0, p, q.String(), "it is greater than the limit of %s", limit.String())
+			}
+		}
+	}
+}
+
+func (c *checker) mounts(mounts []corev1.VolumeMount, volumes map[string]bool, at string) {
+	c.count(len(mounts), maxEntries, at)
+	seen := map[string]bool{}
+	for i := range mounts {
+		m, p := &mounts[i], fmt.Sprintf("%s[%d]", at, i)
+		if m.Name == "" {
+			c.fail(missing(p, "name"))
+		}
+		if m.MountPath == "" {
+			c.fail(missing(p, "mountPath"))
+		}
+		c.that(volumes[m.Name], p+".name", m.Name, "there is no volume of this name in spec.volumes")
+		c.that(path.IsAbs(m.MountPath) && !strings.ContainsAny(m.MountPath, ":\x00"), p+".mountPath", m.MountPath,
+			"it is not an absolute path without ':'")
+		clean := path.Clean(m.MountPath)
+		c.that(!seen[clean], p+".mountPath", m.MountPath, "another volume is mounted there")
+		seen[clean] = true
+		c.that(!path.IsAbs(m.SubPath) && !dotDot(m.SubPath), p+".subPath", m.SubPath, "it leaves the volume")
+		c.that(!path.IsAbs(m.SubPathExpr) && !dotDot(m.SubPathExpr), p+".subPathExpr", m.SubPathExpr, "it leaves the volume")
+		c.that(m.SubPath == "" || m.SubPathExpr == "", p+".subPathExpr", m.SubPathExpr, "there is a subPath too")
+		if m.RecursiveReadOnly != nil {
+			c.unsupported(*m.RecursiveReadOnly != corev1.RecursiveReadOnlyDisabled, p+".recursiveReadOnly", "only Disabled is")
+		}
+		if m.MountPropagation != nil {
+			oneOf(c, *m.MountPropagation, p+".mountPropagation", corev1.MountPropagationNone,
+				corev1.MountPropagationHostToContainer, corev1.MountPropagationBidirectional)
+		}
+	}
+}

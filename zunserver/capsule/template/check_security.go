@@ -1,0 +1,67 @@
+package template
+
+import (
+	"fmt"
+	"strings"
+
+	corev1 "k8s.io/api/core/v1"
+)
+
+// security refuses what no host carries out yet; the rest is Kubernetes' to check.
+func (c *checker) security(s *corev1.SecurityContext, at string) {
+	if s == nil {
+		return
+	}
+	c.unsupported(s.SELinuxOptions != nil, at+".seLinuxOptions", "there is no SELinux support yet")
+	c.unsupported(s.WindowsOptions != nil, at+".windowsOptions", "capsules are Linux containers")
+	c.profiles(s.SeccompProfile, s.AppArmorProfile, at)
+	c.ids(at, map[string]*int64{"runAsUser": s.RunAsUser, "runAsGroup": s.RunAsGroup})
+	if s.ProcMount != nil {
+		oneOf(c, *s.ProcMount, at+".procMount", corev1.DefaultProcMount, corev1.UnmaskedProcMount)
+	}
+	privileged := s.Privileged != nil && *s.Privileged
+	c.that(!privileged || s.AllowPrivilegeEscalation == nil || *s.AllowPrivilegeEscalation, at+".allowPrivilegeEscalation",
+		false, "a privileged container cannot be kept from it")
+}
+
+func (c *checker) podSecurity(s *corev1.PodSecurityContext, at string) {
+	if s == nil {
+		return
+	}
+	c.unsupported(s.SELinuxOptions != nil, at+".seLinuxOptions", "there is no SELinux support yet")
+	c.unsupported(s.SELinuxChangePolicy != nil, at+".seLinuxChangePolicy", "there is no SELinux support yet")
+	c.unsupported(s.WindowsOptions != nil, at+".windowsOptions", "capsules are Linux containers")
+	if p := s.SupplementalGroupsPolicy; p != nil {
+		oneOf(c, *p, at+".supplementalGroupsPolicy", corev1.SupplementalGroupsPolicyMerge)
+	}
+	c.profiles(s.SeccompProfile, s.AppArmorProfile, at)
+	ids := map[string]*int64{"runAsUser": s.RunAsUser, "runAsGroup": s.RunAsGroup, "fsGroup": s.FSGroup}
+	for i := range s.SupplementalGroups {
+		ids[fmt.Sprintf("supplementalGroups[%d]", i)] = &s.SupplementalGroups[i]
+	}
+	c.ids(at, ids)
+	for i, y := range s.Sysctls {
+		ok := y.Name != "" && !strings.ContainsAny(y.Name+y.Value, "= \t\r\n\x00")
+		c.that(ok || y.Name != "" && strings.Trim(y.Value, "0123456789 \t") == "", fmt.Sprintf("%s.sysctls[%d]", at, i), nil,
+			"it is not a sysctl")
+	}
+}
+
+func (c *checker) ids(at string, ids map[string]*int64) {
+	for field, id := range ids {
+		if id != nil {
+			c.between(*id, 0, 1<<31-1, at+"."+field)
+		}
+	}
+}
+
+func (c *checker) profiles(s *corev1.SeccompProfile, a *corev1.AppArmorProfile, at string) {
+	if s != nil {
+		oneOf(c, s.Type, at+".seccompProfile.type", corev1.SeccompProfileTypeRuntimeDefault, corev1.SeccompProfileTypeUnconfined)
+		c.unsupported(s.LocalhostProfile != nil, at+".seccompProfile.localhostProfile", "profiles are not distributed to hosts")
+	}
+	if a != nil {
+		oneOf(c, a.Type, at+".appArmorProfile.type", corev1.AppArmorProfileTypeRuntimeDefault)
+		c.unsupported(a.LocalhostProfile != nil, at+".appArmorProfile.localhostProfile", "profiles are not distributed to hosts")
+	}
+}

@@ -1,0 +1,139 @@
+package template
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"strings"
+
+	"sigs.k8s.io/yaml"
+)
+
+// maxDepth is how deep a document may nest; the deepest field of a template is at about 10.
+const maxDepth = 32
+
+// Unwrap takes the template out of the body of a create request: {"template": {…} | "<JSON or YAML text>"}. What it
+// returns is for [Parse].
+func Unwrap(body []byte) ([]byte, error) {
+	root, err := decodeJSON(body)
+	if err != nil {
+		return nil, err
+	}
+	request, ok := root.(map[string]any)
+	if !ok {
+		return nil, notOfType("", root, "object")
+	}
+	for _, key := range sortedKeys(request) {
+		if key != "template" {
+			return nil, errorAt("", "Additional properties are not allowed ('%s' was unexpected)", key)
+		}
+	}
+	doc, ok := request["template"]
+	if !ok {
+		return nil, missing("", "template")
+	}
+	return json.Marshal(doc)
+}
+
+// decode reads a document: a JSON object, a JSON string that holds JSON or YAML, or YAML.
+func decode(body []byte) (map[string]any, error) {
+	text := bytes.TrimSpace(body)
+	if len(text) > 0 && text[0] == '"' {
+		var s string
+		if err := json.Unmarshal(text, &s); err != nil {
+			return nil, malformed(err)
+		}
+		text = bytes.TrimSpace([]byte(s))
+	}
+	if len(text) == 0 {
+		return nil, errorAt("template", "the template is empty")
+	}
+	if !bytes.ContainsAny(text[:1], "{[\"-0123456789") || bytes.HasPrefix(text, []byte("---")) {
+		converted, err := yaml.YAMLToJSONStrict(text)
+		if err != nil {
+			return nil, errorAt("template", "Malformed YAML: %s", cleanYAML(err))
+		}
+		text = converted
+	}
+	root, err := decodeJSON(text)
+	if err != nil {
+		return nil, err
+	}
+	doc, ok := root.(map[string]any)
+	if !ok {
+		return nil, notOfType("template", root, "object", "string")
+	}
+	return doc, nil
+}
+
+// cleanYAML takes the library's prefixes off and puts its lists on one line.
+func cleanYAML(err error) string {
+	return strings.Join(strings.Fields(strings.TrimPrefix(err.Error(), "error converting YAML to JSON: ")), " ")
+}
+
+// decodeJSON reads one JSON value with exact numbers and refuses keys that occur twice.
+func decodeJSON(b []byte) (any, error) {
+	var raw json.RawMessage
+	if err := json.Unmarshal(b, &raw); err != nil {
+		return nil, malformed(err)
+	}
+	d := json.NewDecoder(bytes.NewReader(b))
+	d.UseNumber()
+	return value(d, "", 0)
+}
+
+func malformed(err error) error {
+	var syntax *json.SyntaxError
+	if errors.As(err, &syntax) {
+		return errorAt("", "Malformed JSON: %s at offset %d", syntax.Error(), syntax.Offset)
+	}
+	return errorAt("", "Malformed JSON: %s", err)
+}
+
+// value reads one value of a document that is known to be valid.
+func value(d *json.Decoder, path string, depth int) (any, error) {
+	if depth > maxDepth {
+		return nil, errorAt(path, "the document nests deeper than %d levels", maxDepth)
+	}
+	token, err := d.Token()
+	if err != nil {
+		return nil, malformed(err)
+	}
+	switch token {
+	case json.Delim('{'):
+		return object(d, path, depth)
+	case json.Delim('['):
+		list := []any{}
+		for d.More() {
+			v, err := value(d, fmt.Sprintf("%s[%d]", path, len(list)), depth+1)
+			if err != nil {
+				return nil, err
+			}
+			list = append(list, v)
+		}
+		_, err = d.Token()
+		return list, err
+	}
+	return token, nil
+}
+
+func object(d *json.Decoder, path string, depth int) (any, error) {
+	m := map[string]any{}
+	for d.More() {
+		token, err := d.Token()
+		if err != nil {
+			return nil, malformed(err)
+		}
+		key, _ := token.(string)
+		at := strings.TrimPrefix(path+"."+key, ".")
+		if _, twice := m[key]; twice {
+			return nil, errorAt(at, "Malformed JSON: the key '%s' occurs twice at offset %d", key, d.InputOffset())
+		}
+		if m[key], err = value(d, at, depth+1); err != nil {
+			return nil, err
+		}
+	}
+	_, err := d.Token()
+	return m, err
+}
