@@ -6,6 +6,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"syscall"
@@ -36,7 +37,9 @@ func (w *world) ensureEngine(ctx context.Context) error {
 	}
 	if _, err := exec.LookPath("dockerd"); err != nil {
 		w.out.Line("  there is no Docker Engine here: installing the distribution's (apt-get install docker.io)")
-		if err := w.step(ctx, "install docker.io", 15*time.Minute, installDocker); err != nil {
+		if err := w.step(ctx, "install docker.io", 15*time.Minute, func(ctx context.Context, note func(string)) error {
+			return install(ctx, note, "docker.io", "iproute2", "iptables")
+		}); err != nil {
 			return fmt.Errorf("%w\ninstall a Docker Engine yourself, or point DOCKER_HOST at one", err)
 		}
 		if answers(ctx) == nil {
@@ -48,10 +51,53 @@ func (w *world) ensureEngine(ctx context.Context) error {
 	})
 }
 
-func installDocker(ctx context.Context, note func(string)) error {
+// needed are the programs that the tests run, and the Debian packages that bring them.
+var needed = []struct{ program, pkg string }{
+	{"docker", "docker.io"}, {"dockerd", "docker.io"}, {"containerd", "containerd"},
+	{"ip", "iproute2"}, {"iptables", "iptables"}, {"tar", "tar"},
+}
+
+// tools installs what the tests need and starts the engine.
+func (w *world) tools(ctx context.Context) error {
+	var missing []string
+	for _, n := range needed {
+		if _, err := exec.LookPath(n.program); err != nil && !slices.Contains(missing, n.pkg) {
+			missing = append(missing, n.pkg)
+		}
+	}
+	if len(missing) > 0 {
+		what := "install what the tests need: apt-get install " + strings.Join(missing, " ")
+		if err := w.step(ctx, what, 15*time.Minute, func(ctx context.Context, note func(string)) error {
+			return install(ctx, note, missing...)
+		}); err != nil {
+			return err
+		}
+	}
+	if answers(ctx) == nil {
+		return nil
+	}
+	if err := os.MkdirAll(w.dir, 0o700); err != nil {
+		return err
+	}
+	return w.ensureEngine(ctx)
+}
+
+// images is `make image`.
+func (w *world) images(ctx context.Context) error {
+	for ref, pkg := range map[string]string{image: "./examples/web", selfImage: "./cmd/capsulet"} {
+		if err := w.step(ctx, "build and import "+ref, 20*time.Minute, func(ctx context.Context, _ func(string)) error {
+			return stage.Image(ctx, w.root, pkg, ref, instance)
+		}); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func install(ctx context.Context, note func(string), packages ...string) error {
 	for _, args := range [][]string{
 		{"apt-get", "update", "-qq"},
-		{"apt-get", "install", "-qq", "-y", "--no-install-recommends", "docker.io", "iproute2", "iptables"},
+		append([]string{"apt-get", "install", "-qq", "-y", "--no-install-recommends"}, packages...),
 	} {
 		note(strings.Join(args, " "))
 		cmd := exec.CommandContext(ctx, args[0], args[1:]...)

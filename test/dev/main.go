@@ -32,6 +32,7 @@ const (
 	apiPort     = 9517
 	kubeletPort = 10250
 	image       = "capsulet/web:dev"
+	selfImage   = "capsulet/capsulet:dev"
 )
 
 // world is what the steps work on.
@@ -57,7 +58,7 @@ func main() {
 
 func run(ctx context.Context, args []string) error {
 	if len(args) != 1 {
-		return errors.New("say up or down")
+		return errors.New("say up, down, image or tools")
 	}
 	w, err := newWorld()
 	if err != nil {
@@ -68,8 +69,12 @@ func run(ctx context.Context, args []string) error {
 		return w.up(ctx)
 	case "down":
 		return w.down(ctx)
+	case "image":
+		return w.images(ctx)
+	case "tools":
+		return w.tools(ctx)
 	default:
-		return fmt.Errorf("unknown command %q: up or down", args[0])
+		return fmt.Errorf("unknown command %q: up, down, image or tools", args[0])
 	}
 }
 

@@ -141,8 +141,9 @@ func (e *Engine) startContainerd(ctx context.Context) error {
 		return err
 	}
 	e.containerd = d
-	return e.await(ctx, d, "containerd", func(context.Context) error {
-		c, err := net.Dial("unix", e.containerdSocket())
+	return e.await(ctx, d, "containerd", func(ctx context.Context) error {
+		var dialer net.Dialer
+		c, err := dialer.DialContext(ctx, "unix", e.containerdSocket())
 		if err != nil {
 			return err
 		}
