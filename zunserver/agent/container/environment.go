@@ -71,7 +71,11 @@ func expand(s string, values map[string]string) string {
 	return b.String()
 }
 
+// expandAll keeps nothing as nothing: an empty command is the image's.
 func expandAll(in []string, values map[string]string) []string {
+	if len(in) == 0 {
+		return nil
+	}
 	out := make([]string, 0, len(in))
 	for _, s := range in {
 		out = append(out, expand(s, values))

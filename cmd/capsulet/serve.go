@@ -1,0 +1,208 @@
+package main
+
+import (
+	"context"
+	"crypto/tls"
+	"errors"
+	"fmt"
+	"net"
+	"net/http"
+	"net/url"
+	"os"
+	"strings"
+	"time"
+
+	"github.com/sirupsen/logrus"
+	"github.com/spf13/cobra"
+	"golang.org/x/sync/errgroup"
+
+	"github.com/capsulet/capsulet/config"
+	"github.com/capsulet/capsulet/zunserver"
+	"github.com/capsulet/capsulet/zunserver/api"
+	"github.com/capsulet/capsulet/zunserver/auth"
+	"github.com/capsulet/capsulet/zunserver/runtime"
+	"github.com/capsulet/capsulet/zunserver/runtime/docker"
+	"github.com/capsulet/capsulet/zunserver/store"
+)
+
+func newServe() *cobra.Command {
+	c := &cobra.Command{
+		Use: "serve", Short: "Run the capsule server without Kubernetes", Args: cobra.NoArgs,
+		Long: "Run the capsule server: the Zun-compatible REST API and the capsules on the configured Docker hosts.\n" +
+			"Stopping it leaves every container running; the next start takes them over.",
+	}
+	flags := config.Bind(c.Flags())
+	c.RunE = func(cmd *cobra.Command, _ []string) error {
+		cfg, log, err := load(cmd, flags)
+		if err != nil {
+			return err
+		}
+		s, err := newServer(cmd.Context(), cfg, log)
+		if err != nil {
+			return err
+		}
+		g, ctx := errgroup.WithContext(cmd.Context())
+		g.Go(func() error { return s.Run(ctx) })
+		g.Go(func() error { return listen(ctx, cfg, s.Handler(), log) })
+		return errors.Join(g.Wait(), s.Close())
+	}
+	return c
+}
+
+// load reads the configuration of a command and makes its logger.
+func load(cmd *cobra.Command, flags *config.Flags) (*config.Config, *logrus.Entry, error) {
+	cfg, err := flags.Load(os.Environ())
+	if err != nil {
+		return nil, nil, err
+	}
+	l := logrus.New()
+	l.SetOutput(cmd.ErrOrStderr())
+	level, err := logrus.ParseLevel(cfg.Log.Level)
+	if err != nil {
+		return nil, nil, fmt.Errorf("log.level: %w", err)
+	}
+	l.SetLevel(level)
+	if cfg.Log.Format == "json" {
+		l.SetFormatter(&logrus.JSONFormatter{TimestampFormat: time.RFC3339Nano})
+	}
+	return cfg, logrus.NewEntry(l), nil
+}
+
+// newServer makes the capsule server that the configuration describes.
+func newServer(ctx context.Context, cfg *config.Config, log *logrus.Entry) (*zunserver.Server, error) {
+	for _, dir := range []string{cfg.StateDir, cfg.RunDir} {
+		if err := os.MkdirAll(dir, 0o700); err != nil {
+			return nil, fmt.Errorf("making the directory of the server: %w", err)
+		}
+	}
+	key, err := store.LoadOrCreateSealKey(cfg.Store.SealKeyFile)
+	if err != nil {
+		return nil, err
+	}
+	token, err := auth.LoadOrCreateToken(cfg.API.TokenFile)
+	if err != nil {
+		return nil, err
+	}
+	tokens, err := auth.NewTokens(map[string]auth.Identity{token: auth.Administrator()})
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", cfg.API.TokenFile, err)
+	}
+	password := ""
+	if cfg.Store.PasswordFile != "" {
+		b, err := os.ReadFile(cfg.Store.PasswordFile)
+		if err != nil {
+			return nil, fmt.Errorf("store.passwordFile: %w", err)
+		}
+		password = trim(b)
+	}
+	return zunserver.New(ctx, zunserver.Config{
+		Instance: cfg.Instance, StateDir: cfg.StateDir, RunDir: cfg.RunDir, Auth: tokens,
+		Store: store.Config{
+			Endpoints: cfg.Store.Endpoints, DataDir: cfg.EtcdDir(), CertFile: cfg.Store.CertFile, KeyFile: cfg.Store.KeyFile,
+			CAFile: cfg.Store.CAFile, Username: cfg.Store.Username, Password: password, Prefix: cfg.Store.Prefix,
+			SealKey: key, Log: log.WithField("part", "store"),
+		},
+		Hosts: hosts(cfg), MaxBodyBytes: cfg.API.MaxBodyBytes, Log: log,
+		Open: func(ctx context.Context, h zunserver.HostConfig) (runtime.Host, error) {
+			d := docker.Config{
+				Endpoint: h.Endpoint, Instance: cfg.Instance, SandboxImage: cfg.SandboxImage, Near: &h.Near,
+				Log: log.WithField("host", h.Name),
+			}
+			if h.CAFile != "" || h.CertFile != "" {
+				d.TLS = &docker.TLS{CAFile: h.CAFile, CertFile: h.CertFile, KeyFile: h.KeyFile}
+			}
+			return docker.Open(ctx, d)
+		},
+	})
+}
+
+// hosts names every host and finds the addresses that the configuration leaves out.
+func hosts(cfg *config.Config) []zunserver.HostConfig {
+	var hs []zunserver.HostConfig
+	for _, h := range cfg.Hosts {
+		near := strings.HasPrefix(h.Endpoint, "unix://")
+		name, address := h.Name, h.Address
+		if name == "" {
+			name = hostName(h.Endpoint)
+		}
+		if address == "" && near {
+			address = cfg.Node.Address
+		}
+		if address == "" {
+			address = outboundAddress(h.Endpoint)
+		}
+		hs = append(hs, zunserver.HostConfig{
+			Name: name, Endpoint: h.Endpoint, Address: address, Labels: h.Labels, AvailabilityZone: h.AvailabilityZone,
+			CAFile: h.TLS.CA, CertFile: h.TLS.Cert, KeyFile: h.TLS.Key, Near: near,
+		})
+	}
+	return hs
+}
+
+// hostName is this machine's for a socket on it, else the one in the URL: it must not depend on the engine being up.
+func hostName(endpoint string) string {
+	if u, err := url.Parse(endpoint); err == nil && u.Hostname() != "" {
+		return u.Hostname()
+	}
+	name, err := os.Hostname()
+	if err != nil {
+		return "localhost"
+	}
+	return name
+}
+
+// outboundAddress is the address of a remote engine, or the one this machine would use to reach others; no packet is
+// sent.
+func outboundAddress(endpoint string) string {
+	if u, err := url.Parse(endpoint); err == nil && u.Hostname() != "" {
+		if ips, err := net.LookupIP(u.Hostname()); err == nil && len(ips) > 0 {
+			return ips[0].String()
+		}
+	}
+	conn, err := net.Dial("udp", "192.0.2.254:9")
+	if err != nil {
+		return "127.0.0.1"
+	}
+	defer conn.Close()
+	return conn.LocalAddr().(*net.UDPAddr).IP.String()
+}
+
+// listen serves the capsule API on its address until ctx ends, and gives requests under way a moment then.
+func listen(ctx context.Context, cfg *config.Config, handler http.Handler, log *logrus.Entry) error {
+	ln, err := (&net.ListenConfig{}).Listen(ctx, "tcp", cfg.API.Listen)
+	if err != nil {
+		return fmt.Errorf("listening for the capsule API (api.listen): %w", err)
+	}
+	if cfg.API.TLSCertFile != "" {
+		pair, err := tls.LoadX509KeyPair(cfg.API.TLSCertFile, cfg.API.TLSKeyFile)
+		if err != nil {
+			_ = ln.Close()
+			return fmt.Errorf("api.tlsCertFile: %w", err)
+		}
+		ln = tls.NewListener(ln, &tls.Config{Certificates: []tls.Certificate{pair}, MinVersion: tls.VersionTLS12})
+	}
+	srv := api.NewServer(handler)
+	stop := context.AfterFunc(ctx, func() {
+		closing, cancel := context.WithTimeout(context.WithoutCancel(ctx), 2*time.Second)
+		defer cancel()
+		if srv.Shutdown(closing) != nil {
+			_ = srv.Close()
+		}
+	})
+	defer stop()
+	log.WithFields(logrus.Fields{"address": ln.Addr().String(), "tokenFile": cfg.API.TokenFile}).Info("Serving the capsule API")
+	if err := srv.Serve(ln); !errors.Is(err, http.ErrServerClosed) {
+		return fmt.Errorf("serving the capsule API: %w", err)
+	}
+	return nil
+}
+
+func newConfig() *cobra.Command {
+	return &cobra.Command{
+		Use: "config", Short: "Print a commented sample of the configuration file", Args: cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			_, err := fmt.Fprint(cmd.OutOrStdout(), config.Sample())
+			return err
+		},
+	}
+}

@@ -1,0 +1,187 @@
+package zunserver
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"time"
+
+	"github.com/containerd/errdefs"
+	"github.com/sirupsen/logrus"
+	"golang.org/x/sync/errgroup"
+
+	"github.com/capsulet/capsulet/zunserver/agent"
+	"github.com/capsulet/capsulet/zunserver/api"
+	"github.com/capsulet/capsulet/zunserver/auth"
+	"github.com/capsulet/capsulet/zunserver/capsule"
+	"github.com/capsulet/capsulet/zunserver/runtime"
+	"github.com/capsulet/capsulet/zunserver/scheduler"
+	"github.com/capsulet/capsulet/zunserver/store"
+	"github.com/capsulet/capsulet/zunserver/volume"
+)
+
+// Config is what a server needs. Instance, Store, Auth and Hosts are required.
+type Config struct {
+	// Instance names this installation on the hosts: containers of other instances are not touched.
+	Instance string
+	// StateDir is on a disk, RunDir on a tmpfs; volumes of near hosts are below them.
+	StateDir, RunDir string
+	Store            store.Config
+	Auth             auth.Authenticator
+	Hosts            []HostConfig
+	MaxBodyBytes     int64
+	Log              *logrus.Entry
+	// Open connects to a host. It must not fail because the host is down.
+	Open func(ctx context.Context, h HostConfig) (runtime.Host, error)
+}
+
+// HostConfig is one container host.
+type HostConfig struct {
+	Name, Endpoint string
+	// Address is where others reach the host.
+	Address          string
+	Labels           map[string]string
+	AvailabilityZone string
+	// CAFile, CertFile and KeyFile are for mutual TLS.
+	CAFile, CertFile, KeyFile string
+	// Near says whether the host shares this process' file system and network.
+	Near bool
+}
+
+// Server is a capsule server. Make it with New, Run it once, Close it.
+type Server struct {
+	cfg       Config
+	log       *logrus.Entry
+	store     *store.Store
+	hosts     []runtime.Host
+	agents    map[string]*agent.Agent
+	scheduler *scheduler.Scheduler
+	handler   http.Handler
+	local     *local
+}
+
+// New opens the store and prepares everything. Nothing runs before Run but what the store needs.
+func New(ctx context.Context, cfg Config) (_ *Server, err error) {
+	if cfg.Log == nil {
+		l := logrus.New()
+		l.SetOutput(io.Discard)
+		cfg.Log = logrus.NewEntry(l)
+	}
+	s := &Server{cfg: cfg, log: cfg.Log, agents: map[string]*agent.Agent{}}
+	defer func() {
+		if err != nil {
+			err = errors.Join(err, s.Close())
+		}
+	}()
+	if len(cfg.Hosts) == 0 {
+		return nil, fmt.Errorf("%w: the capsule server has no container host: configure hosts", errdefs.ErrInvalidArgument)
+	}
+	if s.store, err = store.Open(ctx, cfg.Store); err != nil {
+		return nil, fmt.Errorf("opening the store: %w", err)
+	}
+	for _, h := range cfg.Hosts {
+		if err := s.addHost(ctx, h); err != nil {
+			return nil, fmt.Errorf("host %s: %w", h.Name, err)
+		}
+	}
+	s.scheduler = scheduler.New(scheduler.Config{Store: s.store, Log: cfg.Log})
+	if s.local, err = newLocal(); err != nil {
+		return nil, err
+	}
+	s.handler = api.New(api.Config{
+		Capsules: s.store, Hosts: s.store, Logs: logs{s.agents}, Auth: anyOf{s.local, cfg.Auth}, Log: cfg.Log,
+		MaxBodyBytes: cfg.MaxBodyBytes, Now: time.Now,
+	})
+	return s, nil
+}
+
+func (s *Server) addHost(ctx context.Context, h HostConfig) error {
+	if _, twice := s.agents[h.Name]; twice {
+		return fmt.Errorf("%w: two hosts have this name", errdefs.ErrInvalidArgument)
+	}
+	host, err := s.cfg.Open(ctx, h)
+	if err != nil {
+		return err
+	}
+	s.hosts = append(s.hosts, host)
+	var volumes volume.Driver = volume.Far{}
+	if h.Near {
+		volumes = volume.Near{StateDir: s.cfg.StateDir, RunDir: s.cfg.RunDir}
+	}
+	s.agents[h.Name] = agent.New(agent.Config{
+		Name: h.Name, Instance: s.cfg.Instance, Address: h.Address, Labels: h.Labels, AvailabilityZone: h.AvailabilityZone,
+		Runtime: host, Volumes: volumes, Store: s.store, Log: s.log,
+	})
+	return nil
+}
+
+// Handler is the capsule API for listeners of the caller's.
+func (s *Server) Handler() http.Handler { return s.handler }
+
+// Run serves until ctx ends or a part dies for good. Containers stay as they are.
+func (s *Server) Run(ctx context.Context) error {
+	g, ctx := errgroup.WithContext(ctx)
+	g.Go(func() error {
+		select {
+		case <-s.store.Done():
+			return fmt.Errorf("the store stopped: %w", s.store.Err())
+		case <-ctx.Done():
+			return nil
+		}
+	})
+	g.Go(func() error { return ended(ctx, s.scheduler.Run(ctx), "scheduler") })
+	for name, a := range s.agents {
+		g.Go(func() error { return ended(ctx, a.Run(ctx), "agent of host "+name) })
+	}
+	g.Go(func() error { return ended(ctx, s.local.serve(ctx, api.NewServer(s.handler)), "in-memory listener") })
+	return g.Wait()
+}
+
+// ended makes an end that nobody asked for an error.
+func ended(ctx context.Context, err error, what string) error {
+	if ctx.Err() != nil {
+		return nil
+	}
+	return fmt.Errorf("%s ended: %w", what, err)
+}
+
+// Close gives back what New took.
+func (s *Server) Close() error {
+	var errs []error
+	for _, h := range s.hosts {
+		errs = append(errs, h.Close())
+	}
+	if s.store != nil {
+		errs = append(errs, s.store.Close())
+	}
+	return errors.Join(errs...)
+}
+
+// logs finds the agent that has the capsule.
+type logs struct{ agents map[string]*agent.Agent }
+
+func (l logs) Logs(ctx context.Context, c *capsule.Capsule, container string, previous bool, opts capsule.LogOptions,
+	stdout, stderr io.Writer,
+) error {
+	a := l.agents[c.Claim.Host]
+	if a == nil {
+		return fmt.Errorf("%w: the host of capsule %s, %q, is not served by this server", errdefs.ErrUnavailable, c.Spec.Name, c.Claim.Host)
+	}
+	return a.Logs(ctx, c, container, previous, opts, stdout, stderr)
+}
+
+// anyOf lets in whom one of the authenticators knows.
+type anyOf []auth.Authenticator
+
+func (as anyOf) Authenticate(r *http.Request) (auth.Identity, error) {
+	err := error(errdefs.ErrUnauthenticated)
+	for _, a := range as {
+		var id auth.Identity
+		if id, err = a.Authenticate(r); err == nil {
+			return id, nil
+		}
+	}
+	return auth.Identity{}, err
+}
