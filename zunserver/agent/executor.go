@@ -108,6 +108,11 @@ func (a *Agent) create(ctx context.Context, c *capsule.Capsule, mounts map[strin
 		if cfg, err = container.Config(c, cs, img, p, id, act.SandboxID); err != nil {
 			return capsule.FailedConfig, err
 		}
+		last, err := a.terminationMount(c, cs, act.Attempt)
+		if err != nil {
+			return capsule.FailedCreate, fmt.Errorf("making the file for the termination message: %w", err)
+		}
+		cfg.Mounts = append(cfg.Mounts, last...)
 	}
 	release, err := a.startSlot(ctx)
 	if err != nil {

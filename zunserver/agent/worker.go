@@ -157,6 +157,7 @@ func (w *worker) step(ctx context.Context, flights *sync.WaitGroup) time.Time {
 	}
 	now := time.Now()
 	seen := lifecycle.Observed{Instances: w.a.obs.instances(w.c.UUID), VolumesReady: w.mounts != nil}
+	w.a.lastWords(ctx, w.c, seen.Instances)
 	w.syncProbes(ctx, seen)
 	probes := w.a.probeResults(w.c.UUID)
 	c, err := w.writeFacts(ctx, seen, probes, now)

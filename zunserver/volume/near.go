@@ -189,3 +189,18 @@ func sizeLimit(e *corev1.EmptyDirVolumeSource) int64 {
 	}
 	return e.SizeLimit.Value()
 }
+
+// TerminationLog returns the file that one attempt of a container writes its termination message to, made empty and open
+// to every user if it is not there.
+func (n Near) TerminationLog(uuid, container string, attempt int) (string, error) {
+	dir := filepath.Join(n.disk(uuid), "..termination")
+	if err := os.MkdirAll(dir, 0o700); err != nil {
+		return "", err
+	}
+	path := filepath.Join(dir, fmt.Sprintf("%s.%d", container, attempt))
+	f, err := os.OpenFile(path, os.O_CREATE|os.O_RDONLY|unix.O_NOFOLLOW, 0o666)
+	if err != nil {
+		return "", err
+	}
+	return path, errors.Join(f.Chmod(0o666), f.Close())
+}
