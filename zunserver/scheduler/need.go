@@ -1,0 +1,139 @@
+package scheduler
+
+import (
+	corev1 "k8s.io/api/core/v1"
+
+	"github.com/capsulet/capsulet/zunserver/capsule"
+)
+
+// Need is what a capsule asks of a host.
+type Need struct {
+	MilliCPU    int64
+	MemoryBytes int64
+	Zone        string
+	Ports       []HostPort
+}
+
+// Room is a host and what the capsules on it were promised.
+type Room struct {
+	Host     capsule.Host
+	Promised Need
+}
+
+// HostPort is a port of the host that a capsule has for itself. An empty IP is every one.
+type HostPort struct {
+	IP       string
+	Port     int32
+	Protocol corev1.Protocol
+}
+
+// clashes says whether both cannot be bound on one host.
+func (p HostPort) clashes(q HostPort) bool {
+	return p.Port == q.Port && p.Protocol == q.Protocol && (p.IP == q.IP || p.IP == "" || q.IP == "")
+}
+
+// needOf sums up what c asks for.
+func needOf(c *capsule.Capsule) Need {
+	n := Need{Zone: c.Spec.AvailabilityZone}
+	var peakCPU, peakMemory int64 // while init containers run, with the sidecars before each
+	for i := range c.Spec.InitContainers {
+		cs := &c.Spec.InitContainers[i]
+		cpu, memory := request(cs, corev1.ResourceCPU), request(cs, corev1.ResourceMemory)
+		peakCPU, peakMemory = max(peakCPU, n.MilliCPU+cpu), max(peakMemory, n.MemoryBytes+memory)
+		if sidecar(cs) {
+			n.MilliCPU, n.MemoryBytes = n.MilliCPU+cpu, n.MemoryBytes+memory
+			n.addPorts(c, cs)
+		}
+	}
+	for i := range c.Spec.Containers {
+		cs := &c.Spec.Containers[i]
+		n.MilliCPU += request(cs, corev1.ResourceCPU)
+		n.MemoryBytes += request(cs, corev1.ResourceMemory)
+		n.addPorts(c, cs)
+	}
+	n.MilliCPU, n.MemoryBytes = max(n.MilliCPU, peakCPU), max(n.MemoryBytes, peakMemory)
+	return n
+}
+
+// addPorts adds the host ports of a container; in the host's network every port is one.
+func (n *Need) addPorts(c *capsule.Capsule, cs *capsule.ContainerSpec) {
+	for _, p := range cs.Ports {
+		hp := HostPort{IP: p.HostIP, Port: p.HostPort, Protocol: p.Protocol}
+		if c.Spec.HostNetwork {
+			hp.Port = p.ContainerPort
+		}
+		if hp.IP == "0.0.0.0" || hp.IP == "::" {
+			hp.IP = ""
+		}
+		if hp.Protocol == "" {
+			hp.Protocol = corev1.ProtocolTCP
+		}
+		if hp.Port != 0 {
+			n.Ports = append(n.Ports, hp)
+		}
+	}
+}
+
+func (n *Need) add(m Need) {
+	n.MilliCPU += m.MilliCPU
+	n.MemoryBytes += m.MemoryBytes
+	n.Ports = append(n.Ports, m.Ports...)
+}
+
+// request is in millicores for cpu, else in the resource's unit. A limit without a request is a request.
+func request(cs *capsule.ContainerSpec, name corev1.ResourceName) int64 {
+	q, ok := cs.Resources.Requests[name]
+	if !ok {
+		q = cs.Resources.Limits[name]
+	}
+	if name == corev1.ResourceCPU {
+		return q.MilliValue()
+	}
+	return q.Value()
+}
+
+func sidecar(cs *capsule.ContainerSpec) bool {
+	return cs.RestartPolicy != nil && *cs.RestartPolicy == corev1.ContainerRestartPolicyAlways
+}
+
+// over says that nothing of the capsule runs or will run again, so that what it was promised is free.
+func over(c *capsule.Capsule) bool {
+	f := &c.Facts
+	if !f.StoppedAt.IsZero() {
+		return true
+	}
+	if c.Spec.RestartPolicy == capsule.RestartAlways || c.Spec.RestartPolicy == "" {
+		return f.End != nil && idle(f)
+	}
+	for i := range c.Spec.InitContainers {
+		cs := &c.Spec.InitContainers[i]
+		if end := ended(f.Container(cs.Name)); !sidecar(cs) && end != nil && end.ExitCode != 0 && c.Spec.RestartPolicy == capsule.RestartNever {
+			return idle(f)
+		}
+	}
+	for i := range c.Spec.Containers {
+		end := ended(f.Container(c.Spec.Containers[i].Name))
+		if f.End == nil && (end == nil || end.ExitCode != 0 && c.Spec.RestartPolicy == capsule.RestartOnFailure) {
+			return false
+		}
+	}
+	return idle(f)
+}
+
+// idle says that no container runs.
+func idle(f *capsule.Facts) bool {
+	for i := range f.Containers {
+		if f.Containers[i].Run.State() == capsule.StateRunning {
+			return false
+		}
+	}
+	return true
+}
+
+// ended is the newest attempt of the container if it has ended, else nil.
+func ended(cf *capsule.ContainerFacts) *capsule.Run {
+	if cf == nil || cf.Run == nil || cf.Run.FinishedAt.IsZero() {
+		return nil
+	}
+	return cf.Run
+}
