@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"fmt"
 	"maps"
+	"math"
 	"os"
 	"strconv"
 
@@ -200,10 +201,14 @@ func dockerResources(r runtime.Resources) container.Resources {
 	return out
 }
 
-// updateResources translates limits for a container that is there, where 0 would leave a limit as it is: none is -1.
+// noMemoryLimit lifts a limit: engines refuse -1 for memory as too little and do not pass it on for swap. It is the
+// largest that cgroup v1 shows.
+const noMemoryLimit = math.MaxInt64 &^ 0xfff
+
+// updateResources translates limits for a container that is there, where 0 would leave a limit as it is.
 func updateResources(r runtime.Resources) container.Resources {
-	r.MemoryBytes = cmp.Or(r.MemoryBytes, -1)
-	r.MemorySwapBytes = cmp.Or(r.MemorySwapBytes, -1)
+	r.MemoryBytes = cmp.Or(r.MemoryBytes, noMemoryLimit)
+	r.MemorySwapBytes = cmp.Or(r.MemorySwapBytes, noMemoryLimit)
 	r.CPUQuotaMicros = cmp.Or(r.CPUQuotaMicros, -1)
 	r.PidsLimit = cmp.Or(r.PidsLimit, -1)
 	return dockerResources(r)

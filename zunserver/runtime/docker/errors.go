@@ -73,8 +73,9 @@ func translateCreate(err error) error {
 	switch {
 	case errdefs.IsConflict(err) && strings.Contains(message, "is already in use by container"):
 		return &classed{message, errdefs.ErrAlreadyExists}
-	case errdefs.IsNotFound(err) && strings.Contains(strings.ToLower(message), "no such container"):
-		return &classed{message, errdefs.ErrFailedPrecondition} // the sandbox
+	case strings.Contains(strings.ToLower(message), "no such container"):
+		// The sandbox; 20.10 calls it a bad request.
+		return &classed{message, errdefs.ErrFailedPrecondition}
 	default:
 		return translate(err)
 	}
