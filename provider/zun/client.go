@@ -1,0 +1,155 @@
+package zun
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"net/http"
+	"net/url"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/containerd/errdefs"
+	"github.com/gophercloud/gophercloud/v2"
+
+	"github.com/capsulet/capsulet/zunserver/capsule"
+	"github.com/capsulet/capsulet/zunserver/capsule/template"
+)
+
+// mediaType is the native JSON of a capsule.
+const mediaType = "application/vnd.capsulet+json"
+
+// requestTimeout ends every request that is no stream.
+const requestTimeout = 30 * time.Second
+
+// Config says where the capsule API is and who asks.
+type Config struct {
+	// Endpoint is the URL of the API, with or without /v1.
+	Endpoint string
+	// Token is sent as X-Auth-Token.
+	Token string
+	// Transport is used for all requests; nil means Go's default. It is how an embedded server is reached without a
+	// socket, and where TLS is configured.
+	Transport http.RoundTripper
+}
+
+// Client calls the capsule API. It is safe for concurrent use.
+type Client struct {
+	service *gophercloud.ServiceClient
+	root    string
+}
+
+// New makes a client. It does not connect.
+func New(cfg Config) (*Client, error) {
+	u, err := url.Parse(cfg.Endpoint)
+	if err != nil || u.Host == "" || (u.Scheme != "http" && u.Scheme != "https") {
+		return nil, fmt.Errorf("capsule API endpoint %q is no http or https URL: %w", cfg.Endpoint, errdefs.ErrInvalidArgument)
+	}
+	root := strings.TrimSuffix(strings.TrimRight(cfg.Endpoint, "/"), "/v1") + "/"
+	provider := &gophercloud.ProviderClient{HTTPClient: http.Client{Transport: cfg.Transport}}
+	provider.UserAgent.Prepend("capsulet")
+	provider.UseTokenLock()
+	provider.SetToken(cfg.Token)
+	return &Client{root: root, service: &gophercloud.ServiceClient{
+		ProviderClient: provider,
+		Type:           "container",
+		Endpoint:       root + "v1/",
+	}}, nil
+}
+
+// Extensions returns the names of capsulet's extensions that the server has; none for an upstream Zun.
+func (c *Client) Extensions(ctx context.Context) ([]string, error) {
+	var body struct {
+		Capsulet struct {
+			Extensions []string `json:"extensions"`
+		} `json:"capsulet"`
+	}
+	err := c.call(ctx, "discover the capsule API", http.MethodGet, c.root, nil, &body, http.StatusOK, http.StatusMultipleChoices)
+	slices.Sort(body.Capsulet.Extensions)
+	return body.Capsulet.Extensions, err
+}
+
+// Create asks for a capsule with that UUID. AlreadyExists when there is one, InvalidArgument when the server refuses the
+// specification for good.
+func (c *Client) Create(ctx context.Context, spec capsule.Spec, uid string) (*capsule.Capsule, error) {
+	doc, err := template.Encode(spec, uid)
+	if err != nil {
+		return nil, fmt.Errorf("encode the template of capsule %s: %w", uid, err)
+	}
+	var created capsule.Capsule
+	err = c.call(ctx, "create capsule "+uid, http.MethodPost, c.service.ServiceURL("capsules"),
+		map[string]any{"template": json.RawMessage(doc)}, &created, http.StatusOK, http.StatusCreated, http.StatusAccepted)
+	if err != nil {
+		return nil, err
+	}
+	return &created, nil
+}
+
+// Get returns one capsule; NotFound when there is none.
+func (c *Client) Get(ctx context.Context, uuid string) (*capsule.Capsule, error) {
+	var one capsule.Capsule
+	if err := c.call(ctx, "get capsule "+uuid, http.MethodGet, c.capsuleURL(uuid), nil, &one, http.StatusOK); err != nil {
+		return nil, err
+	}
+	return &one, nil
+}
+
+// List returns all capsules of the project and the revision to watch from.
+func (c *Client) List(ctx context.Context) ([]*capsule.Capsule, int64, error) {
+	var body struct {
+		Capsules []*capsule.Capsule `json:"capsules"`
+		Revision int64              `json:"revision"`
+	}
+	err := c.call(ctx, "list capsules", http.MethodGet, c.service.ServiceURL("capsules"), nil, &body, http.StatusOK)
+	return body.Capsules, body.Revision, err
+}
+
+// Delete asks for the capsule to go; graceSeconds nil takes the capsule's own grace period. A second delete may only
+// shorten the grace. NotFound when it is gone already.
+func (c *Client) Delete(ctx context.Context, uuid string, graceSeconds *int64) error {
+	target := c.capsuleURL(uuid)
+	if graceSeconds != nil {
+		target += "?grace_period=" + strconv.FormatInt(*graceSeconds, 10)
+	}
+	return c.call(ctx, "delete capsule "+uuid, http.MethodDelete, target, nil, nil,
+		http.StatusOK, http.StatusAccepted, http.StatusNoContent)
+}
+
+// Hosts returns the container hosts that the server has.
+func (c *Client) Hosts(ctx context.Context) ([]capsule.Host, error) {
+	var body struct {
+		Hosts []capsule.Host `json:"hosts"`
+	}
+	err := c.call(ctx, "list hosts", http.MethodGet, c.service.ServiceURL("hosts"), nil, &body, http.StatusOK)
+	return body.Hosts, err
+}
+
+func (c *Client) capsuleURL(uuid string) string {
+	return c.service.ServiceURL("capsules", url.PathEscape(uuid))
+}
+
+// call makes one request with a deadline; into may be nil.
+func (c *Client) call(ctx context.Context, what, method, target string, body, into any, ok ...int) error {
+	ctx, cancel := context.WithTimeout(ctx, requestTimeout)
+	defer cancel()
+	opts := &gophercloud.RequestOpts{OkCodes: ok, MoreHeaders: map[string]string{"Accept": mediaType}}
+	if body != nil {
+		opts.JSONBody = body
+	}
+	var result gophercloud.Result
+	if into != nil {
+		opts.JSONResponse = &result.Body
+	}
+	if _, err := c.service.Request(ctx, method, target, opts); err != nil {
+		return fmt.Errorf("%s: %w", what, classify(err))
+	}
+	if into == nil {
+		return nil
+	}
+	if err := result.ExtractInto(into); err != nil {
+		return fmt.Errorf("%s: read the answer: %w", what, err)
+	}
+	return nil
+}
