@@ -87,14 +87,17 @@ func (s *Set) httpGet(ctx context.Context, t Target, a *corev1.HTTPGetAction) er
 	if err != nil {
 		return err
 	}
-	req.Header.Set("User-Agent", "kube-probe/capsulet")
-	req.Header.Set("Accept", "*/*")
 	for _, h := range a.HTTPHeaders {
 		if strings.EqualFold(h.Name, "Host") {
 			req.Host = h.Value
 			continue
 		}
 		req.Header.Add(h.Name, h.Value)
+	}
+	for name, value := range map[string]string{"User-Agent": "kube-probe/capsulet", "Accept": "*/*"} {
+		if len(req.Header.Values(name)) == 0 {
+			req.Header.Set(name, value)
+		}
 	}
 	resp, err := s.http.Do(req)
 	if err != nil {
@@ -120,8 +123,11 @@ func newHTTPClient() *http.Client {
 			TLSClientConfig: &tls.Config{InsecureSkipVerify: true}, //nolint:gosec // the kubelet does not verify either
 		},
 		CheckRedirect: func(req *http.Request, via []*http.Request) error {
-			if req.URL.Hostname() != via[0].URL.Hostname() || len(via) >= 10 {
+			if req.URL.Hostname() != via[0].URL.Hostname() {
 				return http.ErrUseLastResponse
+			}
+			if len(via) >= 10 {
+				return errors.New("stopped after 10 redirects")
 			}
 			return nil
 		},
@@ -146,7 +152,7 @@ func dial(ctx context.Context, t Target, a *corev1.TCPSocketAction) error {
 
 func grpcHealth(ctx context.Context, t Target, a *corev1.GRPCAction) error {
 	conn, err := grpc.NewClient("passthrough:///"+net.JoinHostPort(t.Address, strconv.Itoa(int(a.Port))),
-		grpc.WithTransportCredentials(insecure.NewCredentials()), grpc.WithUserAgent("kube-probe/capsulet"))
+		grpc.WithTransportCredentials(insecure.NewCredentials()), grpc.WithUserAgent("kube-probe/capsulet"), grpc.WithNoProxy())
 	if err != nil {
 		return err
 	}
