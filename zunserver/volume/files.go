@@ -34,7 +34,7 @@ func (n Near) files(c *capsule.Capsule, v *capsule.Volume) (string, error) {
 	if err := os.MkdirAll(filepath.Dir(dir), 0o700); err != nil {
 		return "", err
 	}
-	if err := os.Mkdir(dir, 0o755); err != nil && !errors.Is(err, os.ErrExist) {
+	if err := makeDirs(dir, "."); err != nil {
 		return "", err
 	}
 	group := -1
@@ -73,9 +73,24 @@ func writeVersion(dir string, items []capsule.File, group int) error {
 	return link(filepath.Base(version), filepath.Join(dir, dataLink))
 }
 
+// makeDirs makes root and the directories of the path below it such that everybody may enter, whatever our umask is.
+func makeDirs(root, path string) error {
+	dir := root
+	for _, part := range strings.Split(path, string(filepath.Separator)) {
+		dir = filepath.Join(dir, part)
+		if err := os.Mkdir(dir, 0o755); err != nil && !errors.Is(err, os.ErrExist) {
+			return err
+		}
+		if err := os.Chmod(dir, 0o755); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
 func writeFile(version, p string, f capsule.File, group int) error {
 	full := filepath.Join(version, p)
-	if err := os.MkdirAll(filepath.Dir(full), 0o755); err != nil {
+	if err := makeDirs(version, filepath.Dir(p)); err != nil {
 		return err
 	}
 	mode := os.FileMode(f.Mode).Perm()
@@ -96,9 +111,9 @@ func writeFile(version, p string, f capsule.File, group int) error {
 	return os.Chmod(full, mode)
 }
 
-// link points name at target in one step.
+// link points name at target in one step. The name that it takes meanwhile cannot be that of a file.
 func link(target, name string) error {
-	tmp := name + ".tmp"
+	tmp := filepath.Join(filepath.Dir(name), "..tmp")
 	if err := os.Remove(tmp); err != nil && !errors.Is(err, os.ErrNotExist) {
 		return err
 	}

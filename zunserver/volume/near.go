@@ -160,7 +160,8 @@ func hostPath(h *corev1.HostPathVolumeSource) error {
 
 // Remove implements Driver.
 func (n Near) Remove(_ context.Context, uuid string) error {
-	if uuid == "" || filepath.Base(uuid) != uuid {
+	// It may come from a label, which anybody can write: ".." would be the state directory.
+	if !filepath.IsLocal(uuid) || filepath.Base(uuid) != uuid || uuid == "." {
 		return fmt.Errorf("%w: %q is not a capsule's UUID", errdefs.ErrInvalidArgument, uuid)
 	}
 	mem := n.memory(uuid)
