@@ -1,0 +1,37 @@
+// Package provider is the virtual node: Virtual Kubelet's node and pod controllers on one side, the capsule API on the
+// other.
+//
+//	kube-apiserver ──► pod informer ──► PodController ──► pods (accepts, never fails)
+//	                        │                               │ one worker for each pod UID
+//	                        └──────────── wake ───────────► │  sources → translate → create, delete, status, events
+//	capsule API ──► tracker (list + watch) ──── wake ─────► │
+//	                                                        └──► notify ──► PodController ──► statusWriter (patch)
+//
+// # One worker for one pod
+//
+// Everything that happens to a pod is done by its worker, keyed by UID, so that a pod deleted and made again under one
+// name is two workers that never meet. A worker is level-triggered: it is woken, looks at the pod in the informer and the
+// capsule in the tracker, does the next step and sleeps. Nothing depends on a particular call of Virtual Kubelet: a pod
+// that vanished from the API, for instance, is found out by looking.
+//
+// # What Virtual Kubelet's contract makes ours
+//
+//   - CreatePod accepts and returns nil; troubles are statuses and events and are tried again for ever. What can never work
+//     makes the pod Failed with the reason UnsupportedField.
+//   - Terminal statuses, also after DeletePod, and the removal of the Pod object once its capsule is gone.
+//   - The notify callback may block for seconds: only workers call it, and never under a lock.
+//   - Status goes out as a patch of the status alone (statusWriter), so that labels changed meanwhile stay.
+//
+// # Stopping
+//
+// When Run's context ends, workers stop where they are. Capsules run on and are adopted by the next start: a capsule
+// carries the identity of its pod in annotations, and its UUID is the pod's UID.
+//
+// Decisions (2026-11-20):
+//   - Secrets and ConfigMaps are read by single GETs with a cache of seconds, not by informers that would hold every
+//     secret of the cluster.
+//   - The kubelet endpoint asks the API server by TokenReview and SubjectAccessReview directly, with a small cache,
+//     instead of pulling in the API server's authenticator and its dependencies.
+//   - The node stays Ready while the capsule API does not answer: pods that run go on running, new ones wait. The
+//     condition CapsuleServerUnavailable says so. It is not Ready when the server says that no host is up.
+package provider

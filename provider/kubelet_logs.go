@@ -1,0 +1,194 @@
+package provider
+
+import (
+	"cmp"
+	"fmt"
+	"io"
+	"net/http"
+	"net/url"
+	"strconv"
+	"time"
+
+	"github.com/containerd/errdefs"
+	corev1 "k8s.io/api/core/v1"
+
+	"github.com/capsulet/capsulet/zunserver/capsule"
+)
+
+// logQuery is what a log request asks for.
+type logQuery struct {
+	capsule.LogOptions
+	previous bool
+	limit    int64 // bytes, 0 for all
+}
+
+// containerLogs serves kubectl logs.
+func (k *kubelet) containerLogs(w http.ResponseWriter, r *http.Request) {
+	q, err := parseLogQuery(r.URL.Query(), time.Now())
+	if err != nil {
+		http.Error(w, err.Error(), http.StatusBadRequest)
+		return
+	}
+	namespace, name, container := r.PathValue("namespace"), r.PathValue("pod"), r.PathValue("container")
+	e, ok := k.pods.named(namespace, name)
+	if !ok {
+		http.Error(w, fmt.Sprintf("pod %q does not exist", name), http.StatusNotFound)
+		return
+	}
+	if status, message := logsPossible(&e, container, q.previous); status != http.StatusOK {
+		http.Error(w, message, status)
+		return
+	}
+	body, err := k.pods.capsules.Logs(r.Context(), string(e.id.uid), container, q.previous, q.LogOptions)
+	if err != nil {
+		http.Error(w, err.Error(), httpStatus(err))
+		return
+	}
+	defer body.Close() //nolint:errcheck // it was only read
+	w.Header().Set("Content-Type", "text/plain")
+	var from io.Reader = body
+	if q.limit > 0 {
+		from = io.LimitReader(body, q.limit)
+	}
+	copyFlushing(w, from)
+}
+
+// logsPossible says, in the kubelet's words, why a container has no log to show.
+func logsPossible(e *entry, container string, previous bool) (status int, message string) {
+	known := false
+	for _, list := range [][]corev1.Container{e.pod.Spec.InitContainers, e.pod.Spec.Containers} {
+		for i := range list {
+			known = known || list[i].Name == container
+		}
+	}
+	var facts *capsule.ContainerFacts
+	if e.capsule != nil {
+		facts = e.capsule.Facts.Container(container)
+		spec, _ := e.capsule.Spec.Container(container)
+		known = known || spec != nil
+	}
+	switch {
+	case !known:
+		return http.StatusNotFound, fmt.Sprintf("container %q not found in pod %q", container, e.id.name)
+	case facts == nil || facts.Run == nil:
+		return http.StatusBadRequest, fmt.Sprintf("container %q in pod %q is waiting to start: %s", container, e.id.name, waitingReason(e, container))
+	case previous && facts.Last == nil && facts.Run.State() != capsule.StateExited:
+		return http.StatusBadRequest, fmt.Sprintf("previous terminated container %q in pod %q not found", container, e.id.name)
+	}
+	return http.StatusOK, ""
+}
+
+func waitingReason(e *entry, container string) string {
+	status := e.status(e.pod)
+	for _, list := range [][]corev1.ContainerStatus{status.InitContainerStatuses, status.ContainerStatuses} {
+		for i := range list {
+			if list[i].Name == container && list[i].State.Waiting != nil {
+				return cmp.Or(list[i].State.Waiting.Message, list[i].State.Waiting.Reason)
+			}
+		}
+	}
+	return "ContainerCreating"
+}
+
+// parseLogQuery reads the kubelet's query (corev1.PodLogOptions).
+func parseLogQuery(v url.Values, now time.Time) (logQuery, error) {
+	q := logQuery{LogOptions: capsule.LogOptions{Tail: -1}}
+	p := logParser{values: v}
+	q.Follow, q.Timestamps, q.previous = p.flag("follow"), p.flag("timestamps"), p.flag("previous")
+	if n, ok := p.number("tailLines", 0); ok {
+		q.Tail = n
+	}
+	if n, ok := p.number("limitBytes", 1); ok {
+		q.limit = n
+	}
+	seconds, bySeconds := p.number("sinceSeconds", 1)
+	if bySeconds {
+		q.Since = now.Add(-time.Duration(seconds) * time.Second)
+	}
+	if s := v.Get("sinceTime"); s != "" {
+		t, err := time.Parse(time.RFC3339, s)
+		switch {
+		case err != nil:
+			p.fail("sinceTime: %q is no RFC 3339 time", s)
+		case bySeconds:
+			p.fail("at most one of sinceTime or sinceSeconds may be specified")
+		}
+		q.Since = t
+	}
+	if s := v.Get("stream"); s != "" && s != corev1.LogStreamAll {
+		p.fail("stream: %q is not supported yet, only All", s)
+	}
+	return q, p.err
+}
+
+// logParser keeps the first error.
+type logParser struct {
+	values url.Values
+	err    error
+}
+
+func (p *logParser) fail(format string, args ...any) {
+	if p.err == nil {
+		p.err = fmt.Errorf(format, args...)
+	}
+}
+
+func (p *logParser) flag(name string) bool {
+	s := p.values.Get(name)
+	if s == "" {
+		return false
+	}
+	b, err := strconv.ParseBool(s)
+	if err != nil {
+		p.fail("%s: %q is neither true nor false", name, s)
+	}
+	return b
+}
+
+func (p *logParser) number(name string, least int64) (int64, bool) {
+	s := p.values.Get(name)
+	if s == "" {
+		return 0, false
+	}
+	n, err := strconv.ParseInt(s, 10, 64)
+	if err != nil || n < least {
+		p.fail("%s: %q is no number of at least %d", name, s, least)
+		return 0, false
+	}
+	return n, true
+}
+
+// copyFlushing passes bytes on as they come.
+func copyFlushing(w http.ResponseWriter, from io.Reader) {
+	flusher := http.NewResponseController(w)
+	_ = flusher.Flush() // an empty log that is followed shows that it is there
+	buf := make([]byte, 32<<10)
+	for {
+		n, err := from.Read(buf)
+		if n > 0 {
+			if _, werr := w.Write(buf[:n]); werr != nil {
+				return
+			}
+			_ = flusher.Flush()
+		}
+		if err != nil {
+			return // the status line is long gone: an end is all that can be told
+		}
+	}
+}
+
+// httpStatus is the status for an error of the capsule API.
+func httpStatus(err error) int {
+	switch {
+	case errdefs.IsNotFound(err):
+		return http.StatusNotFound
+	case errdefs.IsInvalidArgument(err), errdefs.IsFailedPrecondition(err):
+		return http.StatusBadRequest
+	case errdefs.IsNotImplemented(err):
+		return http.StatusNotImplemented
+	case errdefs.IsUnavailable(err):
+		return http.StatusServiceUnavailable
+	default:
+		return http.StatusInternalServerError
+	}
+}

@@ -1,0 +1,146 @@
+package provider
+
+import (
+	"crypto/tls"
+	"encoding/json"
+	"io"
+	"net/http"
+	"net/url"
+	"strings"
+	"testing"
+	"time"
+
+	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	"github.com/capsulet/capsulet/zunserver/capsule"
+)
+
+func (w *world) ask(token, path string) (int, string) {
+	w.t.Helper()
+	client := &http.Client{Transport: &http.Transport{TLSClientConfig: &tls.Config{InsecureSkipVerify: true}}, Timeout: testTimeout} //nolint:gosec // self-signed in a test
+	defer client.CloseIdleConnections()
+	req, err := http.NewRequestWithContext(w.t.Context(), http.MethodGet, w.url+path, nil)
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	if token != "" {
+		req.Header.Set("Authorization", "Bearer "+token)
+	}
+	resp, err := client.Do(req)
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	defer resp.Body.Close() //nolint:errcheck // a test
+	body, err := io.ReadAll(resp.Body)
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	return resp.StatusCode, string(body)
+}
+
+func TestKubeletEndpoint(t *testing.T) {
+	w := newWorld(t).start()
+	pod := w.createPod(nil)
+	w.run(pod)
+	w.phase(corev1.PodRunning)
+	for _, c := range []struct {
+		token, path string
+		status      int
+		body        string
+	}{
+		{"", "/healthz", 401, "Unauthorized"},
+		{"wrong", "/healthz", 401, "Unauthorized"},
+		{"nobody", "/healthz", 403, "nobody"},
+		{"nobody", "/containerLogs/shop/web/a", 403, "proxy"},
+		{"admin", "/healthz", 200, "ok"},
+		{"admin", "/containerLogs/shop/web/a?tailLines=3&previous=false", 200, string(pod.UID) + " a false 3\n"},
+		{"admin", "/containerLogs/shop/web/a?limitBytes=4", 200, string(pod.UID)[:4]},
+		{"admin", "/containerLogs/shop/web/a?tailLines=x", 400, "tailLines"},
+		{"admin", "/containerLogs/shop/web/a?previous=true", 400, "previous terminated container"},
+		{"admin", "/containerLogs/shop/web/b", 404, `container "b" not found`},
+		{"admin", "/containerLogs/shop/none/a", 404, "none"},
+		{"admin", "/exec/shop/web/a", 501, "not implement"},
+		{"admin", "/stats/summary", 501, "not implement"},
+		{"admin", "/nothing", 404, ""},
+	} {
+		if status, body := w.ask(c.token, c.path); status != c.status || !strings.Contains(body, c.body) {
+			t.Errorf("%s as %q: %d %q, want %d %q", c.path, c.token, status, body, c.status, c.body)
+		}
+	}
+	for _, path := range []string{"/pods", "/pods/", "/runningpods/"} {
+		var list corev1.PodList
+		if status, body := w.ask("admin", path); status != 200 || json.Unmarshal([]byte(body), &list) != nil || len(list.Items) != 1 {
+			t.Errorf("%s: %d %s", path, status, body)
+		}
+	}
+}
+
+func TestLogQuery(t *testing.T) {
+	now := time.Unix(1000, 0)
+	q, err := parseLogQuery(url.Values{"sinceSeconds": {"10"}, "follow": {"true"}, "tailLines": {"0"}}, now)
+	if err != nil || !q.Since.Equal(time.Unix(990, 0)) || !q.Follow || q.Tail != 0 {
+		t.Errorf("%+v %v", q, err)
+	}
+	if q, err := parseLogQuery(nil, now); err != nil || q.Tail != -1 || q.limit != 0 {
+		t.Errorf("%+v %v", q, err)
+	}
+	for _, bad := range []string{"follow=maybe", "limitBytes=0", "sinceTime=now", "sinceSeconds=1&sinceTime=1970-01-01T00:00:00Z", "stream=Stderr"} {
+		v, _ := url.ParseQuery(bad)
+		if _, err := parseLogQuery(v, now); err == nil {
+			t.Errorf("%s was accepted", bad)
+		}
+	}
+}
+
+func TestNode(t *testing.T) {
+	w := newWorld(t).start()
+	node, err := w.client.CoreV1().Nodes().Get(t.Context(), "capsulet", metav1.GetOptions{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if node.Status.Capacity.Cpu().Value() != 4 || node.Status.Allocatable.Memory().Value() != 8<<30 || node.Status.Allocatable.Pods().Value() != 110 {
+		t.Errorf("capacity %v", node.Status.Capacity)
+	}
+	if len(node.Spec.Taints) != 1 || node.Spec.Taints[0] != DefaultTaint || node.Labels[corev1.LabelHostname] != "capsulet" {
+		t.Errorf("taints %v labels %v", node.Spec.Taints, node.Labels)
+	}
+	if node.Status.NodeInfo.ContainerRuntimeVersion != "docker://20.10.24" {
+		t.Errorf("node info %+v", node.Status.NodeInfo)
+	}
+	w.until("lease", func() bool {
+		_, err := w.client.CoordinationV1().Leases(corev1.NamespaceNodeLease).Get(t.Context(), "capsulet", metav1.GetOptions{})
+		return err == nil
+	})
+}
+
+func TestNodeConditions(t *testing.T) {
+	cfg := &Config{NodeName: "n", Address: "127.0.0.1"}
+	upHost := capsule.Host{Name: "a", Up: true, CPUs: 2, MemoryBytes: 1 << 30}
+	downHost := capsule.Host{Name: "b", CPUs: 8, Reason: "no answer"}
+	for _, c := range []struct {
+		name    string
+		hosts   []capsule.Host
+		err     error
+		before  *corev1.Node
+		ready   corev1.ConditionStatus
+		message string
+		cpus    int64
+	}{
+		{"up", []capsule.Host{upHost}, nil, nil, "True", "1 of 1", 2},
+		{"one down", []capsule.Host{upHost, downHost}, nil, nil, "True", "host b is down: no answer", 2},
+		{"all down", []capsule.Host{downHost}, nil, nil, "False", "host b is down: no answer", 0},
+		{"none", nil, nil, nil, "False", "no host", 0},
+		{"outage at start", nil, errDown, nil, "False", "not known yet", 0},
+		{"outage later", nil, errDown, makeNode(cfg, []capsule.Host{upHost}, nil, nil), "True", "1 of 1", 2},
+	} {
+		n := makeNode(cfg, c.hosts, c.err, c.before)
+		ready, server := n.Status.Conditions[0], n.Status.Conditions[len(n.Status.Conditions)-1]
+		if ready.Type != corev1.NodeReady || ready.Status != c.ready || !strings.Contains(ready.Message, c.message) || n.Status.Capacity.Cpu().Value() != c.cpus {
+			t.Errorf("%s: %+v, capacity %v", c.name, ready, n.Status.Capacity)
+		}
+		if server.Type != conditionServer || (server.Status == corev1.ConditionTrue) != (c.err != nil) {
+			t.Errorf("%s: %+v", c.name, server)
+		}
+	}
+}

@@ -1,0 +1,239 @@
+package provider
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sync"
+	"time"
+
+	"github.com/virtual-kubelet/virtual-kubelet/node"
+	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/api/equality"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	"github.com/capsulet/capsulet/zunserver/capsule"
+)
+
+const (
+	hostsEvery     = 10 * time.Second
+	leaseSeconds   = 40
+	leaseEvery     = 10 * time.Second
+	statusInterval = time.Minute
+)
+
+// virtualNode keeps the Node object: what it is made of comes from the capsule server's hosts.
+type virtualNode struct {
+	cfg *Config
+	// registered is closed when the Node object is in the API.
+	registered chan struct{}
+
+	mu     sync.Mutex
+	now    *corev1.Node // never changed, only replaced
+	notify func(*corev1.Node)
+}
+
+func newVirtualNode(cfg *Config) *virtualNode {
+	return &virtualNode{cfg: cfg, registered: make(chan struct{})}
+}
+
+// Ping answers that the node is alive: this process is. Hosts that are down are the Ready condition's matter.
+func (n *virtualNode) Ping(ctx context.Context) error { return ctx.Err() }
+
+// NotifyNodeStatus registers the callback for changes of the node.
+func (n *virtualNode) NotifyNodeStatus(_ context.Context, notify func(*corev1.Node)) {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	n.notify = notify
+}
+
+// allocatable is what pods may use of the node.
+func (n *virtualNode) allocatable() corev1.ResourceList {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	if n.now == nil {
+		return nil
+	}
+	return n.now.Status.Allocatable
+}
+
+// Run registers the node and keeps it up to date until ctx ends. An API server that does not answer is waited for.
+func (n *virtualNode) Run(ctx context.Context) error {
+	for ctx.Err() == nil {
+		if err := n.serve(ctx); err != nil && ctx.Err() == nil {
+			n.cfg.Log.WithError(err).Warn("node controller failed, starting it again")
+		}
+		select {
+		case <-ctx.Done():
+		case <-time.After(nodeRetry):
+		}
+	}
+	return nil
+}
+
+// serve runs one node controller, which cannot be used again after a failure.
+func (n *virtualNode) serve(ctx context.Context) error {
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	n.refresh(ctx)
+	n.mu.Lock()
+	wanted := n.now.DeepCopy()
+	n.mu.Unlock()
+	if err := n.align(ctx, wanted); err != nil {
+		return err
+	}
+	nodes := n.cfg.Client.CoreV1().Nodes()
+	controller, err := node.NewNodeController(n, wanted, nodes,
+		node.WithNodeEnableLeaseV1WithRenewInterval(n.cfg.Client.CoordinationV1().Leases(corev1.NamespaceNodeLease), leaseSeconds, leaseEvery),
+		node.WithNodeStatusUpdateInterval(statusInterval),
+		node.WithNodeStatusUpdateErrorHandler(n.recreate))
+	if err != nil {
+		return fmt.Errorf("make the node controller: %w", err)
+	}
+	failed := make(chan error, 1)
+	go func() { failed <- controller.Run(ctx) }()
+	select {
+	case <-controller.Ready():
+	case err := <-failed:
+		return err
+	}
+	n.announce()
+	tick := time.NewTicker(hostsEvery)
+	defer tick.Stop()
+	for {
+		select {
+		case err := <-failed:
+			return err
+		case <-tick.C:
+			if changed := n.refresh(ctx); changed {
+				n.push(ctx)
+			}
+		}
+	}
+}
+
+func (n *virtualNode) announce() {
+	select {
+	case <-n.registered:
+	default:
+		close(n.registered)
+	}
+}
+
+// push hands the node to the controller, which may be busy.
+func (n *virtualNode) push(ctx context.Context) {
+	n.mu.Lock()
+	notify, now := n.notify, n.now.DeepCopy()
+	n.mu.Unlock()
+	handed := make(chan struct{})
+	go func() {
+		notify(now)
+		close(handed)
+	}()
+	select {
+	case <-handed:
+	case <-ctx.Done():
+	}
+}
+
+// refresh makes the node anew out of the hosts and says whether it changed.
+func (n *virtualNode) refresh(ctx context.Context) bool {
+	ctx, cancel := context.WithTimeout(ctx, hostsEvery)
+	defer cancel()
+	hosts, err := n.cfg.Capsules.Hosts(ctx)
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	next := makeNode(n.cfg, hosts, err, n.now)
+	for i := range next.Status.Conditions {
+		stampCondition(&next.Status.Conditions[i], n.now)
+	}
+	changed := n.now == nil || !equality.Semantic.DeepEqual(next, n.now)
+	n.now = next
+	return changed
+}
+
+// stampCondition keeps the transition time of a condition that did not change. Heartbeats are the controller's.
+func stampCondition(c *corev1.NodeCondition, before *corev1.Node) {
+	c.LastTransitionTime = metav1.NewTime(time.Now().Truncate(time.Second))
+	if before == nil {
+		return
+	}
+	for _, b := range before.Status.Conditions {
+		if b.Type == c.Type && b.Status == c.Status {
+			c.LastTransitionTime = b.LastTransitionTime
+		}
+	}
+}
+
+// align brings labels and the taint of a Node that is there already to what is configured now; the controller would not.
+func (n *virtualNode) align(ctx context.Context, wanted *corev1.Node) error {
+	ctx, cancel := context.WithTimeout(ctx, apiTimeout)
+	defer cancel()
+	nodes := n.cfg.Client.CoreV1().Nodes()
+	have, err := nodes.Get(ctx, wanted.Name, metav1.GetOptions{})
+	if apierrors.IsNotFound(err) {
+		return nil
+	}
+	if err != nil {
+		return fmt.Errorf("look for node %s: %w", wanted.Name, err)
+	}
+	for i := range wanted.Status.Conditions { // a restart is no transition
+		stampCondition(&wanted.Status.Conditions[i], have)
+	}
+	next := have.DeepCopy()
+	if next.Labels == nil {
+		next.Labels = map[string]string{}
+	}
+	for k, v := range wanted.Labels {
+		next.Labels[k] = v
+	}
+	next.Spec.Taints = nil
+	for _, t := range have.Spec.Taints {
+		if t.Key != taintOf(n.cfg).Key {
+			next.Spec.Taints = append(next.Spec.Taints, t)
+		}
+	}
+	next.Spec.Taints = append(wanted.Spec.Taints, next.Spec.Taints...)
+	if equality.Semantic.DeepEqual(have.Labels, next.Labels) && equality.Semantic.DeepEqual(have.Spec.Taints, next.Spec.Taints) {
+		return nil
+	}
+	if _, err := nodes.Update(ctx, next, metav1.UpdateOptions{}); err != nil {
+		return fmt.Errorf("update node %s: %w", wanted.Name, err)
+	}
+	return nil
+}
+
+// recreate registers the node again when somebody deleted it.
+func (n *virtualNode) recreate(ctx context.Context, cause error) error {
+	if !apierrors.IsNotFound(cause) {
+		return cause
+	}
+	ctx, cancel := context.WithTimeout(ctx, apiTimeout)
+	defer cancel()
+	n.mu.Lock()
+	now := n.now.DeepCopy()
+	n.mu.Unlock()
+	if _, err := n.cfg.Client.CoreV1().Nodes().Create(ctx, now, metav1.CreateOptions{}); err != nil {
+		return errors.Join(cause, fmt.Errorf("register node %s again: %w", now.Name, err))
+	}
+	return nil
+}
+
+func taintOf(cfg *Config) corev1.Taint {
+	if cfg.Taint != nil {
+		return *cfg.Taint
+	}
+	return DefaultTaint
+}
+
+// up are the hosts that answer.
+func up(hosts []capsule.Host) []capsule.Host {
+	var list []capsule.Host
+	for _, h := range hosts {
+		if h.Up {
+			list = append(list, h)
+		}
+	}
+	return list
+}

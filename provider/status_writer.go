@@ -1,0 +1,58 @@
+package provider
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+
+	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/types"
+	"k8s.io/apimachinery/pkg/util/strategicpatch"
+	coreclient "k8s.io/client-go/kubernetes/typed/core/v1"
+	corelisters "k8s.io/client-go/listers/core/v1"
+)
+
+// statusWriter is the pods client that Virtual Kubelet gets. It writes a status as a patch against what the API has, with
+// the UID as precondition, as the kubelet does; a whole-object update would bring back labels of yesterday.
+type statusWriter struct {
+	coreclient.PodsGetter
+	lister corelisters.PodLister
+}
+
+func (w statusWriter) Pods(namespace string) coreclient.PodInterface {
+	return podStatusWriter{w.PodsGetter.Pods(namespace), w.lister.Pods(namespace)}
+}
+
+type podStatusWriter struct {
+	coreclient.PodInterface
+	lister corelisters.PodNamespaceLister
+}
+
+// UpdateStatus patches the status of the pod with that UID.
+func (w podStatusWriter) UpdateStatus(ctx context.Context, pod *corev1.Pod, _ metav1.UpdateOptions) (*corev1.Pod, error) {
+	ctx, cancel := context.WithTimeout(ctx, apiTimeout)
+	defer cancel()
+	now, err := w.lister.Get(pod.Name)
+	if err != nil {
+		return nil, err
+	}
+	patch, err := statusPatch(pod.UID, &now.Status, &pod.Status)
+	if err != nil {
+		return nil, fmt.Errorf("make the status patch of pod %s/%s: %w", pod.Namespace, pod.Name, err)
+	}
+	return w.Patch(ctx, pod.Name, types.StrategicMergePatchType, patch, metav1.PatchOptions{}, "status")
+}
+
+func statusPatch(uid types.UID, before, after *corev1.PodStatus) ([]byte, error) {
+	was, err := json.Marshal(corev1.Pod{Status: *before})
+	if err != nil {
+		return nil, err
+	}
+	// The UID stands in the new object only, so that it is in the patch and the API server checks it.
+	is, err := json.Marshal(corev1.Pod{ObjectMeta: metav1.ObjectMeta{UID: uid}, Status: *after})
+	if err != nil {
+		return nil, err
+	}
+	return strategicpatch.CreateTwoWayMergePatch(was, is, corev1.Pod{})
+}

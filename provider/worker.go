@@ -1,0 +1,310 @@
+package provider
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/containerd/errdefs"
+	"github.com/sirupsen/logrus"
+	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/api/equality"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	"github.com/capsulet/capsulet/translate"
+	"github.com/capsulet/capsulet/zunserver/capsule"
+)
+
+// A step that failed is tried again after retryFirst, doubling to retryLast.
+const (
+	retryFirst  = time.Second
+	retryLast   = 15 * time.Second
+	stepTimeout = 2 * time.Minute
+	apiTimeout  = 15 * time.Second
+)
+
+// work takes one pod from its creation to the end of its deletion.
+func (p *pods) work(ctx context.Context, e *entry) {
+	for _, started := range []<-chan struct{}{p.synced, p.ready} {
+		select {
+		case <-started:
+		case <-ctx.Done():
+			return
+		}
+	}
+	delay := retryFirst
+	for {
+		done, err := p.step(ctx, e)
+		var retry <-chan time.Time
+		switch {
+		case ctx.Err() != nil:
+			return
+		case done:
+			p.mu.Lock()
+			delete(p.byUID, e.id.uid)
+			p.mu.Unlock()
+			return
+		case err != nil:
+			p.logOf(e).WithError(err).Warn("pod step failed, trying again")
+			retry = time.After(delay)
+			delay = min(2*delay, retryLast)
+		default:
+			delay = retryFirst
+		}
+		select {
+		case <-ctx.Done():
+			return
+		case <-e.wake:
+		case <-retry:
+		}
+	}
+}
+
+// step looks at the pod and does what is next. It is done when nothing is left of the pod.
+func (p *pods) step(ctx context.Context, e *entry) (done bool, err error) {
+	ctx, cancel := context.WithTimeout(ctx, stepTimeout)
+	defer cancel()
+	pod := p.inAPI(e.id)
+	if pod == nil || pod.DeletionTimestamp != nil {
+		if pod == nil {
+			if gone, err := p.confirmGone(ctx, e.id); err != nil || !gone {
+				return false, err
+			}
+		}
+		p.mu.Lock()
+		e.markDeleting(pod)
+		p.mu.Unlock()
+	}
+	view := p.view(e)
+	switch {
+	case view.deleting && !view.gone:
+		err = p.deleteCapsule(ctx, e, &view)
+	case !view.deleting && view.capsule == nil && !view.gone && view.refused == nil && !ended(pod):
+		err = p.createCapsule(ctx, e, pod)
+	}
+	p.recordEvents(e, pod)
+	view = p.view(e)
+	if pod == nil {
+		return view.gone, err
+	}
+	p.report(&view, pod)
+	if view.deleting && view.gone {
+		return false, errors.Join(err, p.removeFromAPI(ctx, e, pod))
+	}
+	return false, err
+}
+
+func (p *pods) view(e *entry) entry {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return *e
+}
+
+func ended(pod *corev1.Pod) bool {
+	return pod.Status.Phase == corev1.PodSucceeded || pod.Status.Phase == corev1.PodFailed
+}
+
+// confirmGone asks the API server itself whether the pod is gone: the informer may lag behind a server before it.
+func (p *pods) confirmGone(ctx context.Context, id identity) (bool, error) {
+	ctx, cancel := context.WithTimeout(ctx, apiTimeout)
+	defer cancel()
+	pod, err := p.client.CoreV1().Pods(id.namespace).Get(ctx, id.name, metav1.GetOptions{})
+	switch {
+	case apierrors.IsNotFound(err):
+		return true, nil
+	case err != nil:
+		return false, fmt.Errorf("look for pod %s/%s: %w", id.namespace, id.name, err)
+	case pod.UID != id.uid || pod.Spec.NodeName != p.node:
+		return true, nil
+	}
+	return false, fmt.Errorf("pod %s/%s is not in the cache yet: %w", id.namespace, id.name, errdefs.ErrUnavailable)
+}
+
+// createCapsule translates the pod and creates its capsule. What can never work is remembered as refused; what may work
+// later is remembered and returned.
+func (p *pods) createCapsule(ctx context.Context, e *entry, pod *corev1.Pod) error {
+	if pod.Spec.RestartPolicy == corev1.RestartPolicyNever && hasRun(pod) {
+		p.mu.Lock()
+		e.gone = true // it must not run twice, and what came of it nobody knows any more
+		p.mu.Unlock()
+		return nil
+	}
+	spec, err := p.translate(ctx, pod)
+	if err == nil {
+		e.id.annotate(&spec, p.node)
+		spec.Hash = specHash(pod)
+		created, cause := p.capsules.Create(ctx, spec, string(e.id.uid))
+		if errdefs.IsAlreadyExists(cause) {
+			created, cause = p.capsules.Get(ctx, string(e.id.uid))
+		}
+		if cause == nil {
+			p.mu.Lock()
+			e.waiting = nil
+			if e.capsule == nil || e.capsule.Revision < created.Revision {
+				e.capsule = created
+			}
+			p.mu.Unlock()
+			return nil
+		}
+		err = cause
+	}
+	var refused translate.Refusals
+	if errors.As(err, &refused) || errdefs.IsInvalidArgument(err) {
+		p.refuse(e, pod, refused, err)
+		return nil
+	}
+	p.await(e, pod, err)
+	return err
+}
+
+// hasRun says whether the API knows of a container of the pod that ran.
+func hasRun(pod *corev1.Pod) bool {
+	for i := range pod.Status.ContainerStatuses {
+		s := &pod.Status.ContainerStatuses[i]
+		if s.State.Running != nil || s.State.Terminated != nil {
+			return true
+		}
+	}
+	return false
+}
+
+func (p *pods) translate(ctx context.Context, pod *corev1.Pod) (spec capsule.Spec, err error) {
+	if refused := translate.Refuse(pod); len(refused) > 0 {
+		return spec, refused // without fetching anything
+	}
+	src, err := p.sources.fetch(ctx, pod)
+	if err != nil {
+		return spec, err
+	}
+	if spec, err = translate.Template(pod, src); err != nil {
+		return spec, err
+	}
+	for _, w := range translate.Warnings(pod) {
+		p.recorder.Eventf(pod, corev1.EventTypeWarning, "IgnoredField", "%s: %s", w.Field, w.Reason)
+	}
+	return spec, nil
+}
+
+func (p *pods) refuse(e *entry, pod *corev1.Pod, refused translate.Refusals, err error) {
+	p.mu.Lock()
+	e.refused = err
+	p.mu.Unlock()
+	for _, r := range refused {
+		p.recorder.Eventf(pod, corev1.EventTypeWarning, translate.ReasonUnsupported, "%s: %s", r.Field, r.Reason)
+	}
+	if len(refused) == 0 {
+		p.recorder.Eventf(pod, corev1.EventTypeWarning, translate.ReasonUnsupported, "The capsule server refuses the pod: %v", err)
+	}
+}
+
+// await remembers why there is no capsule yet and says so once for each new reason.
+func (p *pods) await(e *entry, pod *corev1.Pod, err error) {
+	p.mu.Lock()
+	again := e.waiting != nil && e.waiting.Error() == err.Error()
+	e.waiting = err
+	p.mu.Unlock()
+	if again {
+		return
+	}
+	var missing *translate.Missing
+	switch {
+	case !errors.As(err, &missing):
+		p.recorder.Eventf(pod, corev1.EventTypeWarning, "FailedCreateCapsule", "%v", err)
+	case missing.Container != "":
+		p.event(pod, translate.Event{Type: corev1.EventTypeWarning, Reason: "Failed", Message: "Error: " + missing.Error(),
+			FieldPath: "spec.containers{" + missing.Container + "}"})
+	default:
+		p.recorder.Eventf(pod, corev1.EventTypeWarning, "FailedMount", "MountVolume.SetUp failed for volume %q : %v", missing.Volume, err)
+	}
+}
+
+// deleteCapsule asks for the capsule to go, unless that was asked already with no longer grace.
+func (p *pods) deleteCapsule(ctx context.Context, e *entry, view *entry) error {
+	if c := view.capsule; c != nil && c.Deletion != nil && (view.grace == nil || c.Deletion.GraceSeconds <= *view.grace) {
+		return nil
+	}
+	err := p.capsules.Delete(ctx, string(e.id.uid), view.grace)
+	if err != nil && !errdefs.IsNotFound(err) {
+		return err
+	}
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	switch {
+	case errdefs.IsNotFound(err):
+		e.gone = true
+	case e.grace == nil || view.grace == e.grace:
+		// The watch tells the rest. A copy keeps a second step from asking again meanwhile.
+		if e.capsule != nil && e.capsule.Deletion == nil {
+			asked := *e.capsule
+			asked.Deletion = deletionOf(view)
+			e.capsule = &asked
+		}
+	}
+	return nil
+}
+
+// recordEvents records what happened to the capsule since the last time.
+func (p *pods) recordEvents(e *entry, pod *corev1.Pod) {
+	p.mu.Lock()
+	before, after := e.told, e.capsule
+	e.told = after
+	if pod == nil {
+		pod = e.pod
+	}
+	p.mu.Unlock()
+	if before == after || len(pod.Spec.Containers) == 0 {
+		return
+	}
+	for _, ev := range translate.Events(pod, before, after) {
+		p.event(pod, ev)
+	}
+}
+
+func (p *pods) event(pod *corev1.Pod, ev translate.Event) {
+	p.recorder.Event(&corev1.ObjectReference{Kind: "Pod", APIVersion: "v1", Namespace: pod.Namespace, Name: pod.Name,
+		UID: pod.UID, ResourceVersion: pod.ResourceVersion, FieldPath: ev.FieldPath}, ev.Type, ev.Reason, ev.Message)
+}
+
+// report hands the status over when the API shows another one. Virtual Kubelet writes nothing after a terminal phase.
+func (p *pods) report(view *entry, pod *corev1.Pod) {
+	if ended(pod) {
+		return
+	}
+	status := view.status(pod)
+	if equality.Semantic.DeepEqual(status, pod.Status) {
+		return
+	}
+	pod = pod.DeepCopy()
+	pod.Status = status
+	pod.ManagedFields = nil
+	p.mu.Lock()
+	notify := p.notify
+	p.mu.Unlock()
+	if notify != nil {
+		notify(pod)
+	}
+}
+
+// removeFromAPI deletes the Pod object once the API shows its end. Virtual Kubelet would do so only when the grace period
+// is over.
+func (p *pods) removeFromAPI(ctx context.Context, e *entry, pod *corev1.Pod) error {
+	if e.apiRemoved || !ended(pod) || pod.DeletionTimestamp == nil {
+		return nil // the informer wakes us when the terminal status is there
+	}
+	ctx, cancel := context.WithTimeout(ctx, apiTimeout)
+	defer cancel()
+	now := int64(0)
+	err := p.client.CoreV1().Pods(pod.Namespace).Delete(ctx, pod.Name, metav1.DeleteOptions{
+		GracePeriodSeconds: &now, Preconditions: &metav1.Preconditions{UID: &pod.UID}})
+	if err != nil && !apierrors.IsNotFound(err) && !apierrors.IsConflict(err) {
+		return fmt.Errorf("remove pod %s/%s: %w", pod.Namespace, pod.Name, err)
+	}
+	e.apiRemoved = true // only this worker reads it
+	return nil
+}
+
+func (p *pods) logOf(e *entry) *logrus.Entry {
+	return p.log.WithFields(logrus.Fields{"namespace": e.id.namespace, "pod": e.id.name, "capsule": e.id.uid})
+}
