@@ -296,4 +296,3 @@ func (h *Host) Update(ctx context.Context, id string, res runtime.Resources) err
 	}
 	return nil
 }
-

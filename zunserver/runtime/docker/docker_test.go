@@ -20,16 +20,17 @@ import (
 
 const patience = 30 * time.Second
 
-// endpoint is the engine under test; CAPSULET_TEST_DOCKER names another one, or says "skip".
+// endpoint is the engine under test: the default one, unless CAPSULET_TEST_DOCKER names another or says "skip".
 func endpoint(t *testing.T) string {
 	t.Helper()
-	switch e := os.Getenv("CAPSULET_TEST_DOCKER"); e {
-	case "skip":
+	e := os.Getenv("CAPSULET_TEST_DOCKER")
+	if e == "skip" {
 		t.Skip("CAPSULET_TEST_DOCKER=skip")
-		return ""
-	default:
-		return e
 	}
+	if !strings.Contains(e, "://") {
+		return docker.DefaultEndpoint
+	}
+	return e
 }
 
 func open(t *testing.T, instance string) *docker.Host {

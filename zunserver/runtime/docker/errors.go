@@ -106,8 +106,8 @@ var pullWords = []struct {
 	}},
 	{errdefs.ErrUnavailable, []string{
 		"dial tcp", "no such host", "connection refused", "connection reset", "timeout", "timed out", "deadline exceeded",
-		"canceled while", "unreachable", "service unavailable", "bad gateway", "toomanyrequests", "eof", "proxyconnect",
-		"server misbehaving",
+		"canceled while", "unreachable", "service unavailable", "bad gateway", "toomanyrequests", ": eof", "unexpected eof",
+		"proxyconnect", "server misbehaving",
 	}},
 }
 

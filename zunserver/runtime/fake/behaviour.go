@@ -76,7 +76,7 @@ func testprog(cfg runtime.ContainerConfig, args []string) Behaviour {
 	case "print-err":
 		return Behaviour{Exits: true, Stderr: rest}
 	case "ignore-term":
-		return Behaviour{IgnoreTERM: true}
+		return Behaviour{IgnoreTERM: true, Stdout: []string{"ignoring"}}
 	case "alloc":
 		limit := cfg.Resources.MemoryBytes
 		if limit > 0 && int64(number(rest, 0))<<20 > limit {
