@@ -59,7 +59,7 @@ type note struct {
 
 func newWorker(a *Agent, c *capsule.Capsule) *worker {
 	return &worker{
-		a: a, log: a.log.WithFields(logrus.Fields{"capsule": c.UUID, "name": c.Spec.Name}),
+		a: a, log: a.log.WithFields(logrus.Fields{"capsule": c.UUID, "name": c.Spec.Name}), latest: c,
 		done: make(chan struct{}), woken: make(chan struct{}, 1), results: make(chan result),
 		flying: map[string]*flight{}, failures: map[string]*note{},
 	}

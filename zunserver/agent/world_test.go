@@ -27,6 +27,26 @@ type world struct {
 	host  *fake.Host
 	end   context.CancelFunc
 	ended chan struct{}
+	// leases has the lease that the agent holds.
+	leases chan *store.HostLease
+}
+
+// tappedStore shows the test the lease of the agent.
+type tappedStore struct {
+	*store.Store
+	leases chan *store.HostLease
+}
+
+func (s tappedStore) AcquireHost(ctx context.Context, name string, ttl time.Duration) (*store.HostLease, error) {
+	l, err := s.Store.AcquireHost(ctx, name, ttl)
+	if err == nil {
+		select {
+		case <-s.leases:
+		default:
+		}
+		s.leases <- l
+	}
+	return l, err
 }
 
 func newWorld(t *testing.T) *world {
@@ -38,7 +58,7 @@ func newWorld(t *testing.T) *world {
 	t.Cleanup(func() { _ = s.Close() })
 	h := fake.New(fake.Config{Instance: "test"})
 	h.AddImage("app", fake.Behaviour{})
-	w := &world{t: t, store: s, host: h}
+	w := &world{t: t, store: s, host: h, leases: make(chan *store.HostLease, 1)}
 	w.startAgent()
 	t.Cleanup(func() {
 		w.stopAgent()
@@ -58,8 +78,9 @@ func (w *world) startAgent() {
 		log.SetLevel(logrus.DebugLevel)
 	}
 	a := agent.New(agent.Config{
-		Name: hostName, Instance: "test", Address: "192.0.2.1", Runtime: w.host, Volumes: volume.Far{}, Store: w.store,
-		Log: logrus.NewEntry(log), Ping: 20 * time.Millisecond, Relist: 200 * time.Millisecond,
+		Name: hostName, Instance: "test", Address: "192.0.2.1", Runtime: w.host, Volumes: volume.Far{},
+		Store: tappedStore{w.store, w.leases},
+		Log:   logrus.NewEntry(log), Ping: 20 * time.Millisecond, Relist: 200 * time.Millisecond,
 		SweepAfter: 300 * time.Millisecond, Lease: 2 * time.Second,
 	})
 	ctx, cancel := context.WithCancel(context.Background()) //nolint:forbidigo // ends in stopAgent, after t's context
