@@ -63,7 +63,9 @@ func testprog(cfg runtime.ContainerConfig, args []string) Behaviour {
 		rest = args[1:]
 	}
 	switch first(args) {
-	case "sleep", "serve":
+	case "sleep":
+		return Behaviour{Stdout: []string{"sleeping"}}
+	case "serve":
 		return Behaviour{}
 	case "exit":
 		b := Behaviour{Exits: true, Code: number(rest, 0)}

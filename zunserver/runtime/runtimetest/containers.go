@@ -118,6 +118,7 @@ func testLifecycle(t *testing.T, b *bench) {
 	if c.State != capsule.StateRunning || c.Pid == 0 || c.StartedAt.Before(c.CreatedAt) || !c.FinishedAt.IsZero() {
 		t.Errorf("running: %+v", c)
 	}
+	b.awaitLine(t, id)
 	if err := b.Host.Stop(b.context(t), id, 10*time.Second); err != nil {
 		t.Fatal(err)
 	}

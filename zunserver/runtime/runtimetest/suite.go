@@ -22,7 +22,7 @@ type Subject struct {
 
 	// Image is a local image whose containers behave as testprog does. The commands below are whole command lines.
 	Image string
-	// Sleep runs until its stop signal and ends with 0 then.
+	// Sleep runs until its stop signal and ends with 0 then, once it has printed a line.
 	Sleep []string
 	// IgnoreTERM ends on SIGKILL only, once it has printed a line.
 	IgnoreTERM []string

@@ -18,8 +18,8 @@ import (
 	"time"
 )
 
-const usage = `testprog sleep                 until SIGTERM or SIGINT, then exit 0
-testprog ignore-term           until SIGKILL
+const usage = `testprog sleep                 print a line; until SIGTERM or SIGINT, then exit 0
+testprog ignore-term           print a line; until SIGKILL
 testprog exit N [AFTER]        with code N after a duration
 testprog print LINE…           to stdout
 testprog print-err LINE…       to stderr
@@ -103,6 +103,7 @@ func done(err error, lines ...string) (int, error) {
 func sleep() {
 	c := make(chan os.Signal, 1)
 	signal.Notify(c, syscall.SIGTERM, syscall.SIGINT)
+	fmt.Println("sleeping") // from here on a signal ends it with 0
 	<-c
 }
 
