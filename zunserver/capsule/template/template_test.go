@@ -48,7 +48,7 @@ func TestParseZunQuickStart(t *testing.T) {
 		Containers: []capsule.ContainerSpec{{
 			Name: "template-0", Image: "ubuntu:22.04", ImagePullPolicy: corev1.PullIfNotPresent,
 			Command: []string{"sleep"}, Args: []string{"100000"}, WorkDir: "/root",
-			Env:       []capsule.EnvVar{{Name: "ENV1", Value: "/usr/local/bin"}, {Name: "ENV2", Value: "/usr/bin"}},
+			Env:       []capsule.EnvVar{{Name: "ENV1", Value: "/usr/local/bin", Literal: true}, {Name: "ENV2", Value: "/usr/bin", Literal: true}},
 			Ports:     []capsule.Port{{Name: "nginx-port", ContainerPort: 80, HostPort: 80, Protocol: "TCP"}},
 			Resources: resources("1", "1Gi"),
 		}, {

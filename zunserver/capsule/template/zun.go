@@ -59,7 +59,8 @@ func rewriteContainer(c map[string]any, path string) error {
 			if !ok {
 				return errorAt(path+".env."+name, "Invalid input for field '%s'. The value is not of type 'string'", name)
 			}
-			list = append(list, map[string]any{"name": name, "value": value})
+			// Zun hands values over as they are: $(NAME) means nothing there.
+			list = append(list, map[string]any{"name": name, "value": value, "literal": true})
 		}
 		c["env"] = list
 	}
