@@ -69,8 +69,15 @@ func ours(pid int, path, dir string) bool {
 	if err != nil || strings.TrimSuffix(exe, " (deleted)") != path {
 		return false
 	}
-	args, err := os.ReadFile(filepath.Join(proc, "cmdline"))
-	return err == nil && bytes.Contains(args, []byte(dir)) // a zombie has no arguments
+	// A zombie has no exe; no arguments means that the kernel has not finished the exec.
+	for range 1000 {
+		args, err := os.ReadFile(filepath.Join(proc, "cmdline"))
+		if err != nil || len(args) > 0 {
+			return err == nil && bytes.Contains(args, []byte(dir))
+		}
+		time.Sleep(time.Millisecond)
+	}
+	return false
 }
 
 // end stops one process: TERM, and KILL when it has not gone after grace.

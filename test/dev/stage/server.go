@@ -107,11 +107,18 @@ func (s *Server) PID() int {
 	if err != nil || strings.TrimSuffix(exe, " (deleted)") != s.Program {
 		return 0
 	}
-	args, err := os.ReadFile(filepath.Join(proc, "cmdline"))
-	if err != nil || !bytes.Contains(args, []byte(s.config())) { // a zombie has none
-		return 0
+	// A zombie has no exe; no arguments means that the kernel has not finished the exec.
+	for range 1000 {
+		args, err := os.ReadFile(filepath.Join(proc, "cmdline"))
+		if err != nil || len(args) > 0 {
+			if err == nil && bytes.Contains(args, []byte(s.config())) {
+				return pid
+			}
+			return 0
+		}
+		time.Sleep(time.Millisecond)
 	}
-	return pid
+	return 0
 }
 
 // Start starts it; it does not wait until it serves. The log is appended to.
