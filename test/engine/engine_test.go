@@ -1,6 +1,7 @@
 package engine_test
 
 import (
+	"bufio"
 	"context"
 	"fmt"
 	"net/http"
@@ -179,3 +180,55 @@ iptables -S 2>/dev/null | grep "ce$i "
 grep "$N/" /proc/self/mountinfo
 ls -d /sys/fs/cgroup/$N /sys/fs/cgroup/*/$N /run/$N /var/tmp/$N 2>/dev/null
 true`
+
+// A test that is killed leaves containers of its engine behind; the next engine of that number ends them.
+func TestKilledTest(t *testing.T) {
+	if testing.Short() || os.Getenv("CAPSULET_TEST_DOCKER") == "skip" {
+		t.Skip("starts a Docker engine of its own")
+	}
+	if os.Getenv("CAPSULET_ENGINE_VICTIM") != "" {
+		e, err := engine.Start(t.Context(), engine.Config{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		importWeb(t, e)
+		docker(t, e, "run", "-d", "web", "serve")
+		fmt.Fprintln(os.Stdout, "endpoint", e.Endpoint)
+		select {} // until it is killed
+	}
+	victim := exec.CommandContext(t.Context(), os.Args[0], "-test.run=^TestKilledTest$")
+	victim.Env = append(os.Environ(), "CAPSULET_ENGINE_VICTIM=1")
+	out, err := victim.StdoutPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	victim.Stderr = os.Stderr
+	if err := victim.Start(); err != nil {
+		t.Fatal(err)
+	}
+	var endpoint string
+	for s := bufio.NewScanner(out); endpoint == "" && s.Scan(); {
+		endpoint, _ = strings.CutPrefix(s.Text(), "endpoint ")
+		if endpoint == s.Text() {
+			endpoint = ""
+		}
+	}
+	if err := victim.Process.Kill(); err != nil {
+		t.Fatal(err)
+	}
+	_ = victim.Wait()
+	if endpoint == "" {
+		t.Fatal("the victim ended before it had an engine")
+	}
+	e, err := engine.Start(t.Context(), engine.Config{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { remove(t, e) })
+	if e.Endpoint != endpoint {
+		t.Fatalf("the next engine is %s, the victim's was %s", e.Endpoint, endpoint)
+	}
+	if got := docker(t, e, "ps", "-aq"); got != "" {
+		t.Errorf("the next engine has containers: %s", got)
+	}
+}

@@ -86,8 +86,9 @@ func (w network) down() error {
 			break
 		}
 	}
-	if outside("ip", "link", "show", w.veth()) == nil {
-		errs = append(errs, outside("ip", "link", "delete", w.veth()))
+	// The kernel removes it by itself some time after the last process of the namespace has ended.
+	if err := outside("ip", "link", "delete", w.veth()); err != nil && outside("ip", "link", "show", w.veth()) == nil {
+		errs = append(errs, err)
 	}
 	return errors.Join(errs...)
 }
