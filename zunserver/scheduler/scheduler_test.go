@@ -183,7 +183,10 @@ func (f *fakeStore) await(t *testing.T, what string, ok func() bool) {
 	defer f.mu.Unlock()
 	for !ok() {
 		if ctx.Err() != nil {
-			t.Fatalf("not in 10 s: %s; capsules %+v", what, f.capsules)
+			for id, c := range f.capsules {
+				t.Logf("%s %+v", id, c.Claim)
+			}
+			t.Fatalf("not in 10 s: %s", what)
 		}
 		f.changed.Wait()
 	}
@@ -211,10 +214,13 @@ func TestClaims(t *testing.T) {
 	f.await(t, "claim of what was there before", func() bool { return f.capsules[before].Claim.Host == "h1" })
 	after := f.create(asking("1", ""))
 	f.await(t, "claim of a new one", func() bool { return f.capsules[after].Claim.Host == "h1" && !f.capsules[after].Claim.At.IsZero() })
+	// Hosts and capsules come on two streams in no order between them: wait for what shows that the change was seen.
 	f.putHost(host("h2"))
-	next := f.create(asking("1", ""))
+	next := f.create(asking("4", ""))
 	f.await(t, "claim on the emptier host", func() bool { return f.capsules[next].Claim.Host == "h2" })
 	f.removeHost("h2")
+	huge := f.create(asking("99", ""))
+	f.await(t, "reason without the host that went", func() bool { return strings.HasPrefix(f.capsules[huge].Claim.Reason, "0 of 1 hosts") })
 	last := f.create(asking("1", ""))
 	f.await(t, "claim after a host went", func() bool { return f.capsules[last].Claim.Host == "h1" })
 }

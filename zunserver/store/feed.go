@@ -64,7 +64,11 @@ func (f *feed[E]) run(ctx context.Context, in clientv3.WatchChan, out chan<- E) 
 				f.pending = append(f.pending, f.bookmark(f.since))
 			}
 		case resp, ok := <-in:
-			if err := f.take(resp, ok); err != nil {
+			err := f.take(resp, ok)
+			if err != nil && ctx.Err() != nil {
+				return // etcd saw the reader go before we did
+			}
+			if err != nil {
 				f.pending, f.ended = append(f.pending, f.fail(err)), true
 			}
 		}
