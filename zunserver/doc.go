@@ -1,10 +1,10 @@
 // Package zunserver is the capsule server: it puts the rooms beneath it together and owns their lifetimes.
 //
-//	          Handler, Transport
-//	                 │
-//	 auth ◄──────── api ──► store (etcd) ◄──► scheduler
-//	                          ▲
-//	                          └──────────────► agent, one for each host ──► runtime ──► Docker host
+//	         Handler, Transport
+//	                │
+//	auth ◄──────── api ──► store (etcd) ◄──► scheduler
+//	                         ▲
+//	                         └──────────────► agent, one for each host ──► runtime ──► Docker host
 //
 // What each room does and may import is in DESIGN terms: api writes specs and deletions, scheduler writes claims, an
 // agent writes facts; they meet only in the store. api never calls an agent but for streams (logs), through the
