@@ -222,7 +222,7 @@ func (c *Capsule) ContainerStatus(name string, now time.Time) ContainerStatus {
 		s.TaskState = TaskContainerDeleting
 	case cf != nil && cf.Failure != nil && cf.Failure.Kind == FailedPull:
 		s.TaskState = TaskImagePulling
-	case s.Status == StatusCreating && c.Claim.Host != "" && c.Facts.End == nil:
+	case s.Status == StatusCreating && c.Claim.Host != "" && c.Facts.End == nil && c.Facts.Failure == nil:
 		s.TaskState = TaskContainerCreating
 	case s.Status == StatusCreated:
 		s.TaskState = TaskContainerStarting

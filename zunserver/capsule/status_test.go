@@ -47,7 +47,7 @@ func TestStatus(t *testing.T) {
 		{"claimed", func(c *Capsule) { c.Facts = Facts{} }, StatusCreating, "", StatusCreating, TaskContainerCreating},
 		{"created", func(c *Capsule) { c.Facts.Container("a").Run.StartedAt = time.Time{} }, StatusCreating, "", StatusCreated, TaskContainerStarting},
 		{"sandbox fails", func(c *Capsule) { c.Facts = Facts{Failure: &Failure{Message: "no disk", BackingOff: true}} },
-			StatusError, "no disk", StatusCreating, TaskContainerCreating},
+			StatusError, "no disk", StatusCreating, ""},
 		{"pull fails", func(c *Capsule) { failure(c, "a", false) }, StatusCreating, "no such image", StatusCreating, TaskImagePulling},
 		{"pull backs off", func(c *Capsule) { failure(c, "a", true) }, StatusError, "no such image", StatusError, TaskImagePulling},
 		{"init fails and is tried again", func(c *Capsule) {

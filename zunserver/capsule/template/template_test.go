@@ -3,6 +3,7 @@ package template_test
 import (
 	"encoding/json"
 	"errors"
+	"os"
 	"strings"
 	"testing"
 
@@ -279,5 +280,16 @@ func TestSecretsStayOutOfErrors(t *testing.T) {
 		if err == nil || strings.Contains(err.Error(), secret) {
 			t.Errorf("error %v", err)
 		}
+	}
+}
+
+func TestExample(t *testing.T) {
+	example, err := os.ReadFile("../../../examples/capsule.yaml")
+	if err != nil {
+		t.Fatal(err)
+	}
+	spec, _, err := template.Parse(example)
+	if err != nil || len(spec.Containers) != 2 || spec.Containers[0].Resources.Limits.Memory().Value() != 64<<20 {
+		t.Errorf("%+v, %v", spec, err)
 	}
 }

@@ -1,0 +1,29 @@
+// Package api is the HTTP face of the capsule server: OpenStack Zun's API v1 and capsulet's extensions of it.
+//
+//	request ─► id, panics ─► path cleaned ─► caller known ─► microversion ─► route ─► handler ─► view ─► answer
+//	                                                                            └── error ─► one table ─► Zun's error body
+//
+// There is one table of routes (api.go), one table from error class to status and code (errors.go), and one place where a
+// microversion is read (version.go). Handlers know the newest model only; package view shapes it for a microversion.
+//
+// # Extensions
+//
+// They are never behind a microversion, so that a Zun number never means two things, and a Zun client does not notice
+// them. Discovery names them.
+//
+//	template  the canonical template, metadata.uid, DELETE ?grace_period=N
+//	native    Accept: application/vnd.capsulet+json answers capsule.Capsule and capsule.Host as JSON
+//	watch     GET /v1/capsules?watch=true&since=N: a line of JSON for each change
+//	logs      GET /v1/capsules/{id}/logs
+//
+// # What a caller sees
+//
+// A project sees its own capsules; another's are not found. An administrator finds every capsule by UUID or name and lists
+// all with all_projects=true. Values and files that are marked sensitive are shown to nobody. What gives power over a
+// host (privileged, hostPath, the host's namespaces …) is the administrator's to ask for.
+//
+// Decisions (2026-11-20): bugs of Zun are not copied: an unknown microversion is 406 and not 500, malformed JSON is named
+// as such, 204 has no body, the request ID is in the error body, HEAD works where GET does, all_projects without the right
+// is 403 for capsules as it is for containers. Only unclassified errors (500) are hidden behind a correlation ID; 501 and 503
+// say what is missing, because that is what the caller can act on.
+package api

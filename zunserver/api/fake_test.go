@@ -1,0 +1,168 @@
+package api_test
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"io"
+	"maps"
+	"net/http"
+	"net/http/httptest"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/containerd/errdefs"
+
+	"github.com/capsulet/capsulet/zunserver/api"
+	"github.com/capsulet/capsulet/zunserver/auth"
+	"github.com/capsulet/capsulet/zunserver/capsule"
+	"github.com/capsulet/capsulet/zunserver/store"
+)
+
+const (
+	adminToken = "admin-0123456789abcdef"
+	userToken  = "user1-0123456789abcdef"
+	otherToken = "user2-0123456789abcdef"
+)
+
+// backends are the store and the agents in a map.
+type backends struct {
+	mu       sync.Mutex
+	all      map[string]*capsule.Capsule
+	revision int64
+	fail     error
+	events   chan store.CapsuleEvent
+	since    int64
+	log      func(stdout, stderr io.Writer) error
+	logCall  string
+	hosts    []capsule.Host
+}
+
+func (b *backends) CreateCapsule(_ context.Context, c *capsule.Capsule) (*capsule.Capsule, error) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if b.all[c.UUID] != nil {
+		return nil, fmt.Errorf("taken: %w", errdefs.ErrAlreadyExists)
+	}
+	b.revision++
+	twin := *c
+	twin.Revision = b.revision
+	b.all[c.UUID] = &twin
+	return &twin, nil
+}
+
+func (b *backends) Capsule(_ context.Context, uuid string) (*capsule.Capsule, error) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if b.fail != nil {
+		return nil, b.fail
+	}
+	if c := b.all[uuid]; c != nil {
+		return c, nil
+	}
+	return nil, errdefs.ErrNotFound
+}
+
+func (b *backends) Capsules(context.Context) ([]*capsule.Capsule, int64, error) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return slices.Collect(maps.Values(b.all)), b.revision, b.fail
+}
+
+func (b *backends) DeleteCapsule(_ context.Context, uuid string, d capsule.Deletion) (*capsule.Capsule, error) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	twin := *b.all[uuid]
+	twin.Deletion = &d
+	b.all[uuid] = &twin
+	return &twin, nil
+}
+
+func (b *backends) WatchCapsules(_ context.Context, since int64) <-chan store.CapsuleEvent {
+	b.since = since
+	return b.events
+}
+
+func (b *backends) Hosts(context.Context) ([]capsule.Host, int64, error) { return b.hosts, 3, b.fail }
+
+func (b *backends) Logs(_ context.Context, c *capsule.Capsule, container string, previous bool, o capsule.LogOptions, stdout, stderr io.Writer) error {
+	b.logCall = fmt.Sprintf("%s %s previous=%v follow=%v timestamps=%v tail=%d since=%s until=%s", c.Spec.Name, container, previous,
+		o.Follow, o.Timestamps, o.Tail, o.Since.UTC().Format(time.RFC3339), o.Until.UTC().Format(time.RFC3339))
+	return b.log(stdout, stderr)
+}
+
+// world is the API on a real listener.
+type world struct {
+	*testing.T
+	*backends
+	url string
+	now time.Time
+}
+
+func newWorld(t *testing.T) *world {
+	t.Helper()
+	tokens, err := auth.NewTokens(map[string]auth.Identity{
+		adminToken: auth.Administrator(), userToken: {User: "u1", Project: "p1"}, otherToken: {User: "u2", Project: "p2"}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	w := &world{T: t, backends: &backends{all: map[string]*capsule.Capsule{}, events: make(chan store.CapsuleEvent, 8)},
+		now: time.Date(2026, 11, 20, 12, 0, 0, 123456789, time.UTC)}
+	h := api.New(api.Config{Capsules: w.backends, Hosts: w.backends, Logs: w.backends, Auth: tokens, MaxBodyBytes: 64 << 10,
+		Now: func() time.Time { w.mu.Lock(); defer w.mu.Unlock(); w.now = w.now.Add(time.Second); return w.now }})
+	server := httptest.NewUnstartedServer(nil)
+	server.Config = api.NewServer(h)
+	server.Start()
+	t.Cleanup(server.Close)
+	w.url = server.URL
+	return w
+}
+
+// do sends a request; headers are pairs. Without X-Auth-Token it is the user's.
+func (w *world) do(method, path, body string, headers ...string) *http.Response {
+	w.Helper()
+	r, err := http.NewRequestWithContext(w.Context(), method, w.url+path, strings.NewReader(body))
+	if err != nil {
+		w.Fatal(err)
+	}
+	r.Header.Set("X-Auth-Token", userToken)
+	if body != "" {
+		r.Header.Set("Content-Type", "application/json")
+	}
+	for i := 0; i < len(headers); i += 2 {
+		r.Header.Set(headers[i], headers[i+1])
+	}
+	resp, err := http.DefaultClient.Do(r)
+	if err != nil {
+		w.Fatal(err)
+	}
+	w.Cleanup(func() { _ = resp.Body.Close() })
+	return resp
+}
+
+// get is do, read as JSON, with the status checked.
+func (w *world) get(status int, method, path, body string, headers ...string) map[string]any {
+	w.Helper()
+	resp := w.do(method, path, body, headers...)
+	b, err := io.ReadAll(resp.Body)
+	if err != nil {
+		w.Fatal(err)
+	}
+	if resp.StatusCode != status {
+		w.Fatalf("%s %s: %s, want %d\n%s", method, path, resp.Status, status, b)
+	}
+	m := map[string]any{}
+	if len(b) > 0 {
+		if err := json.Unmarshal(b, &m); err != nil {
+			w.Fatalf("%s %s: %v\n%s", method, path, err, b)
+		}
+	}
+	return m
+}
+
+const small = `{"template":{"kind":"capsule","metadata":{"name":"web"},"spec":{"containers":[{"name":"web","image":"web:1"}]}}}`
+
+func named(name string) string { return strings.Replace(small, `"name":"web"`, `"name":"`+name+`"`, 1) }

@@ -1,0 +1,13 @@
+// Package view shapes capsules and hosts as JSON: Zun's representations for a microversion, and the native one without
+// what is sensitive. It knows nothing of HTTP and changes none of its arguments.
+//
+// The keys are those of zun/api/controllers/v1/views (capsules_view.py, containers_view.py, hosts_view.py); the testdata are
+// trimmed recordings of a real Zun that the key sets are compared with.
+//
+// Decisions (2026-11-20): unset strings are null as in Zun. Networks, ports and subnets have no UUIDs in Docker, so theirs
+// are derived from the names and stay the same. updated_at is the latest time in the record, as no write has a time of
+// its own.
+package view
+
+// Mask stands for a value that is shown to nobody.
+const Mask = "***"
