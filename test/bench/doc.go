@@ -1,0 +1,24 @@
+// Command bench measures capsulet against the bare Engine API, and how long the end of a container takes to reach a Pod.
+//
+//	go run ./test/bench            everything, some minutes; writes docs/benchmarks.md
+//	go run ./test/bench -quick     few rounds, prints only: is it alive, is the order of magnitude right
+//	go run ./test/bench -only single -trace   each call to the engine with its time, to see where time goes
+//
+// # What is compared
+//
+//	single   POST of one capsule ─► the native watch shows all of its containers running
+//	  raw    sandbox created ─► apps created while it starts ─► apps started all at once ─► all inspected
+//	burst    20 capsules of one app, all posted at once ─► all running
+//	  raw    the same work by four workers, each in the order above
+//	status   a container's FinishedAt ─► a Kubernetes watch shows its Pod's container as terminated
+//	delete   for information: DELETE with no grace ─► the record is gone; raw: apps removed at once, then the sandbox
+//
+// Both sides run in this process against one engine, take turns, and change who goes first each round, so that what the
+// machine does besides falls on both. The containers are the same: image, options, labels. The raw side is the best order
+// that the Engine API allows, not a straw man, and it keeps no records.
+//
+// Decisions (2026-11-20):
+//   - the bar is on the ratio of medians: a stall of a shared machine hits one round, not the figure.
+//   - this room may use Docker's client library: the comparison would be with something else otherwise.
+//   - status is measured on the real control plane and the real `capsulet run`, because that is the path users have.
+package main
