@@ -18,6 +18,7 @@ import (
 
 const (
 	hostsEvery     = 10 * time.Second
+	hostsEverySoon = time.Second // while the node is not Ready
 	leaseSeconds   = 40
 	leaseEvery     = 10 * time.Second
 	statusInterval = time.Minute
@@ -99,18 +100,28 @@ func (n *virtualNode) serve(ctx context.Context) error {
 		return err
 	}
 	n.announce()
-	tick := time.NewTicker(hostsEvery)
-	defer tick.Stop()
 	for {
 		select {
 		case err := <-failed:
 			return err
-		case <-tick.C:
+		case <-time.After(n.refreshAfter()):
 			if changed := n.refresh(ctx); changed {
 				n.push(ctx)
 			}
 		}
 	}
+}
+
+// refreshAfter is how long to wait before the hosts are asked again: a node that is not Ready must not wait for it.
+func (n *virtualNode) refreshAfter() time.Duration {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	for _, c := range n.now.Status.Conditions {
+		if c.Type == corev1.NodeReady && c.Status == corev1.ConditionTrue {
+			return hostsEvery
+		}
+	}
+	return hostsEverySoon
 }
 
 func (n *virtualNode) announce() {
