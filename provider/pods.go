@@ -135,13 +135,16 @@ func (p *pods) warnDrift(pod *corev1.Pod) {
 		"The containers or activeDeadlineSeconds of the pod were changed; a running capsule is not changed yet, delete the pod to apply it")
 }
 
-// DeletePod marks the pod for deletion; its worker deletes the capsule, reports the end and removes the Pod object.
+// DeletePod wakes the worker, which deletes the capsule, reports the end and removes the Pod object. A Pod without a
+// deletion mark may be a new one that Virtual Kubelet mistook for its namesake that is gone: the worker looks for itself.
 func (p *pods) DeletePod(ctx context.Context, pod *corev1.Pod) error {
 	p.ensure(ctx, identityOf(pod), func(e *entry) {
 		if len(pod.Spec.Containers) > 0 {
 			e.pod = pod
 		}
-		e.markDeleting(pod)
+		if pod.DeletionTimestamp != nil {
+			e.markDeleting(pod)
+		}
 	})
 	return nil
 }

@@ -222,7 +222,7 @@ func (p *Provider) newPodController(factory informers.SharedInformerFactory, ps 
 	idle := informers.NewSharedInformerFactory(p.cfg.Client, 0).Core().V1()
 	pods := factory.Core().V1().Pods()
 	return node.NewPodController(node.PodControllerConfig{
-		PodClient:                                statusWriter{p.cfg.Client.CoreV1(), pods.Lister()},
+		PodClient:                                statusWriter{p.cfg.Client.CoreV1()},
 		PodInformer:                              pods,
 		EventRecorder:                            quietRecorder{recorder},
 		Provider:                                 ps,

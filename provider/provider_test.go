@@ -2,6 +2,8 @@ package provider
 
 import (
 	"context"
+	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"strings"
@@ -25,7 +27,7 @@ import (
 	"github.com/capsulet/capsulet/zunserver/capsule"
 )
 
-const testTimeout = 20 * time.Second
+const testTimeout = 10 * time.Second
 
 // world is a node with a fake API server and a fake capsule API.
 type world struct {
@@ -50,6 +52,19 @@ func newWorld(t *testing.T, objects ...runtime.Object) *world {
 		review := a.(k8stesting.CreateAction).GetObject().(*authorizationv1.SubjectAccessReview).DeepCopy()
 		review.Status.Allowed = review.Spec.User == "admin"
 		return true, review, nil
+	})
+	// A real API server checks the UID in a patch; the fake would write one pod's status on its namesake.
+	w.client.PrependReactor("patch", "pods", func(a k8stesting.Action) (bool, runtime.Object, error) {
+		patch := a.(k8stesting.PatchAction)
+		var body corev1.Pod
+		if err := json.Unmarshal(patch.GetPatch(), &body); err != nil {
+			return true, nil, err
+		}
+		obj, err := w.client.Tracker().Get(a.GetResource(), a.GetNamespace(), patch.GetName())
+		if err == nil && obj.(*corev1.Pod).UID != body.UID {
+			err = apierrors.NewConflict(a.GetResource().GroupResource(), patch.GetName(), errors.New("another UID"))
+		}
+		return err != nil, nil, err
 	})
 	return w
 }
@@ -192,7 +207,16 @@ func (w *world) event(reason string) string {
 }
 
 func TestPodLife(t *testing.T) {
-	w := newWorld(t).start()
+	w := newWorld(t)
+	removed := make(chan *corev1.Pod, 10)
+	w.client.PrependReactor("delete", "pods", func(k8stesting.Action) (bool, runtime.Object, error) {
+		obj, err := w.client.Tracker().Get(corev1.SchemeGroupVersion.WithResource("pods"), "shop", "web")
+		if err == nil {
+			removed <- obj.(*corev1.Pod).DeepCopy()
+		}
+		return false, nil, nil
+	})
+	w.start()
 	pod := w.createPod(nil)
 	c := w.capsuleOf(pod)
 	if id, ours := identityOn(c, "capsulet"); !ours || id != identityOf(pod) || c.Spec.Hash == "" {
@@ -210,14 +234,6 @@ func TestPodLife(t *testing.T) {
 	if got := w.capsuleOf(pod).Deletion.GraceSeconds; got != 30 {
 		t.Errorf("grace %d", got)
 	}
-	var final *corev1.Pod
-	w.client.PrependReactor("delete", "pods", func(k8stesting.Action) (bool, runtime.Object, error) {
-		obj, err := w.client.Tracker().Get(corev1.SchemeGroupVersion.WithResource("pods"), "shop", "web")
-		if err == nil {
-			final = obj.(*corev1.Pod).DeepCopy()
-		}
-		return false, nil, nil
-	})
 	w.capsules.facts(string(pod.UID), func(c *capsule.Capsule) {
 		run := *c.Facts.Containers[0].Run
 		run.FinishedAt, run.ExitCode = time.Now(), 143
@@ -226,7 +242,7 @@ func TestPodLife(t *testing.T) {
 	})
 	w.capsules.remove(string(pod.UID))
 	w.until("pod object gone", func() bool { return w.pod() == nil })
-	if final == nil || final.Status.Phase != corev1.PodFailed || final.Status.ContainerStatuses[0].State.Terminated.ExitCode != 143 {
+	if final := <-removed; final.Status.Phase != corev1.PodFailed || final.Status.ContainerStatuses[0].State.Terminated.ExitCode != 143 {
 		t.Errorf("final pod %+v", final)
 	}
 	w.event("Killing")

@@ -6,36 +6,37 @@ import (
 	"fmt"
 
 	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/api/equality"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/apimachinery/pkg/util/strategicpatch"
 	coreclient "k8s.io/client-go/kubernetes/typed/core/v1"
-	corelisters "k8s.io/client-go/listers/core/v1"
 )
 
 // statusWriter is the pods client that Virtual Kubelet gets. It writes a status as a patch against what the API has, with
 // the UID as precondition, as the kubelet does; a whole-object update would bring back labels of yesterday.
 type statusWriter struct {
 	coreclient.PodsGetter
-	lister corelisters.PodLister
 }
 
 func (w statusWriter) Pods(namespace string) coreclient.PodInterface {
-	return podStatusWriter{w.PodsGetter.Pods(namespace), w.lister.Pods(namespace)}
+	return podStatusWriter{w.PodsGetter.Pods(namespace)}
 }
 
 type podStatusWriter struct {
 	coreclient.PodInterface
-	lister corelisters.PodNamespaceLister
 }
 
 // UpdateStatus patches the status of the pod with that UID.
 func (w podStatusWriter) UpdateStatus(ctx context.Context, pod *corev1.Pod, _ metav1.UpdateOptions) (*corev1.Pod, error) {
 	ctx, cancel := context.WithTimeout(ctx, apiTimeout)
 	defer cancel()
-	now, err := w.lister.Get(pod.Name)
+	now, err := w.Get(ctx, pod.Name, metav1.GetOptions{}) // the informer may not show our last patch yet
 	if err != nil {
 		return nil, err
+	}
+	if now.UID == pod.UID && equality.Semantic.DeepEqual(now.Status, pod.Status) {
+		return now, nil
 	}
 	patch, err := statusPatch(pod.UID, &now.Status, &pod.Status)
 	if err != nil {

@@ -91,7 +91,7 @@ func (p *pods) step(ctx context.Context, e *entry) (done bool, err error) {
 	}
 	p.report(&view, pod)
 	if view.deleting && view.gone {
-		return false, errors.Join(err, p.removeFromAPI(ctx, e, pod))
+		return false, errors.Join(err, p.removeFromAPI(ctx, e, &view, pod))
 	}
 	return false, err
 }
@@ -289,8 +289,8 @@ func (p *pods) report(view *entry, pod *corev1.Pod) {
 
 // removeFromAPI deletes the Pod object once the API shows its end. Virtual Kubelet would do so only when the grace period
 // is over.
-func (p *pods) removeFromAPI(ctx context.Context, e *entry, pod *corev1.Pod) error {
-	if e.apiRemoved || !ended(pod) || pod.DeletionTimestamp == nil {
+func (p *pods) removeFromAPI(ctx context.Context, e, view *entry, pod *corev1.Pod) error {
+	if view.apiRemoved || !ended(pod) || pod.DeletionTimestamp == nil {
 		return nil // the informer wakes us when the terminal status is there
 	}
 	ctx, cancel := context.WithTimeout(ctx, apiTimeout)
@@ -301,7 +301,9 @@ func (p *pods) removeFromAPI(ctx context.Context, e *entry, pod *corev1.Pod) err
 	if err != nil && !apierrors.IsNotFound(err) && !apierrors.IsConflict(err) {
 		return fmt.Errorf("remove pod %s/%s: %w", pod.Namespace, pod.Name, err)
 	}
-	e.apiRemoved = true // only this worker reads it
+	p.mu.Lock()
+	e.apiRemoved = true
+	p.mu.Unlock()
 	return nil
 }
 
