@@ -117,6 +117,12 @@ func (c *checker) ports(ports []capsule.Port, hostPorts map[string]bool, at stri
 	}
 }
 
+// most keeps sums over containers far from where they overflow.
+var most = corev1.ResourceList{
+	corev1.ResourceCPU: resource.MustParse("1M"), corev1.ResourceMemory: resource.MustParse("8Pi"),
+	corev1.ResourceEphemeralStorage: resource.MustParse("8Pi"),
+}
+
 func (c *checker) resources(r corev1.ResourceRequirements, at string) {
 	c.unsupported(len(r.Claims) > 0, at+".claims", "there are no dynamic resources")
 	for key, list := range map[string]corev1.ResourceList{"limits": r.Limits, "requests": r.Requests} {
@@ -125,6 +131,7 @@ func (c *checker) resources(r corev1.ResourceRequirements, at string) {
 			switch name {
 			case corev1.ResourceCPU, corev1.ResourceMemory, corev1.ResourceEphemeralStorage:
 				c.that(q.Sign() >= 0, p, q.String(), "%s is less than the minimum of 0", q.String())
+				c.that(q.Cmp(most[name]) <= 0, p, q.String(), "%s is more than any host has", q.String())
 			default:
 				c.fail(errorAt(p, "Additional properties are not allowed ('%.80s' was unexpected: only cpu, memory and "+
 					"ephemeral-storage)", name))

@@ -122,7 +122,7 @@ func (g generator) volume() capsule.Volume {
 
 // quantity includes those that Zun would take for MiB.
 func (g generator) quantity() resource.Quantity {
-	n := 1 + g.Int64N(1<<40)
+	n := 1 + g.Int64N(1<<32)
 	text := []string{"%d", "%dMi", "%dM", "%dki"}[g.IntN(3)]
 	return resource.MustParse(fmt.Sprintf(text, n))
 }

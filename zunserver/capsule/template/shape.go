@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"maps"
 	"reflect"
+	"regexp"
 	"slices"
 	"strconv"
 	"strings"
@@ -156,6 +157,10 @@ func checkInteger(v any, bits int, path string, types ...string) error {
 	return nil
 }
 
+// sane quantities have few digits and small exponents: the parser computes with what it is given, and 1e-2147483647 would
+// keep it busy for good.
+var sane = regexp.MustCompile(`^[+-]?[0-9.]{1,24}([eE][+-]?[0-9]{1,2}|[a-zA-Z]{0,2})$`)
+
 func checkQuantity(v any, path string) error {
 	var s string
 	switch v := v.(type) {
@@ -166,8 +171,7 @@ func checkQuantity(v any, path string) error {
 	default:
 		return notOfType(path, v, "number", "string")
 	}
-	// The parser computes with what it is given: keep it short.
-	if len(s) <= 32 {
+	if sane.MatchString(s) {
 		if _, err := resource.ParseQuantity(s); err == nil {
 			return nil
 		}
