@@ -21,12 +21,6 @@ func (n Near) files(c *capsule.Capsule, v *capsule.Volume) (string, error) {
 	dir := filepath.Join(n.disk(c.UUID), v.Name)
 	if v.Files.Sensitive {
 		dir = filepath.Join(n.memory(c.UUID), v.Name)
-		if err := os.MkdirAll(filepath.Dir(dir), 0o700); err != nil {
-			return "", err
-		}
-		if err := onTmpfs(n.RunDir); err != nil {
-			return "", err
-		}
 	}
 	if _, err := os.Lstat(filepath.Join(dir, dataLink)); err == nil {
 		return dir, nil
@@ -36,6 +30,11 @@ func (n Near) files(c *capsule.Capsule, v *capsule.Volume) (string, error) {
 	}
 	if err := makeDirs(dir, "."); err != nil {
 		return "", err
+	}
+	if v.Files.Sensitive {
+		if err := inMemory(dir); err != nil {
+			return "", err
+		}
 	}
 	group := -1
 	if psc := c.Spec.SecurityContext; psc != nil && psc.FSGroup != nil {
@@ -123,15 +122,24 @@ func link(target, name string) error {
 	return os.Rename(tmp, name)
 }
 
-// onTmpfs refuses a directory that would carry a secret to a disk.
-func onTmpfs(dir string) error {
-	var s unix.Statfs_t
-	if err := unix.Statfs(dir, &s); err != nil {
-		return fmt.Errorf("looking at the run directory: %w", err)
+// inMemory makes sure that what is written to dir reaches no disk: where the run directory is not on a tmpfs, the volume
+// gets one of its own, as the kubelet gives every secret.
+func inMemory(dir string) error {
+	is, err := onTmpfs(dir)
+	if is || err != nil {
+		return err
 	}
-	if int64(s.Type) != tmpfsMagic {
-		return fmt.Errorf("%w: %s is not on a tmpfs, and secrets must not reach a disk: set runDir to a directory on one",
-			errdefs.ErrFailedPrecondition, dir)
+	if err := mountTmpfs(dir, "mode=0755"); err != nil {
+		return fmt.Errorf("%w: secrets must not reach a disk, %s is not on a tmpfs and none can be mounted there (%w): "+
+			"set runDir to a directory on a tmpfs", errdefs.ErrFailedPrecondition, dir, err)
 	}
 	return nil
+}
+
+func onTmpfs(dir string) (bool, error) {
+	var s unix.Statfs_t
+	if err := unix.Statfs(dir, &s); err != nil {
+		return false, fmt.Errorf("looking at the run directory: %w", err)
+	}
+	return s.Type == unix.TMPFS_MAGIC, nil
 }

@@ -17,13 +17,11 @@ import (
 
 // Near keeps volumes in directories of this machine.
 type Near struct {
-	// StateDir is on a disk, RunDir on a tmpfs; both are capsulet's own.
+	// StateDir is on a disk, RunDir better on a tmpfs; both are capsulet's own.
 	StateDir, RunDir string
 }
 
 var _ Driver = Near{}
-
-const tmpfsMagic = 0x01021994
 
 // Prepare implements Driver.
 func (n Near) Prepare(_ context.Context, c *capsule.Capsule) (map[string]runtime.Mount, error) {
@@ -72,7 +70,11 @@ func (n Near) emptyDir(c *capsule.Capsule, v *capsule.Volume) (string, error) {
 		return "", err
 	}
 	if inMemory {
-		if err := mountTmpfs(dir, sizeLimit(v.EmptyDir)); err != nil {
+		options := "mode=0777"
+		if size := sizeLimit(v.EmptyDir); size > 0 {
+			options += fmt.Sprintf(",size=%d", size)
+		}
+		if err := mountTmpfs(dir, options); err != nil {
 			return "", err
 		}
 	}
@@ -92,14 +94,10 @@ func open(dir string, psc *corev1.PodSecurityContext) error {
 }
 
 // mountTmpfs mounts a tmpfs at dir unless there is one.
-func mountTmpfs(dir string, size int64) error {
+func mountTmpfs(dir, options string) error {
 	is, err := mounted(dir)
 	if is || err != nil {
 		return err
-	}
-	options := "mode=0777"
-	if size > 0 {
-		options += fmt.Sprintf(",size=%d", size)
 	}
 	if err := unix.Mount("tmpfs", dir, "tmpfs", unix.MS_NODEV|unix.MS_NOSUID, options); err != nil {
 		return fmt.Errorf("mounting a tmpfs: %w", err)
