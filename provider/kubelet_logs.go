@@ -7,6 +7,7 @@ import (
 	"net/http"
 	"net/url"
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/containerd/errdefs"
@@ -35,11 +36,12 @@ func (k *kubelet) containerLogs(w http.ResponseWriter, r *http.Request) {
 		http.Error(w, fmt.Sprintf("pod %q does not exist", name), http.StatusNotFound)
 		return
 	}
-	if status, message := logsPossible(&e, container, q.previous); status != http.StatusOK {
+	previous, status, message := logTarget(&e, container, q.previous)
+	if status != http.StatusOK {
 		http.Error(w, message, status)
 		return
 	}
-	body, err := k.pods.capsules.Logs(r.Context(), string(e.id.uid), container, q.previous, q.LogOptions)
+	body, err := k.pods.capsules.Logs(r.Context(), string(e.id.uid), container, previous, q.LogOptions)
 	if err != nil {
 		http.Error(w, err.Error(), httpStatus(err))
 		return
@@ -53,41 +55,43 @@ func (k *kubelet) containerLogs(w http.ResponseWriter, r *http.Request) {
 	copyFlushing(w, from)
 }
 
-// logsPossible says, in the kubelet's words, why a container has no log to show.
-func logsPossible(e *entry, container string, previous bool) (status int, message string) {
-	known := false
-	for _, list := range [][]corev1.Container{e.pod.Spec.InitContainers, e.pod.Spec.Containers} {
-		for i := range list {
-			known = known || list[i].Name == container
-		}
+// logTarget decides which attempt's log is meant, or says in the kubelet's words why there is none (kubelet: kubelet_pods.go,
+// validateContainerLogStatus). The previous attempt is the one that the status shows as the last state: while a container
+// waits for its next attempt that is the newest one.
+func logTarget(e *entry, container string, previous bool) (before bool, status int, message string) {
+	shown := containerStatus(e, container)
+	if shown == nil {
+		return false, http.StatusNotFound, fmt.Sprintf("container %q not found in pod %q", container, e.id.name)
 	}
 	var facts *capsule.ContainerFacts
 	if e.capsule != nil {
 		facts = e.capsule.Facts.Container(container)
-		spec, _ := e.capsule.Spec.Container(container)
-		known = known || spec != nil
 	}
+	last := shown.LastTerminationState.Terminated
 	switch {
-	case !known:
-		return http.StatusNotFound, fmt.Sprintf("container %q not found in pod %q", container, e.id.name)
+	case previous && (last == nil || facts == nil || facts.Run == nil):
+		return false, http.StatusBadRequest, fmt.Sprintf("previous terminated container %q in pod %q not found", container, e.id.name)
 	case facts == nil || facts.Run == nil:
-		return http.StatusBadRequest, fmt.Sprintf("container %q in pod %q is waiting to start: %s", container, e.id.name, waitingReason(e, container))
-	case previous && facts.Last == nil && facts.Run.State() != capsule.StateExited:
-		return http.StatusBadRequest, fmt.Sprintf("previous terminated container %q in pod %q not found", container, e.id.name)
+		reason := "ContainerCreating"
+		if w := shown.State.Waiting; w != nil {
+			reason = cmp.Or(w.Message, w.Reason)
+		}
+		return false, http.StatusBadRequest, fmt.Sprintf("container %q in pod %q is waiting to start: %s", container, e.id.name, reason)
 	}
-	return http.StatusOK, ""
+	return previous && !strings.HasSuffix(last.ContainerID, "//"+facts.Run.ID), http.StatusOK, ""
 }
 
-func waitingReason(e *entry, container string) string {
+// containerStatus is the container's part of the status that the pod has here, nil when it has no such container.
+func containerStatus(e *entry, container string) *corev1.ContainerStatus {
 	status := e.status(e.pod)
 	for _, list := range [][]corev1.ContainerStatus{status.InitContainerStatuses, status.ContainerStatuses} {
 		for i := range list {
-			if list[i].Name == container && list[i].State.Waiting != nil {
-				return cmp.Or(list[i].State.Waiting.Message, list[i].State.Waiting.Reason)
+			if list[i].Name == container {
+				return &list[i]
 			}
 		}
 	}
-	return "ContainerCreating"
+	return nil
 }
 
 // parseLogQuery reads the kubelet's query (corev1.PodLogOptions).

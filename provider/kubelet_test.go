@@ -76,6 +76,36 @@ func TestKubeletEndpoint(t *testing.T) {
 	}
 }
 
+func TestLogTarget(t *testing.T) {
+	run := func(id string, ended bool) *capsule.Run {
+		r := &capsule.Run{ID: id, StartedAt: time.Unix(1, 0)}
+		if ended {
+			r.FinishedAt, r.ExitCode = time.Unix(2, 0), 1
+		}
+		return r
+	}
+	for _, c := range []struct {
+		name     string
+		facts    capsule.ContainerFacts
+		previous bool
+		before   bool
+		status   int
+	}{
+		{"running", capsule.ContainerFacts{Run: run("b", false)}, false, false, 200},
+		{"running, no attempt before", capsule.ContainerFacts{Run: run("b", false)}, true, false, 400},
+		{"running, one before", capsule.ContainerFacts{Run: run("b", false), Last: run("a", true)}, true, true, 200},
+		{"backing off", capsule.ContainerFacts{Run: run("b", true), Last: run("a", true), BackOffSeconds: 10}, true, false, 200},
+		{"not created", capsule.ContainerFacts{}, false, false, 400},
+	} {
+		c.facts.Name = "x"
+		e := &entry{pod: &corev1.Pod{Spec: corev1.PodSpec{Containers: []corev1.Container{{Name: "x"}}}},
+			capsule: &capsule.Capsule{Facts: capsule.Facts{Containers: []capsule.ContainerFacts{c.facts}}}}
+		if before, status, message := logTarget(e, "x", c.previous); before != c.before || status != c.status {
+			t.Errorf("%s: %v %d %s", c.name, before, status, message)
+		}
+	}
+}
+
 func TestLogQuery(t *testing.T) {
 	now := time.Unix(1000, 0)
 	q, err := parseLogQuery(url.Values{"sinceSeconds": {"10"}, "follow": {"true"}, "tailLines": {"0"}}, now)

@@ -84,6 +84,9 @@ func (n *virtualNode) serve(ctx context.Context) error {
 	if err := n.align(ctx, wanted); err != nil {
 		return err
 	}
+	for i := range wanted.Status.Conditions { // the controller stamps updates, not the first write
+		wanted.Status.Conditions[i].LastHeartbeatTime = metav1.Now()
+	}
 	nodes := n.cfg.Client.CoreV1().Nodes()
 	controller, err := node.NewNodeController(n, wanted, nodes,
 		node.WithNodeEnableLeaseV1WithRenewInterval(n.cfg.Client.CoordinationV1().Leases(corev1.NamespaceNodeLease), leaseSeconds, leaseEvery),
