@@ -32,7 +32,7 @@ down: ## remove all that `up` started and made
 
 .PHONY: build
 build: ## build bin/capsulet, static
-	@$(GO) build -trimpath -ldflags '-s -w' -o bin/capsulet ./cmd/capsulet
+	@$(GO) build -buildvcs=false -ldflags '-s -w' -o bin/capsulet ./cmd/capsulet
 
 .PHONY: image
 image: ## import capsulet/web:dev, the example's image, and capsulet/capsulet:dev into the engine

@@ -30,7 +30,9 @@ spec:
 	if got := s.Get(pod, "{.metadata.uid}"); got != uid {
 		t.Errorf("the pod was replaced: %s, was %s", got, uid)
 	}
-	s.Prints("an event tells why", 20*time.Second, `Liveness probe failed`, "get", "events", "-o", "jsonpath={.items[*].message}")
+	if got := s.Get(pod, "{.status.containerStatuses[0].lastState.terminated.finishedAt}"); got == "" {
+		t.Error("lastState does not tell of the first attempt")
+	}
 }
 
 // Readiness follows the probe both ways and restarts nothing.
@@ -88,7 +90,7 @@ spec:
 `)
 	pod := "pod/" + s.Namespace
 	s.Wait("one probe passes", time.Minute, pod, "jsonpath={.status.containerStatuses[?(@.name==\"good\")].ready}=true")
-	s.Prints("the other's failure is an event", time.Minute, `Readiness probe failed`, "get", "events", "-o", "jsonpath={.items[*].message}")
+	s.Prints("the other had time for several probes", time.Minute, `tick 5`, "logs", s.Namespace, "-c", "bad")
 	if got := s.Get(pod, "{.status.containerStatuses[?(@.name==\"bad\")].ready}"); got != "false" {
 		t.Errorf("bad is ready: %q", got)
 	}
