@@ -31,5 +31,4 @@
 //   - A source that is missing holds the whole pod back, not one container, because a capsule is created as a whole.
 //   - imagePullSecrets are ignored with a warning event and not refused: the ServiceAccount admission adds them to pods
 //     whose images need none; an image that does need them shows ErrImagePull with the registry's answer.
-//   - A capsule's subdomain is the full domain (subdomain.namespace.svc.clusterDomain): the agent knows no namespace.
 package translate

@@ -41,7 +41,7 @@ func Template(pod *corev1.Pod, src Sources) (capsule.Spec, error) {
 		ShareProcessNamespace:         isTrue(p.ShareProcessNamespace),
 		SecurityContext:               p.SecurityContext.DeepCopy(),
 	}
-	spec.Hostname, spec.Subdomain = hostnameOf(pod, &src)
+	spec.Hostname, spec.Subdomain = hostnameOf(pod)
 	if err := addContainers(pod, &src, &spec); err != nil {
 		return capsule.Spec{}, err
 	}
@@ -156,7 +156,7 @@ func lifecycleOf(c *corev1.Container) *corev1.Lifecycle {
 	return l
 }
 
-func hostnameOf(pod *corev1.Pod, src *Sources) (hostname, subdomain string) {
+func hostnameOf(pod *corev1.Pod) (hostname, subdomain string) {
 	switch {
 	case pod.Spec.HostNetwork:
 		return "", "" // the host's own
@@ -167,10 +167,7 @@ func hostnameOf(pod *corev1.Pod, src *Sources) (hostname, subdomain string) {
 	if len(hostname) > maxHostname {
 		hostname = strings.TrimRight(hostname[:maxHostname], "-.")
 	}
-	if pod.Spec.Subdomain != "" && src.ClusterDomain != "" {
-		subdomain = strings.Join([]string{pod.Spec.Subdomain, pod.Namespace, "svc", src.ClusterDomain}, ".")
-	}
-	return hostname, subdomain
+	return hostname, pod.Spec.Subdomain
 }
 
 // dnsOf is the kubelet's order of policies; nil leaves resolv.conf to the engine.

@@ -9,10 +9,13 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/google/go-cmp/cmp"
+	"github.com/google/go-cmp/cmp/cmpopts"
 	corev1 "k8s.io/api/core/v1"
 	"sigs.k8s.io/yaml"
 
 	"github.com/capsulet/capsulet/zunserver/capsule"
+	"github.com/capsulet/capsulet/zunserver/capsule/template"
 )
 
 var update = flag.Bool("update", false, "write the golden files")
@@ -71,6 +74,7 @@ func TestTemplateGolden(t *testing.T) {
 		switch {
 		case err == nil:
 			out.Spec = &spec
+			accepted(t, spec)
 		case errors.As(err, &missing):
 			out.Missing = missing.Error()
 		case errors.As(err, &refused):
@@ -82,6 +86,23 @@ func TestTemplateGolden(t *testing.T) {
 		}
 		return out
 	})
+}
+
+// accepted checks that the capsule server takes the specification, and as it is.
+func accepted(t *testing.T, spec capsule.Spec) {
+	t.Helper()
+	const uid = "11111111-2222-3333-4444-555555555555"
+	doc, err := template.Encode(spec, uid)
+	if err != nil {
+		t.Fatal(err)
+	}
+	back, _, err := template.Parse(doc)
+	if err != nil {
+		t.Fatalf("the capsule server would refuse it: %v", err)
+	}
+	if diff := cmp.Diff(spec, back, cmpopts.EquateEmpty()); diff != "" {
+		t.Errorf("the capsule server reads it differently:\n%s", diff)
+	}
 }
 
 func TestStatusGolden(t *testing.T) {
