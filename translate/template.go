@@ -2,6 +2,7 @@ package translate
 
 import (
 	"cmp"
+	"path"
 	"slices"
 	"strings"
 
@@ -40,6 +41,9 @@ func Template(pod *corev1.Pod, src Sources) (capsule.Spec, error) {
 		HostIPC:                       p.HostIPC,
 		ShareProcessNamespace:         isTrue(p.ShareProcessNamespace),
 		SecurityContext:               p.SecurityContext.DeepCopy(),
+	}
+	if sc := spec.SecurityContext; sc != nil {
+		sc.SELinuxChangePolicy, sc.FSGroupChangePolicy = nil, nil // ignored: see the table
 	}
 	spec.Hostname, spec.Subdomain = hostnameOf(pod)
 	if err := addContainers(pod, &src, &spec); err != nil {
@@ -104,9 +108,19 @@ func containerOf(pod *corev1.Pod, c *corev1.Container, src *Sources) (capsule.Co
 			HostIP: p.HostIP, Protocol: cmp.Or(p.Protocol, corev1.ProtocolTCP)})
 	}
 	for i := range c.VolumeMounts {
-		spec.VolumeMounts = append(spec.VolumeMounts, *c.VolumeMounts[i].DeepCopy())
+		spec.VolumeMounts = append(spec.VolumeMounts, mountOf(&c.VolumeMounts[i]))
 	}
 	return spec, nil
+}
+
+// mountOf is the mount as an agent takes it: absolute, and with what IfPossible comes down to here.
+func mountOf(m *corev1.VolumeMount) corev1.VolumeMount {
+	out := *m.DeepCopy()
+	if !path.IsAbs(out.MountPath) {
+		out.MountPath = path.Join("/", out.MountPath) // as the kubelet does
+	}
+	out.RecursiveReadOnly = nil
+	return out
 }
 
 // defaultPullPolicy is the API server's: Always for the tag latest and for none.
