@@ -101,7 +101,9 @@ func (w *world) sweepEngine(ctx context.Context, _ func(string)) error {
 	if err := answers(ctx); err != nil {
 		return fmt.Errorf("the engine does not answer, so nothing can be removed from it: %w", err)
 	}
-	if err := errors.Join(stage.RemoveInstance(ctx, instance), stage.RemoveImages(ctx, instance)); err != nil {
+	if err := errors.Join(
+		stage.RemoveInstance(ctx, instance), stage.RemoveImages(ctx, instance), stage.RemoveUnused(ctx, "capsulet/sandbox"),
+	); err != nil {
 		return err
 	}
 	left, err := stage.Leftovers(ctx, instance)

@@ -62,6 +62,24 @@ func Leftovers(ctx context.Context, instance string) ([]string, error) {
 	return found, nil
 }
 
+// RemoveUnused removes every image of a repository that no container uses. Instances share the sandbox image; the next
+// one that needs it imports it again.
+func RemoveUnused(ctx context.Context, repository string) error {
+	refs, err := Docker(ctx, "image", "ls", "--format", "{{.Repository}}:{{.Tag}}", repository)
+	if err != nil {
+		return err
+	}
+	var errs []error
+	for _, ref := range strings.Fields(refs) {
+		users, err := Docker(ctx, "ps", "-aq", "--filter", "ancestor="+ref)
+		if err == nil && users == "" {
+			_, err = Docker(ctx, "image", "rm", ref)
+		}
+		errs = append(errs, err)
+	}
+	return errors.Join(errs...)
+}
+
 // removeEach removes one by one what list prints, so that one refusal does not keep the others.
 func removeEach(ctx context.Context, list []string, remove ...string) error {
 	out, err := Docker(ctx, list...)
