@@ -285,7 +285,7 @@ func (w *worker) syncProbes(ctx context.Context, seen lifecycle.Observed) {
 				continue
 			}
 			cs, init := w.c.Spec.Container(i.Container)
-			if i.State != capsule.StateRunning || cs == nil || (init && !lifecycle.Sidecar(cs)) {
+			if i.State != capsule.StateRunning || cs == nil || (init && !cs.Sidecar()) {
 				continue
 			}
 			targets = append(targets, probe.Target{

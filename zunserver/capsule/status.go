@@ -76,7 +76,7 @@ func (c *Capsule) judge() (status, reason string) {
 	for i := range c.Spec.InitContainers {
 		cs := &c.Spec.InitContainers[i]
 		cf := f.Container(cs.Name)
-		if cf == nil || cf.Run.State() != StateExited || cf.Run.ExitCode == 0 || c.startsAgain(cs, cf.Run, true) {
+		if cf == nil || cf.Run.State() != StateExited || cf.Run.ExitCode == 0 || c.Spec.Restarts(cs, true, cf.Run.ExitCode) {
 			continue
 		}
 		return StatusError, fmt.Sprintf("init container %s ended with exit code %d", cs.Name, cf.Run.ExitCode)
@@ -122,18 +122,6 @@ func (c *Capsule) judgeContainers() (status, reason string) {
 	return StatusStopped, ""
 }
 
-// startsAgain says whether a run that ended is followed by another one, by the same rule as lifecycle.
-func (c *Capsule) startsAgain(cs *ContainerSpec, r *Run, init bool) bool {
-	policy := c.Spec.RestartPolicy
-	if init && policy == RestartAlways {
-		policy = RestartOnFailure
-	}
-	if cs.RestartPolicy != nil {
-		policy = RestartPolicy(*cs.RestartPolicy)
-	}
-	return policy == RestartAlways || policy == RestartOnFailure && r.ExitCode != 0
-}
-
 // judgeContainer returns the container's word and its reason. cf may be nil.
 func (c *Capsule) judgeContainer(cs *ContainerSpec, cf *ContainerFacts, init bool) (status, reason string) {
 	if cf == nil || cf.Run == nil {
@@ -153,7 +141,7 @@ func (c *Capsule) judgeContainer(cs *ContainerSpec, cf *ContainerFacts, init boo
 		return StatusCreated, ""
 	}
 	reason = ending(r)
-	if c.Deletion == nil && c.Facts.End == nil && c.startsAgain(cs, r, init) {
+	if c.Deletion == nil && c.Facts.End == nil && c.Spec.Restarts(cs, init, r.ExitCode) {
 		if cf.Failure != nil {
 			return StatusRestarting, cf.Failure.Message
 		}
@@ -282,7 +270,7 @@ func (s *Spec) Memory() int64 { return s.total((*ContainerSpec).Memory) }
 func (s *Spec) total(of func(*ContainerSpec) int64) int64 {
 	var sidecars, once, sum int64
 	for i := range s.InitContainers {
-		if cs := &s.InitContainers[i]; cs.RestartPolicy != nil && *cs.RestartPolicy == corev1.ContainerRestartPolicyAlways {
+		if cs := &s.InitContainers[i]; cs.Sidecar() {
 			sidecars += of(cs)
 		} else {
 			once = max(once, sidecars+of(cs))

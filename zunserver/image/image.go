@@ -79,6 +79,6 @@ func (p *Puller) Ensure(ctx context.Context, ref string, policy corev1.PullPolic
 		if errdefs.IsInvalidArgument(r.Err) {
 			reason = ReasonInvalidName
 		}
-		return runtime.Image{}, &Error{Reason: reason, Err: fmt.Errorf("failed to pull image %q: %w", ref, r.Err)}
+		return runtime.Image{}, &Error{Reason: reason, Err: r.Err}
 	}
 }

@@ -43,12 +43,12 @@ func TestPolicy(t *testing.T) {
 		{"there, no policy", "", true, false, 0, "", ""},
 		{"there, never", corev1.PullNever, true, true, 0, "", ""},
 		{"there, always", corev1.PullAlways, true, true, 1, "", ""},
-		{"there but not in the registry, always", corev1.PullAlways, true, false, 1, "", `failed to pull image "app"`},
+		{"there but not in the registry, always", corev1.PullAlways, true, false, 1, "", `pull app`},
 		{"in the registry, if not present", corev1.PullIfNotPresent, false, true, 1, "", ""},
 		{"in the registry, no policy", "", false, true, 1, "", ""},
 		{"in the registry, never", corev1.PullNever, false, true, 0, image.ReasonNeverPull,
 			`container image "app" is not present with pull policy of Never`},
-		{"nowhere, if not present", corev1.PullIfNotPresent, false, false, 1, "", `failed to pull image "app"`},
+		{"nowhere, if not present", corev1.PullIfNotPresent, false, false, 1, "", `pull app`},
 	} {
 		t.Run(row.name, func(t *testing.T) {
 			h := fake.New(fake.Config{Instance: instance})

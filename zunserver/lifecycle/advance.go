@@ -71,10 +71,10 @@ func advanceContainer(cs *capsule.ContainerSpec, init bool, old *capsule.Contain
 	running := cf.Run.State() == capsule.StateRunning
 	sawProbe := running && probe.ID == cf.Run.ID
 	if !running {
-		cf.Ready = init && !Sidecar(cs) && cf.Run.State() == capsule.StateExited && cf.Run.ExitCode == 0
+		cf.Ready = init && !cs.Sidecar() && cf.Run.State() == capsule.StateExited && cf.Run.ExitCode == 0
 		cf.Started = false
 	} else if sawProbe {
-		cf.Started, cf.Ready = probe.Started, probe.Started && probe.Ready && (!init || Sidecar(cs))
+		cf.Started, cf.Ready = probe.Started, probe.Started && probe.Ready && (!init || cs.Sidecar())
 	}
 	cf.Failure = age(cf.Failure, now)
 	if was := old != nil && old.Ready; cf.Ready != was {
@@ -151,7 +151,7 @@ func age(f *capsule.Failure, now time.Time) *capsule.Failure {
 
 // end says whether the server itself has to end the capsule now.
 func end(c *capsule.Capsule, f *capsule.Facts, o Observed, now time.Time) *capsule.End {
-	if c.Deletion != nil || Done(&capsule.Capsule{Spec: c.Spec, Facts: *f}) {
+	if c.Deletion != nil || (&capsule.Capsule{Spec: c.Spec, Facts: *f}).Done() {
 		return nil
 	}
 	if at := deadline(&c.Spec, f); !at.IsZero() && !now.Before(at) {

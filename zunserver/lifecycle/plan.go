@@ -13,7 +13,7 @@ func Decide(c *capsule.Capsule, o Observed, probes map[string]ProbeResult, now t
 	switch {
 	case c.Deletion != nil:
 		d.remove()
-	case Done(c):
+	case c.Done():
 		d.finish()
 	default:
 		d.up()
@@ -82,7 +82,7 @@ func (d *decision) stopApps(until time.Time, cause string) bool {
 	running := d.o.appsRunning()
 	sidecar := map[string]int{}
 	for n := range d.c.Spec.InitContainers {
-		if cs := &d.c.Spec.InitContainers[n]; Sidecar(cs) {
+		if cs := &d.c.Spec.InitContainers[n]; cs.Sidecar() {
 			sidecar[cs.Name] = n + 1
 		}
 	}
@@ -190,7 +190,7 @@ func (d *decision) initialised(sandbox *Instance) bool {
 		cs := &d.c.Spec.InitContainers[n]
 		cf := d.c.Facts.Container(cs.Name)
 		inThis := cf != nil && cf.Run != nil && cf.Run.SandboxAttempt == sandbox.Attempt
-		if Sidecar(cs) {
+		if cs.Sidecar() {
 			d.container(cs, true, sandbox)
 			if inThis && cf.Started && cf.Run.State() == capsule.StateRunning {
 				continue
@@ -209,7 +209,7 @@ func (d *decision) initialised(sandbox *Instance) bool {
 // keepSidecars keeps the sidecars of an initialised capsule running.
 func (d *decision) keepSidecars(sandbox *Instance) {
 	for n := range d.c.Spec.InitContainers {
-		if cs := &d.c.Spec.InitContainers[n]; Sidecar(cs) {
+		if cs := &d.c.Spec.InitContainers[n]; cs.Sidecar() {
 			d.container(cs, true, sandbox)
 		}
 	}
@@ -262,7 +262,7 @@ func (d *decision) again(cs *capsule.ContainerSpec, cf *capsule.ContainerFacts, 
 	}
 	if r := cf.Run; r != nil {
 		rerun := init && r.ExitCode == 0 && r.SandboxAttempt != sandbox.Attempt
-		if !rerun && !restarts(policy(&d.c.Spec, cs, init), r) {
+		if !rerun && !d.c.Spec.Restarts(cs, init, r.ExitCode) {
 			return
 		}
 		if at := r.FinishedAt.Add(time.Duration(cf.BackOffSeconds) * time.Second); d.now.Before(at) && !rerun {

@@ -3,8 +3,6 @@ package lifecycle
 import (
 	"time"
 
-	corev1 "k8s.io/api/core/v1"
-
 	"github.com/capsulet/capsulet/zunserver/capsule"
 )
 
@@ -21,34 +19,6 @@ const (
 	firstRetry = time.Second
 	maxRetry   = 60 * time.Second
 )
-
-// Sidecar says whether an init container goes on beside the main ones.
-func Sidecar(cs *capsule.ContainerSpec) bool {
-	return cs.RestartPolicy != nil && *cs.RestartPolicy == corev1.ContainerRestartPolicyAlways
-}
-
-// policy is the restart policy of one container of the capsule.
-func policy(s *capsule.Spec, cs *capsule.ContainerSpec, init bool) capsule.RestartPolicy {
-	if cs.RestartPolicy != nil {
-		return capsule.RestartPolicy(*cs.RestartPolicy)
-	}
-	if init && s.RestartPolicy == capsule.RestartAlways {
-		return capsule.RestartOnFailure
-	}
-	return s.RestartPolicy
-}
-
-// restarts says whether a run that ended is followed by another one.
-func restarts(p capsule.RestartPolicy, r *capsule.Run) bool {
-	switch p {
-	case capsule.RestartAlways:
-		return true
-	case capsule.RestartOnFailure:
-		return r.ExitCode != 0
-	default:
-		return false
-	}
-}
 
 // backOffAfter is the back-off that the run which follows prev gets, given the back-off that prev had.
 func backOffAfter(before int64, prev, next *capsule.Run) int64 {
@@ -80,29 +50,4 @@ func Fail(before *capsule.Failure, kind capsule.FailureKind, reason, message str
 	}
 	f.RetryAt = now.Add(d)
 	return f
-}
-
-// Done says whether the capsule has come to its own end: nothing of it will be started again.
-func Done(c *capsule.Capsule) bool {
-	if c.Facts.End != nil {
-		return true
-	}
-	for i := range c.Spec.InitContainers {
-		cs := &c.Spec.InitContainers[i]
-		cf := c.Facts.Container(cs.Name)
-		if Sidecar(cs) || cf == nil || cf.Run.State() != capsule.StateExited || cf.Run.ExitCode == 0 {
-			continue
-		}
-		if !restarts(policy(&c.Spec, cs, true), cf.Run) {
-			return true
-		}
-	}
-	for i := range c.Spec.Containers {
-		cs := &c.Spec.Containers[i]
-		cf := c.Facts.Container(cs.Name)
-		if cf == nil || cf.Run.State() != capsule.StateExited || restarts(policy(&c.Spec, cs, false), cf.Run) {
-			return false
-		}
-	}
-	return true
 }

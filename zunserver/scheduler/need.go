@@ -40,7 +40,7 @@ func needOf(c *capsule.Capsule) Need {
 		cs := &c.Spec.InitContainers[i]
 		cpu, memory := request(cs, corev1.ResourceCPU), request(cs, corev1.ResourceMemory)
 		peakCPU, peakMemory = max(peakCPU, n.MilliCPU+cpu), max(peakMemory, n.MemoryBytes+memory)
-		if sidecar(cs) {
+		if cs.Sidecar() {
 			n.MilliCPU, n.MemoryBytes = n.MilliCPU+cpu, n.MemoryBytes+memory
 			n.addPorts(c, cs)
 		}
@@ -92,32 +92,9 @@ func request(cs *capsule.ContainerSpec, name corev1.ResourceName) int64 {
 	return q.Value()
 }
 
-func sidecar(cs *capsule.ContainerSpec) bool {
-	return cs.RestartPolicy != nil && *cs.RestartPolicy == corev1.ContainerRestartPolicyAlways
-}
-
 // over says that nothing of the capsule runs or will run again, so that what it was promised is free.
 func over(c *capsule.Capsule) bool {
-	f := &c.Facts
-	if !f.StoppedAt.IsZero() {
-		return true
-	}
-	if c.Spec.RestartPolicy == capsule.RestartAlways || c.Spec.RestartPolicy == "" {
-		return f.End != nil && idle(f)
-	}
-	for i := range c.Spec.InitContainers {
-		cs := &c.Spec.InitContainers[i]
-		if end := ended(f.Container(cs.Name)); !sidecar(cs) && end != nil && end.ExitCode != 0 && c.Spec.RestartPolicy == capsule.RestartNever {
-			return idle(f)
-		}
-	}
-	for i := range c.Spec.Containers {
-		end := ended(f.Container(c.Spec.Containers[i].Name))
-		if f.End == nil && (end == nil || end.ExitCode != 0 && c.Spec.RestartPolicy == capsule.RestartOnFailure) {
-			return false
-		}
-	}
-	return idle(f)
+	return !c.Facts.StoppedAt.IsZero() || c.Done() && idle(&c.Facts)
 }
 
 // idle says that no container runs.
@@ -128,12 +105,4 @@ func idle(f *capsule.Facts) bool {
 		}
 	}
 	return true
-}
-
-// ended is the newest attempt of the container if it has ended, else nil.
-func ended(cf *capsule.ContainerFacts) *capsule.Run {
-	if cf == nil || cf.Run == nil || cf.Run.FinishedAt.IsZero() {
-		return nil
-	}
-	return cf.Run
 }

@@ -1,0 +1,52 @@
+package capsule
+
+import corev1 "k8s.io/api/core/v1"
+
+// Sidecar says whether an init container goes on beside the main ones.
+func (cs *ContainerSpec) Sidecar() bool {
+	return cs.RestartPolicy != nil && *cs.RestartPolicy == corev1.ContainerRestartPolicyAlways
+}
+
+// Restarts says whether a run of the container that ended with exitCode is followed by another one: by the container's
+// own policy or the capsule's, where Always means OnFailure for an init container (Kubernetes: core/v1 PodSpec
+// initContainers).
+func (s *Spec) Restarts(cs *ContainerSpec, init bool, exitCode int) bool {
+	policy := s.RestartPolicy
+	if init && policy == RestartAlways {
+		policy = RestartOnFailure
+	}
+	if cs.RestartPolicy != nil {
+		policy = RestartPolicy(*cs.RestartPolicy)
+	}
+	return policy == RestartAlways || policy == RestartOnFailure && exitCode != 0
+}
+
+// Done says whether the capsule has come to its own end: nothing of it will be started again. Sidecars may still run.
+func (c *Capsule) Done() bool {
+	if c.Facts.End != nil {
+		return true
+	}
+	for i := range c.Spec.InitContainers {
+		cs := &c.Spec.InitContainers[i]
+		r := c.Facts.run(cs.Name)
+		if !cs.Sidecar() && r.State() == StateExited && r.ExitCode != 0 && !c.Spec.Restarts(cs, true, r.ExitCode) {
+			return true
+		}
+	}
+	for i := range c.Spec.Containers {
+		cs := &c.Spec.Containers[i]
+		r := c.Facts.run(cs.Name)
+		if r.State() != StateExited || c.Spec.Restarts(cs, false, r.ExitCode) {
+			return false
+		}
+	}
+	return true
+}
+
+// run is the newest attempt of a container, or nil.
+func (f *Facts) run(name string) *Run {
+	if cf := f.Container(name); cf != nil {
+		return cf.Run
+	}
+	return nil
+}
