@@ -21,20 +21,40 @@ const Version = "v1.36.3"
 // Programs is a directory with the built programs.
 type Programs struct{ Dir string }
 
-// Path is the path of one program: etcd, kube-apiserver, kube-controller-manager, kube-scheduler or kubectl.
+// Path is the path of one program: etcd, kube-apiserver, kube-controller-manager, kube-scheduler or kubectl; of a suite
+// e2e.test, ginkgo or agnhost.
 func (p Programs) Path(name string) string { return filepath.Join(p.Dir, name) }
 
-// The packages behind the programs. etcd's main package is called server; it is renamed after the build.
-var packages = map[string]string{
-	"etcd":                    "go.etcd.io/etcd/server/v3",
-	"kube-apiserver":          "k8s.io/kubernetes/cmd/kube-apiserver",
-	"kube-controller-manager": "k8s.io/kubernetes/cmd/kube-controller-manager",
-	"kube-scheduler":          "k8s.io/kubernetes/cmd/kube-scheduler",
-	"kubectl":                 "k8s.io/kubernetes/cmd/kubectl",
+// set is what is built and kept together. Of its programs the cheap ones come last: whoever watches sees the long part
+// first.
+type set struct {
+	what, prefix string
+	programs     []program
 }
 
-// buildOrder puts the cheap ones last: whoever watches sees the long part first.
-var buildOrder = []string{"kube-apiserver", "kube-controller-manager", "kube-scheduler", "kubectl", "etcd"}
+type program struct {
+	name, pkg string
+	test      bool   // a test binary
+	ldflags   string // beside those of all
+}
+
+// etcd's main package is called server; it is renamed after the build.
+var plane = set{what: "Kubernetes", prefix: "kube", programs: []program{
+	{name: "kube-apiserver", pkg: "k8s.io/kubernetes/cmd/kube-apiserver"},
+	{name: "kube-controller-manager", pkg: "k8s.io/kubernetes/cmd/kube-controller-manager"},
+	{name: "kube-scheduler", pkg: "k8s.io/kubernetes/cmd/kube-scheduler"},
+	{name: "kubectl", pkg: "k8s.io/kubernetes/cmd/kubectl"},
+	{name: "etcd", pkg: "go.etcd.io/etcd/server/v3"},
+}}
+
+var suite = set{what: "the conformance suite of Kubernetes", prefix: "suite", programs: []program{
+	{name: "e2e.test", pkg: "k8s.io/kubernetes/test/e2e", test: true},
+	{name: "agnhost", pkg: "k8s.io/kubernetes/test/images/agnhost", ldflags: "-X main.Version=" + AgnhostVersion},
+	{name: "ginkgo", pkg: "github.com/onsi/ginkgo/v2/ginkgo"},
+}}
+
+// AgnhostVersion is the version of agnhost that the suite of [Version] asks for.
+const AgnhostVersion = "2.63.0"
 
 // CacheDir is where built programs are kept: $CAPSULET_CACHE, or capsulet/ in the user's cache directory.
 func CacheDir() (string, error) {
@@ -51,6 +71,15 @@ func CacheDir() (string, error) {
 // Build returns the programs, building them first when the cache lacks them; that takes minutes the first time and is
 // shown on p (nil: silently). Several processes may call it at once: one builds, the others wait.
 func Build(ctx context.Context, p *progress.Printer) (Programs, error) {
+	return buildSet(ctx, p, plane)
+}
+
+// BuildSuite does the same for the conformance suite: e2e.test, ginkgo, which runs it, and agnhost, which its pods run.
+func BuildSuite(ctx context.Context, p *progress.Printer) (Programs, error) {
+	return buildSet(ctx, p, suite)
+}
+
+func buildSet(ctx context.Context, p *progress.Printer, s set) (Programs, error) {
 	if p == nil {
 		p = progress.New(nil)
 	}
@@ -66,30 +95,30 @@ func Build(ctx context.Context, p *progress.Printer) (Programs, error) {
 	if err != nil {
 		return Programs{}, err
 	}
-	progs := Programs{Dir: filepath.Join(cache, fmt.Sprintf("kube-%s-%.8x", Version, sha256.Sum256(sum)))}
-	if progs.complete() {
+	progs := Programs{Dir: filepath.Join(cache, fmt.Sprintf("%s-%s-%.8x", s.prefix, Version, sha256.Sum256(sum)))}
+	if progs.complete(s) {
 		return progs, nil
 	}
 	if err := os.MkdirAll(cache, 0o755); err != nil {
 		return Programs{}, fmt.Errorf("make the cache directory: %w", err)
 	}
-	what := "build Kubernetes " + Version + " from Go modules (minutes the first time, kept in " + cache + ")"
+	what := "build " + s.what + " " + Version + " from Go modules (minutes the first time, kept in " + cache + ")"
 	return progs, p.Step(ctx, what, func(ctx context.Context, note func(string)) error {
 		unlock, err := lockFile(ctx, progs.Dir+".lock")
 		if err != nil {
 			return err
 		}
 		defer unlock()
-		if progs.complete() { // another process built it while this one waited
+		if progs.complete(s) { // another process built it while this one waited
 			return nil
 		}
-		return build(ctx, module, progs.Dir, note)
+		return build(ctx, module, progs.Dir, s, note)
 	})
 }
 
-func (p Programs) complete() bool {
-	for name := range packages {
-		if fi, err := os.Stat(p.Path(name)); err != nil || fi.Mode()&0o111 == 0 {
+func (p Programs) complete(s set) bool {
+	for _, prog := range s.programs {
+		if fi, err := os.Stat(p.Path(prog.name)); err != nil || fi.Mode()&0o111 == 0 {
 			return false
 		}
 	}
@@ -97,15 +126,15 @@ func (p Programs) complete() bool {
 }
 
 // build fills a directory beside dir and renames it into place when it is whole: a reader never sees half a build.
-func build(ctx context.Context, module, dir string, note func(string)) error {
+func build(ctx context.Context, module, dir string, s set, note func(string)) error {
 	tmp, err := os.MkdirTemp(filepath.Dir(dir), filepath.Base(dir)+".tmp-")
 	if err != nil {
 		return fmt.Errorf("make a build directory: %w", err)
 	}
 	defer os.RemoveAll(tmp)
-	for i, name := range buildOrder {
-		note(fmt.Sprintf("%d of %d, %s", i+1, len(buildOrder), name))
-		if err := buildOne(ctx, module, packages[name], filepath.Join(tmp, name)); err != nil {
+	for i, prog := range s.programs {
+		note(fmt.Sprintf("%d of %d, %s", i+1, len(s.programs), prog.name))
+		if err := buildOne(ctx, module, prog, filepath.Join(tmp, prog.name)); err != nil {
 			return err
 		}
 	}
@@ -118,8 +147,13 @@ func build(ctx context.Context, module, dir string, note func(string)) error {
 	return os.Rename(tmp, dir)
 }
 
-func buildOne(ctx context.Context, module, pkg, out string) error {
-	cmd := exec.CommandContext(ctx, "go", "build", "-trimpath", "-ldflags", ldflags(), "-o", out, pkg)
+func buildOne(ctx context.Context, module string, prog program, out string) error {
+	args := []string{"build"}
+	if prog.test {
+		args = []string{"test", "-c"}
+	}
+	args = append(args, "-trimpath", "-ldflags", ldflags()+" "+prog.ldflags, "-o", out, prog.pkg)
+	cmd := exec.CommandContext(ctx, "go", args...)
 	cmd.Dir = module
 	cmd.Env = append(os.Environ(), "CGO_ENABLED=0", "GOWORK=off")
 	// Without a group of its own a cancelled build would leave compilers behind.
@@ -128,7 +162,7 @@ func buildOne(ctx context.Context, module, pkg, out string) error {
 	var stderr bytes.Buffer
 	cmd.Stderr = &stderr
 	if err := cmd.Run(); err != nil {
-		return fmt.Errorf("go build %s in %s: %w\n%s", pkg, module, err, lastLines(stderr.Bytes(), 20))
+		return fmt.Errorf("go %s %s in %s: %w\n%s", args[0], prog.pkg, module, err, lastLines(stderr.Bytes(), 20))
 	}
 	return nil
 }

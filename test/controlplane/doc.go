@@ -3,6 +3,7 @@
 // run. There is no kubelet in it: capsulet's node is the only one.
 //
 //	kube/go.mod ──Build──► <cache>/kube-v1.36.3-<hash of go.sum>/{etcd, kube-apiserver, …, kubectl}   once, minutes
+//	kube/go.mod ──BuildSuite──► <cache>/suite-v1.36.3-<hash>/{e2e.test, ginkgo, agnhost}, for test/conformance
 //	Start ──► Dir/pki, Dir/*.kubeconfig ──► etcd ──► kube-apiserver ──/readyz──► controller-manager, scheduler
 //	      ──► the default ServiceAccount exists ──► *ControlPlane
 //

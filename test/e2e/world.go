@@ -37,6 +37,8 @@ type Options struct {
 	// Engine is the Docker endpoint, DOCKER_HOST or the local socket when empty. Images are imported into the engine of
 	// DOCKER_HOST only.
 	Engine string
+	// NoTaint lets every pod onto the node, those without a toleration too.
+	NoTaint bool
 	// Out shows progress; nil shows nothing.
 	Out *progress.Printer
 }
@@ -72,7 +74,7 @@ func NewWorld(ctx context.Context, o Options) (_ *World, err error) {
 	w.Server = &stage.Server{
 		Program: filepath.Join(w.Dir, "capsulet"), Dir: w.Dir, Instance: w.Instance,
 		NodeName: w.Node, Kubeconfig: w.ControlPlane.Kubeconfig, NodeAddress: "127.0.0.1",
-		Engine: o.Engine, LogLevel: "debug",
+		Engine: o.Engine, NoTaint: o.NoTaint, LogLevel: "debug",
 	}
 	err = w.out.Step(ctx, "build capsulet and the test image", func(ctx context.Context, note func(string)) error {
 		note("./cmd/capsulet")

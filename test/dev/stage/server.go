@@ -31,6 +31,8 @@ type Server struct {
 	// Engine is a Docker endpoint.
 	Engine   string
 	LogLevel string
+	// NoTaint makes the node one for every pod.
+	NoTaint bool
 	// Detached lets it survive this process; otherwise it dies with it.
 	Detached bool
 }
@@ -63,6 +65,9 @@ func (s *Server) WriteConfig() (changed bool, err error) {
 	node := object{
 		"name": s.NodeName, "kubeconfig": s.Kubeconfig, "kubeletPort": s.KubeletPort,
 		"labels": object{"type": "virtual-kubelet"},
+	}
+	if s.NoTaint {
+		node["noTaint"] = true
 	}
 	if s.NodeAddress != "" {
 		node["address"] = s.NodeAddress
