@@ -58,7 +58,7 @@ func measureStatus(ctx context.Context, w io.Writer, e *engine, root string, o o
 		if err != nil {
 			return nil, err
 		}
-		for _, name := range names {
+		for _, name := range names[:min(len(names), o.exits-len(exit.ours))] {
 			sinceExit, sinceKill, err := c.end(ctx, name)
 			if err != nil {
 				return nil, fmt.Errorf("%s: %w; the end of the server's log:\n%s", name, err, c.server.Tail(20))

@@ -32,7 +32,7 @@ var (
 
 const (
 	clients   = 3
-	most      = 12 // capsules at a time: what a small engine keeps up with
+	few, most = 6, 12 // capsules at a time: some that grow old, and no more than a small engine keeps up with
 	quietTime = 75 * time.Second
 )
 
@@ -116,7 +116,7 @@ func killAtRandom(t *testing.T, s *server, random *rand.Rand) {
 func (ws *wishes) work(ctx context.Context, t *testing.T, s *server, random *rand.Rand, image string) {
 	for ctx.Err() == nil {
 		var err error
-		if random.IntN(100) < 55 && ws.alive() < most {
+		if alive := ws.alive(); alive < few || alive < most && random.IntN(100) < 70 {
 			err = ws.create(t.Context(), s, draw(random, image))
 		} else {
 			err = ws.delete(t.Context(), s, int64(random.IntN(3)), random)
@@ -238,8 +238,11 @@ func settle(t *testing.T, s *server, ws *wishes) {
 	began := time.Now()
 	ctx, cancel := context.WithTimeout(t.Context(), quietTime)
 	defer cancel()
-	for {
+	for round := 0; ; round++ {
 		wrong := ws.compare(ctx, s)
+		if round%30 == 20 && len(wrong) > 0 { // what takes long is worth knowing, even if it comes right in the end
+			t.Logf("after %s:\n  %s", time.Since(began).Round(100*time.Millisecond), strings.Join(wrong, "\n  "))
+		}
 		if len(wrong) == 0 {
 			t.Logf("quiet after %s", time.Since(began).Round(100*time.Millisecond))
 			return

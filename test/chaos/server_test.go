@@ -24,32 +24,6 @@ import (
 	"github.com/capsulet/capsulet/zunserver/capsule"
 )
 
-// program is the capsulet binary under test, built once; TestMain removes its directory.
-var (
-	programDir string
-	program    = sync.OnceValues(func() (string, error) {
-		root, err := stage.Root()
-		if err != nil {
-			return "", err
-		}
-		out := filepath.Join(programDir, "capsulet")
-		_, err = stage.Build(context.Background(), root, "./cmd/capsulet", out) //nolint:forbidigo // shared by all tests
-		return out, err
-	})
-)
-
-func TestMain(m *testing.M) {
-	dir, err := os.MkdirTemp("", "capsulet-chaos-")
-	if err != nil {
-		fmt.Fprintln(os.Stderr, err)
-		os.Exit(1) //nolint:forbidigo // TestMain
-	}
-	programDir = dir
-	code := m.Run()
-	_ = os.RemoveAll(dir)
-	os.Exit(code) //nolint:forbidigo // TestMain
-}
-
 // server is one `capsulet serve`, started again and again on the same state.
 type server struct {
 	t        *testing.T
@@ -182,7 +156,7 @@ func (s *server) cleanUp() {
 	if err := stage.RemoveInstance(ctx, s.instance); err != nil {
 		s.t.Error(err)
 	}
-	if !s.t.Failed() {
+	if !s.t.Failed() && !*keep {
 		return
 	}
 	kept := filepath.Join(os.TempDir(), s.instance+".log")
