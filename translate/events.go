@@ -2,6 +2,9 @@ package translate
 
 import (
 	"fmt"
+	"slices"
+	"strings"
+	"time"
 
 	corev1 "k8s.io/api/core/v1"
 
@@ -35,7 +38,8 @@ func Events(pod *corev1.Pod, before, after *capsule.Capsule) []Event {
 		}
 		e.container(was, now)
 	}
-	ending := (before.Deletion == nil && after.Deletion != nil) || (before.Facts.End == nil && after.Facts.End != nil)
+	ending := (before.Deletion == nil && after.Deletion != nil) || (before.Facts.End == nil && after.Facts.End != nil) ||
+		(len(before.Facts.Containers) > 0 && !before.Done() && after.Done())
 	for i := range after.Facts.Containers {
 		if f := &after.Facts.Containers[i]; ending && f.Run.State() == capsule.StateRunning {
 			e.add(f, corev1.EventTypeNormal, "Killing", "Stopping container %s", f.Name)
@@ -87,12 +91,10 @@ func isNew(before, after *capsule.Failure) bool {
 }
 
 func (e *recorder) container(was, now *capsule.ContainerFacts) {
+	e.pull(was, now)
 	if r := now.Run; r != nil {
 		fresh := was.Run == nil || was.Run.ID != r.ID
 		if fresh {
-			if was.Failure != nil && was.Failure.Kind == capsule.FailedPull {
-				e.add(now, corev1.EventTypeNormal, "Pulled", "Successfully pulled image %q", r.Image)
-			}
 			e.add(now, corev1.EventTypeNormal, "Created", "Container created")
 		}
 		if !r.StartedAt.IsZero() && (fresh || was.Run.StartedAt.IsZero()) {
@@ -108,6 +110,65 @@ func (e *recorder) container(was, now *capsule.ContainerFacts) {
 	}
 	if isNew(was.Failure, now.Failure) {
 		e.failure(now)
+	}
+	e.probes(was, now)
+	if h := now.Hook; h != nil && (was.Hook == nil || !was.Hook.At.Equal(h.At)) {
+		e.add(now, corev1.EventTypeWarning, "Failed"+h.Kind+"Hook", "%sHook failed", h.Kind)
+		if h.Kind == "PostStart" {
+			e.add(now, corev1.EventTypeNormal, "Killing", "FailedPostStartHook")
+		}
+	}
+	if s := stopping(now); s != nil && stopping(was) == nil {
+		probe, _, _ := strings.Cut(s.Reason, " probe failed")
+		message := fmt.Sprintf("Container %s failed %s probe", now.Name, strings.ToLower(probe))
+		if e.pod.Spec.RestartPolicy != corev1.RestartPolicyNever {
+			message += ", will be restarted"
+		}
+		e.add(now, corev1.EventTypeNormal, "Killing", "%s", message)
+	}
+}
+
+func stopping(f *capsule.ContainerFacts) *capsule.Stopping {
+	if f.Run == nil {
+		return nil
+	}
+	return f.Run.Stopping
+}
+
+// pull records how the container came by its image (kubelet: pkg/kubelet/images/image_manager.go).
+func (e *recorder) pull(was, now *capsule.ContainerFacts) {
+	p := now.Pull
+	if p == nil {
+		return
+	}
+	image := ""
+	if spec := containerNamed(e.pod, now.Name); spec != nil {
+		image = spec.Image
+	}
+	same := was.Pull != nil && was.Pull.StartedAt.Equal(p.StartedAt)
+	if !same && !p.Present {
+		e.add(now, corev1.EventTypeNormal, "Pulling", "Pulling image %q", image)
+	}
+	switch {
+	case p.FinishedAt.IsZero(), same && !was.Pull.FinishedAt.IsZero():
+	case p.Present:
+		e.add(now, corev1.EventTypeNormal, "Pulled", "Container image %q already present on machine and can be accessed by the pod", image)
+	default:
+		took := p.FinishedAt.Sub(p.StartedAt).Truncate(time.Millisecond)
+		e.add(now, corev1.EventTypeNormal, "Pulled", "Successfully pulled image %q in %v (%v including waiting). Image size: %v bytes.",
+			image, took, took, p.SizeBytes)
+	}
+}
+
+// probes records the failures of probes (kubelet: pkg/kubelet/prober/prober.go).
+func (e *recorder) probes(was, now *capsule.ContainerFacts) {
+	for _, f := range now.Unhealthy {
+		if slices.ContainsFunc(was.Unhealthy, func(h capsule.ProbeFailure) bool {
+			return h.Kind == f.Kind && h.RunID == f.RunID && h.Count == f.Count
+		}) {
+			continue
+		}
+		e.add(now, corev1.EventTypeWarning, "Unhealthy", "%s probe failed: %s", f.Kind, f.Message)
 	}
 }
 

@@ -266,6 +266,17 @@ func (a *Agent) probeResults(uuid string) map[string]lifecycle.ProbeResult {
 	for name, r := range in {
 		out[name] = lifecycle.ProbeResult{
 			ID: r.ID, Started: r.Started, Ready: r.Ready, Unhealthy: r.Unhealthy, GraceSeconds: r.GraceSeconds,
+			Failures: failuresOf(r),
+		}
+	}
+	return out
+}
+
+func failuresOf(r probe.Result) []capsule.ProbeFailure {
+	var out []capsule.ProbeFailure
+	for _, k := range []probe.Kind{probe.Startup, probe.Liveness, probe.Readiness} {
+		if f, ok := r.Failures[k]; ok {
+			out = append(out, capsule.ProbeFailure{Kind: string(k), Message: f.Message, At: f.At, Count: f.Count})
 		}
 	}
 	return out

@@ -98,7 +98,9 @@ func (a *Agent) create(ctx context.Context, c *capsule.Capsule, mounts map[strin
 	} else {
 		cs, _ := c.Spec.Container(act.Container)
 		var err error
-		if img, err = a.images.Ensure(ctx, cs.Image, cs.ImagePullPolicy); err != nil {
+		if img, err = a.images.Ensure(ctx, image.Request{
+			Ref: cs.Image, Policy: cs.ImagePullPolicy, Tell: func(p capsule.Pull) { a.pulled(c, act, p) },
+		}); err != nil {
 			return capsule.FailedPull, err
 		}
 		id := runtime.Identity{

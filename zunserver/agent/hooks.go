@@ -28,6 +28,7 @@ func (a *Agent) postStart(ctx context.Context, c *capsule.Capsule, act lifecycle
 		return
 	}
 	a.log.WithError(err).WithFields(map[string]any{"capsule": c.UUID, "container": cs.Name}).Warn("PostStart hook failed")
+	a.hookFailed(c, act, "PostStart", err)
 	kill := act
 	kill.Deadline = time.Now().Add(time.Duration(c.Spec.Grace()) * time.Second)
 	if err := a.stop(ctx, c, kill); err != nil && ctx.Err() == nil {
@@ -45,6 +46,7 @@ func (a *Agent) preStop(ctx context.Context, c *capsule.Capsule, act lifecycle.A
 	defer cancel()
 	if err := a.hook(ctx, c, cs, act.ID, cs.Lifecycle.PreStop); err != nil && !errors.Is(err, context.Canceled) {
 		a.log.WithError(err).WithFields(map[string]any{"capsule": c.UUID, "container": cs.Name}).Warn("PreStop hook failed")
+		a.hookFailed(c, act, "PreStop", err)
 	}
 }
 

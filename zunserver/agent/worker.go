@@ -26,6 +26,8 @@ type worker struct {
 
 	mu     sync.Mutex
 	latest *capsule.Capsule // from the store; the newest revision
+	news   []news
+	newsID int
 
 	// The goroutine's own.
 	c        *capsule.Capsule
@@ -183,6 +185,7 @@ func (w *worker) writeFacts(ctx context.Context, seen lifecycle.Observed, probes
 ) (*capsule.Capsule, error) {
 	ctx, cancel := context.WithTimeout(ctx, 10*time.Second)
 	defer cancel()
+	heard, told := w.heard(), map[int]bool(nil)
 	c, err := w.a.cfg.Store.UpdateFacts(ctx, w.c.UUID, w.a.cfg.Name, func(f *capsule.Facts) {
 		current := *w.c
 		current.Facts = *f
@@ -191,12 +194,14 @@ func (w *worker) writeFacts(ctx context.Context, seen lifecycle.Observed, probes
 		if w.c.Spec.HostNetwork && f.Sandbox.Ready {
 			f.Sandbox.Addresses = []string{w.a.cfg.Address}
 		}
+		told = tell(f, heard, w.failures)
 		for name, n := range w.failures {
 			n.apply(f, name, now)
 		}
 	})
 	if err == nil {
 		clear(w.failures)
+		w.forgetNews(told)
 	}
 	return c, err
 }

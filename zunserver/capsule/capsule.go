@@ -98,6 +98,49 @@ type ContainerFacts struct {
 	BackOffSeconds int64 `json:"backOffSeconds,omitempty"`
 	// Failure is what keeps the next attempt from being created or started; nil when nothing does.
 	Failure *Failure `json:"failure,omitempty"`
+	// Pull is how the newest attempt came by its image.
+	Pull *Pull `json:"pull,omitempty"`
+	// Unhealthy has the newest failure of each kind of probe of Run, written now and then: see ProbeFailure.
+	Unhealthy []ProbeFailure `json:"unhealthy,omitempty"`
+	// Hook is the newest failure of a lifecycle hook.
+	Hook *HookFailure `json:"hook,omitempty"`
+}
+
+// Pull is one way to an image.
+type Pull struct {
+	StartedAt time.Time `json:"startedAt"`
+	// FinishedAt is zero while the image is on its way, or when it did not come.
+	FinishedAt time.Time `json:"finishedAt,omitzero"`
+	SizeBytes  int64     `json:"sizeBytes,omitempty"`
+	// Present: the image was on the host, nothing was fetched.
+	Present bool `json:"present,omitempty"`
+}
+
+// ProbeFailure is the newest failure of one kind of probe. A probe that goes on failing writes no more than one of them
+// in ten seconds.
+type ProbeFailure struct {
+	// Kind is Startup, Liveness or Readiness.
+	Kind string `json:"kind"`
+	// RunID is the attempt that was probed.
+	RunID   string    `json:"runID"`
+	Message string    `json:"message"`
+	At      time.Time `json:"at"`
+	// Count is the number of failures of this run so far.
+	Count int `json:"count"`
+}
+
+// HookFailure is a lifecycle hook that failed.
+type HookFailure struct {
+	// Kind is PostStart or PreStop.
+	Kind    string    `json:"kind"`
+	Message string    `json:"message"`
+	At      time.Time `json:"at"`
+}
+
+// Stopping is why an attempt is being ended while its capsule goes on.
+type Stopping struct {
+	At     time.Time `json:"at"`
+	Reason string    `json:"reason"`
 }
 
 // Run is one attempt of a container: one engine container, never restarted.
@@ -122,6 +165,8 @@ type Run struct {
 	// Lost: the container vanished before its end was seen; ExitCode is 137 by convention (kubelet:
 	// ContainerStatusUnknown).
 	Lost bool `json:"lost,omitempty"`
+	// Stopping is set when the agent ends the attempt because of its probes.
+	Stopping *Stopping `json:"stopping,omitempty"`
 }
 
 // State is the container's state as the engine sees it.

@@ -11,6 +11,7 @@ import (
 	"golang.org/x/sync/singleflight"
 	corev1 "k8s.io/api/core/v1"
 
+	"github.com/capsulet/capsulet/zunserver/capsule"
 	"github.com/capsulet/capsulet/zunserver/runtime"
 )
 
@@ -44,13 +45,29 @@ type Puller struct {
 // NewPuller returns the puller of a host.
 func NewPuller(images runtime.Images) *Puller { return &Puller{images: images} }
 
+// Request is an image that somebody needs.
+type Request struct {
+	Ref    string
+	Policy corev1.PullPolicy
+	// Tell, which may be nil, is called when a pull begins and when the image is there.
+	Tell func(capsule.Pull)
+}
+
+func (r *Request) tell(p capsule.Pull) {
+	if r.Tell != nil {
+		r.Tell(p)
+	}
+}
+
 // Ensure returns the image, pulled if the policy asks for it. Its error is an *Error or of the class Unavailable when
 // the host does not answer. A caller that gives up leaves the pull to the others who wait for it.
-func (p *Puller) Ensure(ctx context.Context, ref string, policy corev1.PullPolicy) (runtime.Image, error) {
+func (p *Puller) Ensure(ctx context.Context, r Request) (runtime.Image, error) {
+	ref, policy, began := r.Ref, r.Policy, time.Now()
 	if policy != corev1.PullAlways {
 		img, err := p.images.Image(ctx, ref)
 		switch {
 		case err == nil:
+			r.tell(capsule.Pull{StartedAt: began, FinishedAt: began, SizeBytes: img.SizeBytes, Present: true})
 			return img, nil
 		case errdefs.IsInvalidArgument(err):
 			return img, &Error{Reason: ReasonInvalidName, Err: fmt.Errorf("image name %q: %w", ref, err)}
@@ -63,6 +80,7 @@ func (p *Puller) Ensure(ctx context.Context, ref string, policy corev1.PullPolic
 			}
 		}
 	}
+	r.tell(capsule.Pull{StartedAt: began})
 	done := p.flight.DoChan(ref, func() (any, error) {
 		pulling, cancel := context.WithTimeout(context.WithoutCancel(ctx), pullDeadline)
 		defer cancel()
@@ -71,14 +89,16 @@ func (p *Puller) Ensure(ctx context.Context, ref string, policy corev1.PullPolic
 	select {
 	case <-ctx.Done():
 		return runtime.Image{}, ctx.Err()
-	case r := <-done:
-		if r.Err == nil {
-			return r.Val.(runtime.Image), nil
+	case answer := <-done:
+		if answer.Err == nil {
+			img := answer.Val.(runtime.Image)
+			r.tell(capsule.Pull{StartedAt: began, FinishedAt: time.Now(), SizeBytes: img.SizeBytes})
+			return img, nil
 		}
 		reason := ""
-		if errdefs.IsInvalidArgument(r.Err) {
+		if errdefs.IsInvalidArgument(answer.Err) {
 			reason = ReasonInvalidName
 		}
-		return runtime.Image{}, &Error{Reason: reason, Err: r.Err}
+		return runtime.Image{}, &Error{Reason: reason, Err: answer.Err}
 	}
 }

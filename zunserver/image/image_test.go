@@ -58,7 +58,7 @@ func TestPolicy(t *testing.T) {
 			if row.remote {
 				h.Add(fake.Image{Ref: "app", Remote: true})
 			}
-			img, err := image.NewPuller(h).Ensure(t.Context(), "app", row.policy)
+			img, err := image.NewPuller(h).Ensure(t.Context(), image.Request{Ref: "app", Policy: row.policy})
 			if got := pulls(h); got != row.pulls {
 				t.Errorf("%d pulls, want %d", got, row.pulls)
 			}
@@ -82,7 +82,7 @@ func TestPolicy(t *testing.T) {
 func TestInvalidNames(t *testing.T) {
 	t.Parallel()
 	for _, policy := range []corev1.PullPolicy{corev1.PullAlways, corev1.PullIfNotPresent, corev1.PullNever} {
-		_, err := image.NewPuller(fake.New(fake.Config{})).Ensure(t.Context(), "App:::1", policy)
+		_, err := image.NewPuller(fake.New(fake.Config{})).Ensure(t.Context(), image.Request{Ref: "App:::1", Policy: policy})
 		var why *image.Error
 		if !errors.As(err, &why) || why.Reason != image.ReasonInvalidName {
 			t.Errorf("%s: error %v, want the reason %s", policy, err, image.ReasonInvalidName)
@@ -94,7 +94,7 @@ func TestHostThatDoesNotAnswerIsNoImageError(t *testing.T) {
 	t.Parallel()
 	h := fake.New(fake.Config{})
 	h.Partition(true)
-	_, err := image.NewPuller(h).Ensure(t.Context(), "app", corev1.PullIfNotPresent)
+	_, err := image.NewPuller(h).Ensure(t.Context(), image.Request{Ref: "app", Policy: corev1.PullIfNotPresent})
 	var why *image.Error
 	if errors.As(err, &why) || !errdefs.IsUnavailable(err) {
 		t.Errorf("error %v, want one of the class Unavailable that is not the image's", err)
@@ -113,7 +113,7 @@ func TestOnePullAtATime(t *testing.T) {
 		for n := range 20 {
 			ref := []string{"app", "other"}[n%2]
 			all.Go(func() {
-				if _, err := p.Ensure(t.Context(), ref, corev1.PullIfNotPresent); err != nil {
+				if _, err := p.Ensure(t.Context(), image.Request{Ref: ref, Policy: corev1.PullIfNotPresent}); err != nil {
 					t.Error(err)
 				}
 			})
@@ -133,9 +133,15 @@ func TestOneCallerGivesUp(t *testing.T) {
 		p := image.NewPuller(h)
 		impatient, cancel := context.WithCancel(t.Context())
 		gaveUp, patient := make(chan error, 1), make(chan error, 1)
-		go func() { _, err := p.Ensure(impatient, "app", corev1.PullIfNotPresent); gaveUp <- err }()
+		go func() {
+			_, err := p.Ensure(impatient, image.Request{Ref: "app", Policy: corev1.PullIfNotPresent})
+			gaveUp <- err
+		}()
 		synctest.Wait() // the one who gives up is the one who began
-		go func() { _, err := p.Ensure(t.Context(), "app", corev1.PullIfNotPresent); patient <- err }()
+		go func() {
+			_, err := p.Ensure(t.Context(), image.Request{Ref: "app", Policy: corev1.PullIfNotPresent})
+			patient <- err
+		}()
 		time.Sleep(10 * time.Second)
 		cancel()
 		if err := <-gaveUp; !errors.Is(err, context.Canceled) {
@@ -153,7 +159,7 @@ func TestAPullThatNeverEnds(t *testing.T) {
 		h := fake.New(fake.Config{Instance: instance})
 		h.Add(fake.Image{Ref: "app", Remote: true, PullDelay: 24 * time.Hour})
 		began := time.Now()
-		_, err := image.NewPuller(h).Ensure(t.Context(), "app", corev1.PullIfNotPresent)
+		_, err := image.NewPuller(h).Ensure(t.Context(), image.Request{Ref: "app", Policy: corev1.PullIfNotPresent})
 		var why *image.Error
 		if !errors.As(err, &why) || time.Since(began) != 15*time.Minute {
 			t.Errorf("error %v after %v", err, time.Since(began))
@@ -165,11 +171,11 @@ func TestAFailedPullIsTriedAgain(t *testing.T) {
 	t.Parallel()
 	h := fake.New(fake.Config{Instance: instance})
 	p := image.NewPuller(h)
-	if _, err := p.Ensure(t.Context(), "app", corev1.PullIfNotPresent); err == nil {
+	if _, err := p.Ensure(t.Context(), image.Request{Ref: "app", Policy: corev1.PullIfNotPresent}); err == nil {
 		t.Fatal("no error")
 	}
 	h.Add(fake.Image{Ref: "app", Remote: true})
-	if _, err := p.Ensure(t.Context(), "app", corev1.PullIfNotPresent); err != nil {
+	if _, err := p.Ensure(t.Context(), image.Request{Ref: "app", Policy: corev1.PullIfNotPresent}); err != nil {
 		t.Error(err)
 	}
 }

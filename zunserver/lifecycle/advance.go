@@ -2,6 +2,7 @@ package lifecycle
 
 import (
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/capsulet/capsulet/zunserver/capsule"
@@ -75,12 +76,45 @@ func advanceContainer(cs *capsule.ContainerSpec, init bool, old *capsule.Contain
 		cf.Started = false
 	} else if sawProbe {
 		cf.Started, cf.Ready = probe.Started, probe.Started && probe.Ready && (!init || cs.Sidecar())
+		cf.Unhealthy = unhealthy(cf.Unhealthy, probe.Failures, cf.Run.ID, now)
+		cf.Run = stopping(cf.Run, probe.Unhealthy, now)
 	}
 	cf.Failure = age(cf.Failure, now)
 	if was := old != nil && old.Ready; cf.Ready != was {
 		cf.ReadyAt = now
 	}
 	return cf
+}
+
+// tellAgain is how often the failures of a probe that goes on failing are written.
+const tellAgain = 10 * time.Second
+
+// unhealthy takes over the failures that are news: those of another run and those that came a while after the last ones
+// that were written.
+func unhealthy(have, seen []capsule.ProbeFailure, id string, now time.Time) []capsule.ProbeFailure {
+	out := have
+	for _, f := range seen {
+		f.RunID = id
+		at := slices.IndexFunc(have, func(h capsule.ProbeFailure) bool { return h.Kind == f.Kind })
+		switch {
+		case at < 0:
+			out = append(slices.Clone(out), f)
+		case have[at].RunID != id, have[at].Count < f.Count && now.Sub(have[at].At) >= tellAgain:
+			out = slices.Clone(out)
+			out[at] = f
+		}
+	}
+	return out
+}
+
+// stopping notes why the agent will end a run that its probes condemned.
+func stopping(r *capsule.Run, reason string, now time.Time) *capsule.Run {
+	if reason == "" || r.Stopping != nil {
+		return r
+	}
+	s := *r
+	s.Stopping = &capsule.Stopping{At: now, Reason: reason}
+	return &s
 }
 
 // take merges an instance that ran into the facts, oldest attempts first.
@@ -92,6 +126,9 @@ func take(cf capsule.ContainerFacts, i *Instance, now time.Time) capsule.Contain
 		return cf // an end is final
 	}
 	run := runOf(i, now)
+	if cf.Run != nil && cf.Run.ID == i.ID {
+		run.Stopping = cf.Run.Stopping
+	}
 	if cf.Run == nil || cf.Run.ID != i.ID {
 		if prev := cf.Run; prev != nil {
 			if prev.FinishedAt.IsZero() {

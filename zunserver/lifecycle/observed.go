@@ -85,4 +85,6 @@ type ProbeResult struct {
 	Unhealthy string
 	// GraceSeconds, when set, replaces the capsule's grace period for that kill (probe.terminationGracePeriodSeconds).
 	GraceSeconds *int64
+	// Failures are the newest failures by kind of probe, in a fixed order.
+	Failures []capsule.ProbeFailure
 }

@@ -1,6 +1,7 @@
 package lifecycle_test
 
 import (
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -301,5 +302,46 @@ func TestFail(t *testing.T) {
 	}
 	if f = lifecycle.Fail(f, capsule.FailedCreate, "", "no", now); f.Count != 1 || f.RetryAt.Sub(now) != time.Second {
 		t.Errorf("another kind starts anew: %+v", f)
+	}
+}
+
+// A readiness probe that fails each second is written once in ten seconds.
+func TestFailuresOfProbesAreWrittenNowAndThen(t *testing.T) {
+	s := good()
+	written := []int{}
+	for second := range 25 {
+		at := now.Add(time.Duration(second) * time.Second)
+		s.probes["a"] = lifecycle.ProbeResult{ID: "a0", Started: true, Failures: []capsule.ProbeFailure{
+			{Kind: "Readiness", Message: "no", At: at, Count: second + 1}}}
+		before := s.c.Facts.Container("a").Unhealthy
+		s.c.Facts = lifecycle.Advance(s.c, s.seen, s.probes, at)
+		if after := s.c.Facts.Container("a").Unhealthy; len(before) == 0 || before[0].Count != after[0].Count {
+			written = append(written, after[0].Count)
+		}
+	}
+	if want := []int{1, 11, 21}; !slices.Equal(written, want) {
+		t.Errorf("failures written: %v, want %v", written, want)
+	}
+}
+
+// What a container is stopped for is a fact of that run and of no other.
+func TestStopping(t *testing.T) {
+	s := good()
+	s.probes["a"] = lifecycle.ProbeResult{ID: "a0", Started: true, Unhealthy: "Liveness probe failed: no"}
+	s.look()
+	if got := s.c.Facts.Container("a").Run.Stopping; got == nil || got.Reason != "Liveness probe failed: no" || !got.At.Equal(now) {
+		t.Fatalf("stopping: %+v", got)
+	}
+	s.exit("a0", 137, 0)
+	s.look()
+	if s.c.Facts.Container("a").Run.Stopping == nil {
+		t.Error("the end of the run forgot why it ended")
+	}
+	next := *s.instance("a0")
+	next.ID, next.Attempt, next.State, next.FinishedAt = "a1", 1, capsule.StateRunning, time.Time{}
+	s.seen.Instances = append(s.seen.Instances, next)
+	s.look()
+	if cf := s.c.Facts.Container("a"); cf.Run.Stopping != nil || cf.Last.Stopping == nil {
+		t.Errorf("run %+v, last %+v", cf.Run, cf.Last)
 	}
 }

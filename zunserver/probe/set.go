@@ -3,6 +3,7 @@ package probe
 import (
 	"context"
 	"fmt"
+	"maps"
 	"net/http"
 	"sync"
 	"time"
@@ -30,7 +31,20 @@ type Result struct {
 	// Unhealthy says why the container has to be killed; empty while it is healthy.
 	Unhealthy    string
 	GraceSeconds *int64
+	// Failures has the newest failure of each kind of probe that ever failed.
+	Failures map[Kind]Failure
 }
+
+// Failure is the newest failure of a probe.
+type Failure struct {
+	Message string
+	At      time.Time
+	// Count is the number of failures so far.
+	Count int
+}
+
+// wakeForFailures is how often a probe that goes on failing wakes those who look at results.
+const wakeForFailures = 10 * time.Second
 
 // Config is what a Set needs.
 type Config struct {
@@ -71,6 +85,8 @@ type run struct {
 	started chan struct{}
 	mu      sync.Mutex
 	result  Result
+	// told is when a failure of each kind last woke the capsule.
+	told map[Kind]time.Time
 }
 
 // Sync makes the workers of a capsule those of the targets; workers of other runs end. Workers end with ctx at the
@@ -107,6 +123,11 @@ func (s *Set) Results(capsule string) map[string]Result {
 	for name, r := range s.runs[capsule] {
 		r.mu.Lock()
 		rs[name] = r.result
+		if failures := maps.Clone(r.result.Failures); failures != nil {
+			now := rs[name]
+			now.Failures = failures
+			rs[name] = now
+		}
 		r.mu.Unlock()
 	}
 	return rs
@@ -160,7 +181,7 @@ func (s *Set) work(ctx context.Context, r *run, kind Kind, p *corev1.Probe) {
 		if counts := err == nil || !eager || first || began.Sub(counted) >= period; counts {
 			counted = began
 			st = st.next(err == nil, p.SuccessThreshold, p.FailureThreshold)
-			if s.report(r, kind, st, p, err) {
+			if s.report(r, kind, st, p, err, eager && first) {
 				return
 			}
 		}
@@ -175,9 +196,11 @@ func (s *Set) work(ctx context.Context, r *run, kind Kind, p *corev1.Probe) {
 }
 
 // report puts the state into the run's result; it is true when the worker has nothing more to say.
-func (s *Set) report(r *run, kind Kind, st state, p *corev1.Probe, err error) bool {
+// A failure that is early, when the container was only just started, is nobody's news.
+func (s *Set) report(r *run, kind Kind, st state, p *corev1.Probe, err error, early bool) bool {
 	r.mu.Lock()
-	before, final := r.result, false
+	started, ready, unhealthy, final := r.result.Started, r.result.Ready, r.result.Unhealthy, false
+	failed := err != nil && !early && r.fail(kind, err, time.Now())
 	switch {
 	case st.fatal(p.FailureThreshold):
 		r.result.Unhealthy = fmt.Sprintf("%s probe failed: %v", kind, err)
@@ -189,12 +212,25 @@ func (s *Set) report(r *run, kind Kind, st state, p *corev1.Probe, err error) bo
 	case kind == Readiness:
 		r.result.Ready = st.good
 	}
-	changed := r.result != before
+	changed := failed || r.result.Started != started || r.result.Ready != ready || r.result.Unhealthy != unhealthy
 	r.mu.Unlock()
 	if changed {
 		s.cfg.Wake(r.target.Capsule)
 	}
 	return final
+}
+
+// fail notes one more failure and says whether it is time to tell of it. The lock is held.
+func (r *run) fail(kind Kind, err error, now time.Time) bool {
+	if r.result.Failures == nil {
+		r.result.Failures, r.told = map[Kind]Failure{}, map[Kind]time.Time{}
+	}
+	r.result.Failures[kind] = Failure{Message: err.Error(), At: now, Count: r.result.Failures[kind].Count + 1}
+	if now.Sub(r.told[kind]) < wakeForFailures {
+		return false
+	}
+	r.told[kind] = now
+	return true
 }
 
 func seconds(n int32) time.Duration { return time.Duration(n) * time.Second }
