@@ -198,7 +198,7 @@ func TestImageThatComesLater(t *testing.T) {
 	w := newWorld(t)
 	uid := w.create("web", image("later"))
 	p := w.await(uid, "in ErrImagePull", waits("ErrImagePull"))
-	if m := app(p).State.Waiting.Message; !strings.Contains(m, `"later"`) || p.Status.Phase != corev1.PodPending {
+	if m := app(p).State.Waiting.Message; !strings.Contains(m, "later") || p.Status.Phase != corev1.PodPending {
 		t.Errorf("message %q, phase %s", m, p.Status.Phase)
 	}
 	w.await(uid, "in ImagePullBackOff", waits("ImagePullBackOff"))

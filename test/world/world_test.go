@@ -6,6 +6,7 @@ import (
 	"errors"
 	"io"
 	"net/http"
+	"os"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -43,6 +44,7 @@ type world struct {
 	api      *cluster
 	hosts    map[string]*fake.Host
 	dir      string
+	runDir   string // on a tmpfs
 	link     *link
 	capsules *zun.Client
 
@@ -55,14 +57,17 @@ func newWorld(t *testing.T, hosts ...string) *world {
 	t.Helper()
 	ctx, cancel := context.WithCancel(context.Background()) //nolint:forbidigo // outlives t's context: see finish
 	w := &world{t: t, ctx: ctx, api: newCluster(t), hosts: map[string]*fake.Host{}, dir: t.TempDir(), link: &link{}}
+	var err error
+	if w.runDir, err = os.MkdirTemp("/dev/shm", "capsulet-world-"); err != nil {
+		t.Fatal(err)
+	}
 	if len(hosts) == 0 {
 		hosts = []string{"h1"}
 	}
 	for _, name := range hosts {
-		w.hosts[name] = fake.New(fake.Config{Name: name, Instance: "world"})
+		w.hosts[name] = fake.New(fake.Config{Name: name, Instance: "world", Near: true})
 	}
 	w.image("app", fake.Behaviour{})
-	var err error
 	w.capsules, err = zun.New(zun.Config{Endpoint: zunserver.LocalEndpoint, Token: token, Transport: w.link})
 	if err != nil {
 		t.Fatal(err)
@@ -74,6 +79,9 @@ func newWorld(t *testing.T, hosts ...string) *world {
 		w.stopNode()
 		w.stopServer()
 		cancel()
+		if err := os.RemoveAll(w.runDir); err != nil {
+			t.Error(err)
+		}
 	})
 	return w
 }
@@ -106,12 +114,12 @@ func (w *world) startServer() {
 		w.t.Fatal(err)
 	}
 	cfg := zunserver.Config{
-		Instance: "world", StateDir: filepath.Join(w.dir, "state"), RunDir: filepath.Join(w.dir, "run"), Auth: tokens,
+		Instance: "world", StateDir: filepath.Join(w.dir, "state"), RunDir: w.runDir, Auth: tokens,
 		Store: store.Config{DataDir: filepath.Join(w.dir, "etcd"), SealKey: make([]byte, 32)}, Log: w.log("server"),
 		Open: func(_ context.Context, h zunserver.HostConfig) (runtime.Host, error) { return w.hosts[h.Name], nil },
 	}
 	for name := range w.hosts {
-		cfg.Hosts = append(cfg.Hosts, zunserver.HostConfig{Name: name, Address: "192.0.2.1"})
+		cfg.Hosts = append(cfg.Hosts, zunserver.HostConfig{Name: name, Address: "192.0.2.1", Near: true})
 	}
 	srv, err := zunserver.New(w.ctx, cfg)
 	if err != nil {
@@ -337,6 +345,10 @@ func (w *world) left() (what []string) {
 	}
 	for _, c := range capsules {
 		what = append(what, "capsule "+c.Spec.Name+" "+c.UUID)
+	}
+	for _, dir := range []string{filepath.Join(w.dir, "state"), w.runDir} {
+		volumes, _ := filepath.Glob(filepath.Join(dir, "volumes", "*"))
+		what = append(what, volumes...)
 	}
 	for name, h := range w.hosts {
 		for _, c := range h.Containers() {
