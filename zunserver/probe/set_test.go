@@ -140,8 +140,8 @@ func TestReadinessFollowsTheProbe(t *testing.T) {
 		if r := b.after(10 * time.Second); !r.Ready {
 			t.Errorf("after a success: %+v", r)
 		}
-		if b.wakes != 3 {
-			t.Errorf("%d wakes for three changes", b.wakes)
+		if b.wakes != 5 {
+			t.Errorf("%d wakes for three changes and two failures that changed nothing", b.wakes)
 		}
 	})
 }
@@ -175,8 +175,23 @@ func TestLivenessKillsOnce(t *testing.T) {
 			t.Errorf("after three failures: %+v", r)
 		}
 		b.after(time.Minute)
-		if b.count("l") != 3 || b.wakes != 1 {
-			t.Errorf("%d tries and %d wakes, want 3 and 1: the verdict was final", b.count("l"), b.wakes)
+		if b.count("l") != 3 || b.wakes != 3 {
+			t.Errorf("%d tries and %d wakes, want 3 and 3: the verdict was final", b.count("l"), b.wakes)
+		}
+		if f := b.after(0).Failures[Liveness]; f.Count != 3 || f.Message != "command exited with code 1:" {
+			t.Errorf("failures: %+v", f)
+		}
+	})
+}
+
+// A probe that fails each second wakes nobody more often than each ten seconds.
+func TestFailuresWakeNowAndThen(t *testing.T) {
+	inBubble(t, func(t *testing.T, ctx context.Context, b *bench) {
+		b.set(true, "r")
+		b.Sync(ctx, "c", target("1", capsule.ContainerSpec{ReadinessProbe: execProbe("r", func(p *corev1.Probe) { p.PeriodSeconds = 1 })}))
+		r := b.after(25 * time.Second)
+		if r.Failures[Readiness].Count < 20 || b.wakes > 3 {
+			t.Errorf("%d failures, %d wakes", r.Failures[Readiness].Count, b.wakes)
 		}
 	})
 }
