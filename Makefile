@@ -15,7 +15,7 @@ export CGO_ENABLED ?= 0
 # section prints a line that is found in a long log.
 section = printf '\n\033[1m=== %s\033[0m (%s)\n' "$(1)" "$$(date +%T)"
 # units sets $$units to the packages whose tests need no engine; a tree that cannot be listed is an error, not no tests.
-units = units=$$($(GO) list ./... | grep -v -e /zunserver/runtime/docker -e /test/engine -e /test/controlplane -e /test/e2e -e /test/bench)
+units = units=$$($(GO) list ./... | grep -v -e /zunserver/runtime/docker -e /test/engine -e /test/controlplane -e /test/e2e -e /test/bench -e /test/conformance)
 
 .PHONY: help
 help: ## list the targets
@@ -80,6 +80,11 @@ e2e: ## scenarios on a real Kubernetes control plane (RUN=regexp chooses, KEEP=1
 bench: ## measure against the raw Engine API, write docs/benchmarks.md
 	@$(call section,benchmarks)
 	$(GO) test -count=1 -timeout 30m -v $(BENCH)
+
+.PHONY: conformance
+conformance: ## Kubernetes' conformance suite, its pod family; writes docs/conformance.md (FOCUS=regexp chooses, PROCS=4)
+	@$(call section,conformance)
+	$(GO) run ./test/conformance -procs "$${PROCS:-4}" -focus "$${FOCUS:-}"
 
 .PHONY: lint
 lint: ## golangci-lint, built from its module (minutes the first time)
