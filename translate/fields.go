@@ -93,7 +93,8 @@ func buildFieldRules() map[reflect.Type]rules {
 func addPodRules(add func(reflect.Type, rules)) {
 	add(kind[corev1.PodSpec](`Volumes InitContainers Containers RestartPolicy TerminationGracePeriodSeconds
 		ActiveDeadlineSeconds DNSPolicy ServiceAccountName NodeName HostNetwork HostPID HostIPC ShareProcessNamespace
-		SecurityContext Hostname Subdomain HostAliases DNSConfig ReadinessGates EnableServiceLinks HostnameOverride`,
+		SecurityContext Hostname Subdomain HostAliases DNSConfig ReadinessGates EnableServiceLinks HostnameOverride
+		SetHostnameAsFQDN`,
 		merged(
 			each(Rule{Ignored, byScheduler}, `NodeSelector Affinity SchedulerName Tolerations PriorityClassName Priority
 				PreemptionPolicy TopologySpreadConstraints SchedulingGates WorkloadRef`),
@@ -104,7 +105,6 @@ func addPodRules(add func(reflect.Type, rules)) {
 				"ImagePullSecrets":             {Warned, "pull secrets are not supported yet; images are pulled without credentials"},
 				"EphemeralContainers":          {Refused, notYet},
 				"RuntimeClassName":             {Refused, notYet},
-				"SetHostnameAsFQDN":            {Refused, notYet},
 				"HostUsers":                    {Partly, "false asks for a user namespace, which is not supported yet"},
 				"OS":                           {Partly, "only linux"},
 				"ResourceClaims":               {Refused, "this node has no dynamic resources"},

@@ -2,6 +2,7 @@ package translate
 
 import (
 	"cmp"
+	"fmt"
 	"path"
 	"slices"
 	"strings"
@@ -15,6 +16,7 @@ import (
 const (
 	maxNameservers = 3
 	maxHostname    = 63
+	maxFQDN        = 64
 )
 
 // Template translates a Pod. The error is [Refusals] when the Pod can never run here, a [*Missing] when something that it
@@ -41,11 +43,20 @@ func Template(pod *corev1.Pod, src Sources) (capsule.Spec, error) {
 		HostIPC:                       p.HostIPC,
 		ShareProcessNamespace:         isTrue(p.ShareProcessNamespace),
 		SecurityContext:               p.SecurityContext.DeepCopy(),
+		ManagedHosts:                  true,
 	}
 	if sc := spec.SecurityContext; sc != nil {
 		sc.SELinuxChangePolicy, sc.FSGroupChangePolicy = nil, nil // ignored: see the table
 	}
 	spec.Hostname, spec.Subdomain = hostnameOf(pod)
+	if spec.Subdomain != "" {
+		spec.HostDomain = strings.TrimSuffix(spec.Subdomain+"."+pod.Namespace+".svc."+src.ClusterDomain, ".")
+		spec.SetHostnameAsFQDN = isTrue(p.SetHostnameAsFQDN)
+	}
+	if n := len(spec.Hostname) + 1 + len(spec.HostDomain); spec.SetHostnameAsFQDN && n > maxFQDN {
+		return capsule.Spec{}, Refusals{{Field: "spec.setHostnameAsFQDN", Reason: fmt.Sprintf("the FQDN %s.%s is too long "+
+			"(%d characters is the max, %d characters requested)", spec.Hostname, spec.HostDomain, maxFQDN, n)}}
+	}
 	if err := addContainers(pod, &src, &spec); err != nil {
 		return capsule.Spec{}, err
 	}

@@ -29,7 +29,7 @@ type Store interface {
 	AcquireHost(ctx context.Context, name string, ttl time.Duration) (*store.HostLease, error)
 }
 
-// Config is what an agent needs. Name, Instance, Runtime, Volumes, Store and Log are required.
+// Config is what an agent needs. Name, Instance, Runtime, Volumes, Network, Store and Log are required.
 type Config struct {
 	// Name is the host's; Instance is the capsulet installation whose containers are ours.
 	Name, Instance string
@@ -40,6 +40,7 @@ type Config struct {
 
 	Runtime runtime.Host
 	Volumes volume.Driver
+	Network Network
 	Store   Store
 	Log     *logrus.Entry
 
@@ -64,6 +65,7 @@ type Agent struct {
 	probes *probe.Set
 	images *image.Puller
 	starts chan struct{}
+	hosts  sync.Mutex // held while an /etc/hosts is written
 
 	mu      sync.Mutex
 	workers map[string]*worker

@@ -114,7 +114,11 @@ func (a *Agent) create(ctx context.Context, c *capsule.Capsule, mounts map[strin
 		if err != nil {
 			return capsule.FailedCreate, fmt.Errorf("making the file for the termination message: %w", err)
 		}
-		cfg.Mounts = append(cfg.Mounts, last...)
+		hosts, err := a.hostsMount(c, cs)
+		if err != nil {
+			return capsule.FailedCreate, err
+		}
+		cfg.Mounts = append(append(cfg.Mounts, last...), hosts...)
 	}
 	release, err := a.startSlot(ctx)
 	if err != nil {
@@ -156,6 +160,10 @@ func (a *Agent) start(ctx context.Context, c *capsule.Capsule, act lifecycle.Act
 	release, err := a.startSlot(ctx)
 	if err != nil {
 		return "", err
+	}
+	if err = a.writeHosts(c, act); err != nil {
+		release()
+		return capsule.FailedStart, err
 	}
 	starting, cancel := context.WithTimeout(ctx, startDeadline)
 	err = a.cfg.Runtime.Start(starting, act.ID)
@@ -242,16 +250,7 @@ func (a *Agent) removeRecord(ctx context.Context, uuid string) error {
 
 // place collects what the host adds to the capsule's spec.
 func (a *Agent) place(c *capsule.Capsule, mounts map[string]runtime.Mount) container.Place {
-	address := ""
-	all := c.Facts.Sandbox.Addresses
-	for _, i := range a.obs.instances(c.UUID) {
-		if i.Container == "" && i.State == capsule.StateRunning && len(i.Addresses) > 0 {
-			all = i.Addresses
-		}
-	}
-	if c.Spec.HostNetwork {
-		all = []string{a.cfg.Address}
-	}
+	address, all := "", a.addresses(c)
 	if len(all) > 0 {
 		address = all[0]
 	}
@@ -262,6 +261,20 @@ func (a *Agent) place(c *capsule.Capsule, mounts map[string]runtime.Mount) conta
 			capsule.RefHostAddress: a.cfg.Address, capsule.RefHostAddresses: a.cfg.Address,
 		},
 	}
+}
+
+// addresses are the capsule's as the host shows them now.
+func (a *Agent) addresses(c *capsule.Capsule) []string {
+	if c.Spec.HostNetwork {
+		return []string{a.cfg.Address}
+	}
+	all := c.Facts.Sandbox.Addresses
+	for _, i := range a.obs.instances(c.UUID) {
+		if i.Container == "" && i.State == capsule.StateRunning && len(i.Addresses) > 0 {
+			all = i.Addresses
+		}
+	}
+	return all
 }
 
 // startSlot waits until the engine may be given one more create or start.

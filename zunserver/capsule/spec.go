@@ -37,6 +37,12 @@ type Spec struct {
 	Subdomain   string             `json:"subdomain,omitempty"`
 	DNS         *DNS               `json:"dns,omitempty"`
 	HostAliases []corev1.HostAlias `json:"hostAliases,omitempty"`
+	// HostDomain is the domain of the hostname, for /etc/hosts and SetHostnameAsFQDN.
+	HostDomain string `json:"hostDomain,omitempty"`
+	// SetHostnameAsFQDN makes hostname and HostDomain together the name that the kernel answers.
+	SetHostnameAsFQDN bool `json:"setHostnameAsFQDN,omitempty"`
+	// ManagedHosts gives the containers an /etc/hosts as the kubelet writes it instead of the engine's.
+	ManagedHosts bool `json:"managedHosts,omitempty"`
 
 	HostNetwork           bool `json:"hostNetwork,omitempty"`
 	HostPID               bool `json:"hostPID,omitempty"`

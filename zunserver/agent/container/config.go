@@ -72,8 +72,16 @@ func Sandbox(c *capsule.Capsule, p Place, attempt int) runtime.ContainerConfig {
 	return cfg
 }
 
-// hostname is the capsule's name, cut to what a host name may be, unless the spec names one.
+// hostname is what the kernel answers in the capsule.
 func hostname(s *capsule.Spec) string {
+	if s.SetHostnameAsFQDN && s.HostDomain != "" {
+		return shortHostname(s) + "." + s.HostDomain
+	}
+	return shortHostname(s)
+}
+
+// shortHostname is the capsule's name, cut to what a host name may be, unless the spec names one.
+func shortHostname(s *capsule.Spec) string {
 	h := s.Hostname
 	if h == "" {
 		h = strings.Map(func(r rune) rune {

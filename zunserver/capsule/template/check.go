@@ -119,6 +119,9 @@ func (c *checker) network(s *capsule.Spec, at string) {
 	if s.Subdomain != "" {
 		c.that(len(validation.IsDNS1123Label(s.Subdomain)) == 0, at+".subdomain", s.Subdomain, "it is not a DNS label")
 	}
+	if s.HostDomain != "" {
+		c.that(len(validation.IsDNS1123Subdomain(s.HostDomain)) == 0, at+".hostDomain", s.HostDomain, "it is not a DNS name")
+	}
 	c.count(len(s.HostAliases), maxEntries, at+".hostAliases")
 	for i, a := range s.HostAliases {
 		p := fmt.Sprintf("%s.hostAliases[%d]", at, i)
