@@ -87,6 +87,25 @@ func (c *Client) Create(ctx context.Context, spec capsule.Spec, uid string) (*ca
 	return &created, nil
 }
 
+// Update asks for the capsule to become what spec says. InvalidArgument, with the fields, when something of it cannot be
+// changed while the capsule lives; FailedPrecondition when it is being deleted, NotFound when it is gone.
+func (c *Client) Update(ctx context.Context, uuid string, spec capsule.Spec) (*capsule.Capsule, error) {
+	doc, err := template.Encode(spec, uuid)
+	if err != nil {
+		return nil, fmt.Errorf("encode the template of capsule %s: %w", uuid, err)
+	}
+	var updated capsule.Capsule
+	err = c.call(ctx, "update capsule "+uuid, http.MethodPatch, c.capsuleURL(uuid),
+		map[string]any{"template": json.RawMessage(doc)}, &updated, http.StatusOK)
+	if errdefs.IsAlreadyExists(err) { // what 409 means elsewhere
+		return nil, fmt.Errorf("%s: %w", strings.TrimSuffix(err.Error(), ": "+errdefs.ErrAlreadyExists.Error()), errdefs.ErrFailedPrecondition)
+	}
+	if err != nil {
+		return nil, err
+	}
+	return &updated, nil
+}
+
 // Get returns one capsule; NotFound when there is none.
 func (c *Client) Get(ctx context.Context, uuid string) (*capsule.Capsule, error) {
 	var one capsule.Capsule

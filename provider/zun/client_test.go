@@ -98,6 +98,9 @@ func TestRequests(t *testing.T) {
 	if err := c.Delete(ctx, "u", &grace); err != nil || asked != "DELETE /v1/capsules/u?grace_period=5" {
 		t.Errorf("delete %q %v", asked, err)
 	}
+	if one, err := c.Update(ctx, "u", capsule.Spec{Name: "n"}); err != nil || one.UUID != "u" || asked != "PATCH /v1/capsules/u" {
+		t.Errorf("update %q %v %v", asked, one, err)
+	}
 	opts := capsule.LogOptions{Follow: true, Tail: 0, Since: time.Unix(1, 0)}
 	log, err := c.Logs(ctx, "u", "a", true, opts)
 	if err != nil {

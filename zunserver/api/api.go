@@ -20,6 +20,7 @@ type Capsules interface {
 	CreateCapsule(ctx context.Context, c *capsule.Capsule) (*capsule.Capsule, error)
 	Capsule(ctx context.Context, uuid string) (*capsule.Capsule, error)
 	Capsules(ctx context.Context) ([]*capsule.Capsule, int64, error)
+	UpdateSpec(ctx context.Context, uuid string, update func(*capsule.Spec) error) (*capsule.Capsule, error)
 	DeleteCapsule(ctx context.Context, uuid string, d capsule.Deletion) (*capsule.Capsule, error)
 	WatchCapsules(ctx context.Context, since int64) <-chan store.CapsuleEvent
 }
@@ -74,6 +75,7 @@ func (a *api) routes() []route {
 		{method: "GET", path: "/v1/capsules", serve: a.listCapsules},
 		{method: "POST", path: "/v1/capsules", serve: a.createCapsule},
 		{method: "GET", path: "/v1/capsules/{id}", serve: a.getCapsule},
+		{method: "PATCH", path: "/v1/capsules/{id}", serve: a.updateCapsule},
 		{method: "DELETE", path: "/v1/capsules/{id}", serve: a.deleteCapsule},
 		{method: "GET", path: "/v1/capsules/{id}/logs", serve: a.logs, stream: true},
 		{method: "GET", path: "/v1/hosts", serve: a.listHosts, since: version{1, 4}},

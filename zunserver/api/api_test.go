@@ -76,6 +76,52 @@ func TestNativeForm(t *testing.T) {
 	}
 }
 
+func TestUpdate(t *testing.T) {
+	const id = "11111111-2222-3333-4444-555555555555"
+	const base = `{"template":{"kind":"capsule","metadata":{"name":"web","uid":"` + id + `","annotations":{"capsulet.io/node":"n"}},"spec":{
+		"containers":[{"name":"a","image":"x","env":[{"name":"P","value":"hush","sensitive":true}]}],
+		"volumes":[{"name":"v","files":{"sensitive":true,"items":[{"path":"f","content":"QQ=="}]}}]}}}`
+	for _, row := range []struct {
+		name, old, new string
+		status         int
+		says           string
+	}{
+		{"nothing", "", "", 200, ""},
+		{"a file", "QQ==", "Qg==", 200, ""},
+		{"a masked value stays", "hush", "***", 200, ""},
+		{"a hidden file stays", `,"content":"QQ=="`, "", 200, ""},
+		{"an annotation", `"n"}`, `"n","note":"x"}`, 200, ""},
+		{"no UUID", `"uid":"` + id + `",`, "", 200, ""},
+		{"another UUID", id, "21111111-2222-3333-4444-555555555555", 400, "metadata.uid"},
+		{"the image", `"x"`, `"y"`, 400, "template.spec.containers[0].image cannot be changed while the capsule lives: an upgrade with rollback"},
+		{"whose it is", `"n"}`, `"m"}`, 400, "template.metadata.annotations.capsulet.io/node"},
+		{"a field nobody knows", `"image":"x"`, `"image":"x","moon":1`, 400, "moon"},
+	} {
+		t.Run(row.name, func(t *testing.T) {
+			w := newWorld(t)
+			w.get(202, "POST", "/v1/capsules", base)
+			before := w.all[id].Spec
+			answer := w.get(row.status, "PATCH", "/v1/capsules/web", strings.Replace(base, row.old, row.new, 1), "Accept", nativeType)
+			if text := fmt.Sprint(answer); !strings.Contains(text, row.says) || strings.Contains(text, "hush") {
+				t.Errorf("answer %v", answer)
+			}
+			after := w.all[id].Spec
+			if after.Containers[0].Env[0].Value != "hush" || after.Containers[0].UUID == "" || len(after.Volumes[0].Files.Items[0].Content) != 1 {
+				t.Errorf("lost: %+v", after)
+			}
+			if changed := string(after.Volumes[0].Files.Items[0].Content) != string(before.Volumes[0].Files.Items[0].Content); changed != (row.name == "a file") {
+				t.Errorf("the file is %q", after.Volumes[0].Files.Items[0].Content)
+			}
+		})
+	}
+	w := newWorld(t)
+	w.get(202, "POST", "/v1/capsules", base)
+	w.get(404, "PATCH", "/v1/capsules/web", base, "X-Auth-Token", otherToken)
+	w.get(204, "DELETE", "/v1/capsules/web", "")
+	w.get(409, "PATCH", "/v1/capsules/web", base)
+	w.get(404, "PATCH", "/v1/capsules/none", base)
+}
+
 func TestListPages(t *testing.T) {
 	w := newWorld(t)
 	for i := range 5 {
@@ -184,7 +230,7 @@ func TestRefusals(t *testing.T) {
 			}
 		})
 	}
-	if allow := w.do("PUT", "/v1/capsules/twin", "").Header.Get("Allow"); allow != "DELETE, GET" {
+	if allow := w.do("PUT", "/v1/capsules/twin", "").Header.Get("Allow"); allow != "DELETE, GET, PATCH" {
 		t.Errorf("Allow: %s", allow)
 	}
 	if len(w.all) != 2 {

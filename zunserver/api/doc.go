@@ -15,6 +15,7 @@
 //	native    Accept: application/vnd.capsulet+json answers capsule.Capsule and capsule.Host as JSON
 //	watch     GET /v1/capsules?watch=true&since=N: a line of JSON for each change
 //	logs      GET /v1/capsules/{id}/logs
+//	update    PATCH /v1/capsules/{id} with {"template": the whole new one}; what may change says capsule.Spec.Adopt
 //
 // # What a caller sees
 //

@@ -72,6 +72,27 @@ func (b *backends) Capsules(context.Context) ([]*capsule.Capsule, int64, error) 
 	return slices.Collect(maps.Values(b.all)), b.revision, b.fail
 }
 
+func (b *backends) UpdateSpec(_ context.Context, uuid string, update func(*capsule.Spec) error) (*capsule.Capsule, error) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	twin := *b.all[uuid]
+	if twin.Deletion != nil {
+		return nil, fmt.Errorf("it is being deleted: %w", errdefs.ErrFailedPrecondition)
+	}
+	spec, err := twin.Spec.Clone()
+	if err == nil {
+		err = update(spec)
+	}
+	if err != nil {
+		return nil, fmt.Errorf("update: %w", err)
+	}
+	twin.Spec = *spec
+	b.revision++
+	twin.Revision = b.revision
+	b.all[uuid] = &twin
+	return &twin, nil
+}
+
 func (b *backends) DeleteCapsule(_ context.Context, uuid string, d capsule.Deletion) (*capsule.Capsule, error) {
 	b.mu.Lock()
 	defer b.mu.Unlock()

@@ -23,6 +23,7 @@ const (
 	CapsuleCreate     Action = "capsule:create"
 	CapsuleGet        Action = "capsule:get"
 	CapsuleGetAll     Action = "capsule:get_all"
+	CapsuleUpdate     Action = "capsule:update"
 	CapsuleDelete     Action = "capsule:delete"
 	CapsuleLogs       Action = "capsule:logs"
 	CapsuleAllProject Action = "capsule:get_all_all_projects"
@@ -36,6 +37,7 @@ var rules = map[Action]rule{
 	CapsuleCreate:     anyone, // in the caller's own project
 	CapsuleGet:        adminOrOwner,
 	CapsuleGetAll:     anyone, // shows the caller's own project
+	CapsuleUpdate:     adminOrOwner,
 	CapsuleDelete:     adminOrOwner,
 	CapsuleLogs:       adminOrOwner,
 	CapsuleAllProject: admin,

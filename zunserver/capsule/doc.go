@@ -7,7 +7,7 @@
 // offers one narrow method for each:
 //
 //	part       what it is                           writer
-//	Spec       what was asked for                   api        (once, on create)
+//	Spec       what was asked for                   api        (on create; what may change later: Spec.Adopt)
 //	Deletion   that it shall go, when, how gently   api        (on delete; the grace may only shrink)
 //	Claim      where it shall live                  scheduler
 //	Facts      what was observed                    the agent of the claimed host

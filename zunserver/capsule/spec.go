@@ -17,7 +17,7 @@ const (
 // DefaultGraceSeconds is how long containers get to stop when the template does not say: Zun's and Docker's 10 s.
 const DefaultGraceSeconds = 10
 
-// Spec is what was asked for: the template, normalised to one form. It does not change after creation.
+// Spec is what was asked for: the template, normalised to one form. [Spec.Adopt] says what of it may change later.
 type Spec struct {
 	Name             string            `json:"name"`
 	Labels           map[string]string `json:"labels,omitempty"`
@@ -161,6 +161,8 @@ type File struct {
 	Content []byte `json:"content"`
 	// Mode is the permission bits, 0644 when 0.
 	Mode int32 `json:"mode,omitempty"`
+	// User owns the file; nil: root.
+	User *int64 `json:"user,omitempty"`
 }
 
 // Container returns the spec of the container called name and whether it is an init container, or nil.

@@ -12,13 +12,16 @@ import (
 	"github.com/google/uuid"
 	"go.etcd.io/etcd/api/v3/mvccpb"
 	clientv3 "go.etcd.io/etcd/client/v3"
+	"k8s.io/apimachinery/pkg/api/resource"
 	"k8s.io/apimachinery/pkg/conversion"
 
 	"github.com/capsulet/capsulet/zunserver/capsule"
 )
 
-// equality takes two times for equal that are the same instant, and nil for equal to empty.
-var equality = conversion.EqualitiesOrDie(func(a, b time.Time) bool { return a.Equal(b) })
+// equality takes two times for equal that are the same instant, two quantities that are the same amount, and nil for equal
+// to empty.
+var equality = conversion.EqualitiesOrDie(func(a, b time.Time) bool { return a.Equal(b) },
+	func(a, b resource.Quantity) bool { return a.Cmp(b) == 0 })
 
 // verdict is what a change does with the record.
 type verdict int
@@ -130,6 +133,29 @@ func (s *Store) UpdateFacts(ctx context.Context, uuid, host string, update func(
 			return keep, nil
 		}
 		c.Facts = facts
+		return write, nil
+	})
+}
+
+// UpdateSpec lets update change what was asked for, and writes it if it means something else than before. What may change is
+// the caller's to decide. An error of update ends it and is returned. When another write came between, update is called
+// again on the newer spec. FailedPrecondition when the capsule is being deleted, NotFound when it is gone.
+func (s *Store) UpdateSpec(ctx context.Context, uuid string, update func(*capsule.Spec) error) (*capsule.Capsule, error) {
+	return s.change(ctx, "update", uuid, func(c *capsule.Capsule) (verdict, error) {
+		if c.Deletion != nil {
+			return keep, fmt.Errorf("it is being deleted: %w", errdefs.ErrFailedPrecondition)
+		}
+		spec, err := clone(c.Spec)
+		if err != nil {
+			return keep, err
+		}
+		if err := update(&spec); err != nil {
+			return keep, err
+		}
+		if equality.DeepEqual(spec, c.Spec) {
+			return keep, nil
+		}
+		c.Spec = spec
 		return write, nil
 	})
 }
@@ -281,14 +307,15 @@ func (s *Store) decodeCapsule(kv *mvccpb.KeyValue) (*capsule.Capsule, error) {
 // uuidOf is the last part of a capsule's key.
 func (s *Store) uuidOf(key []byte) string { return strings.TrimPrefix(string(key), s.capsulesPrefix()) }
 
-func clone(f capsule.Facts) (capsule.Facts, error) {
+// clone copies a part of a record.
+func clone[T any](part T) (T, error) {
 	var b bytes.Buffer
-	var twin capsule.Facts
-	if err := json.NewEncoder(&b).Encode(f); err != nil {
-		return twin, fmt.Errorf("copy the facts: %w", err)
+	var twin T
+	if err := json.NewEncoder(&b).Encode(part); err != nil {
+		return twin, fmt.Errorf("copy the %T: %w", part, err)
 	}
 	if err := json.NewDecoder(&b).Decode(&twin); err != nil {
-		return twin, fmt.Errorf("copy the facts: %w", err)
+		return twin, fmt.Errorf("copy the %T: %w", part, err)
 	}
 	return twin, nil
 }

@@ -16,6 +16,7 @@
 //
 //	CreateCapsule   Spec, owner, CreatedAt      api
 //	DeleteCapsule   Deletion                    api; removes the record when no host has it
+//	UpdateSpec      what of Spec may change     api
 //	ClaimCapsule    Claim                       scheduler
 //	UpdateFacts     Facts                       the agent of the claimed host
 //	RemoveCapsule   the end of the record       the agent, when nothing is left on the host

@@ -229,6 +229,34 @@ func TestUpdateFacts(t *testing.T) {
 	}
 }
 
+func TestUpdateSpec(t *testing.T) {
+	s, ctx := shared(t), t.Context()
+	c := claimed(t, s, "h1")
+	got, err := s.UpdateSpec(ctx, c.UUID, func(spec *capsule.Spec) error { spec.Hash = "2"; return nil })
+	if err != nil || got.Spec.Hash != "2" || got.Revision <= c.Revision || got.Spec.Containers[0].Env[0].Value != "hunter2-is-secret" {
+		t.Fatalf("%v %+v", err, got)
+	}
+	if again, err := s.UpdateSpec(ctx, c.UUID, func(spec *capsule.Spec) error { spec.Hash = "2"; return nil }); err != nil || again.Revision != got.Revision {
+		t.Errorf("the same again: %v, revision %d after %d", err, again.Revision, got.Revision)
+	}
+	refused := func(spec *capsule.Spec) error { spec.Hash = "3"; return errdefs.ErrInvalidArgument }
+	if _, err := s.UpdateSpec(ctx, c.UUID, refused); !errdefs.IsInvalidArgument(err) {
+		t.Errorf("refused: %v", err)
+	}
+	if now, err := s.Capsule(ctx, c.UUID); err != nil || now.Spec.Hash != "2" {
+		t.Errorf("after a refusal: %v %+v", err, now)
+	}
+	if _, err := s.DeleteCapsule(ctx, c.UUID, capsule.Deletion{At: at}); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := s.UpdateSpec(ctx, c.UUID, refused); !errdefs.IsFailedPrecondition(err) {
+		t.Errorf("deleted: %v", err)
+	}
+	if _, err := s.UpdateSpec(ctx, uuid.NewString(), refused); !errdefs.IsNotFound(err) {
+		t.Errorf("gone: %v", err)
+	}
+}
+
 func TestEndedContext(t *testing.T) {
 	s := shared(t)
 	c := create(t, s)

@@ -9,5 +9,7 @@
 // its own.
 package view
 
+import "github.com/capsulet/capsulet/zunserver/capsule"
+
 // Mask stands for a value that is shown to nobody.
-const Mask = "***"
+const Mask = capsule.Masked

@@ -1,0 +1,61 @@
+package api
+
+import (
+	"fmt"
+	"net/http"
+	"strings"
+
+	"github.com/containerd/errdefs"
+
+	"github.com/capsulet/capsulet/zunserver/auth"
+	"github.com/capsulet/capsulet/zunserver/capsule"
+	"github.com/capsulet/capsulet/zunserver/capsule/template"
+)
+
+// updateCapsule is PATCH /v1/capsules/{id}: the body has the whole new template, as for POST. What of a capsule may change
+// is taken over; any other difference is refused by the name of its field, and nothing changes then.
+func (a *api) updateCapsule(c *call) error {
+	one, err := a.find(c, auth.CapsuleUpdate)
+	if err != nil {
+		return err
+	}
+	body, err := readJSON(c.r)
+	if err != nil {
+		return err
+	}
+	doc, err := template.Unwrap(body)
+	if err != nil {
+		return err
+	}
+	next, uid, err := template.Parse(doc)
+	if err != nil {
+		return err
+	}
+	if uid != "" && uid != one.UUID {
+		return invalidValue("Invalid value for template.metadata.uid: the capsule is %s", one.UUID)
+	}
+	updated, err := a.Capsules.UpdateSpec(c.r.Context(), one.UUID, func(s *capsule.Spec) error {
+		mine, err := next.Clone()
+		if err != nil {
+			return err
+		}
+		s.Unmask(mine)
+		frozen, err := s.Frozen(mine)
+		if err != nil {
+			return err
+		}
+		if len(frozen) > 0 {
+			return invalidValue("template.%s cannot be changed while the capsule lives: an upgrade with rollback is not there yet; "+
+				"delete the capsule and create it again", strings.Join(frozen, ", template."))
+		}
+		s.Adopt(mine)
+		return nil
+	})
+	if errdefs.IsNotFound(err) {
+		return notFound(c.r.PathValue("id"))
+	}
+	if err != nil {
+		return fmt.Errorf("update capsule %s: %w", one.UUID, err)
+	}
+	return c.json(http.StatusOK, a.show(c, updated))
+}
