@@ -71,12 +71,14 @@ func run(ctx context.Context, w io.Writer, o options) (err error) {
 	fmt.Fprintf(w, "%s\n", e.about)
 	if slices.Contains(o.only, "single") || slices.Contains(o.only, "burst") {
 		if err := measureCapsules(ctx, w, e, o, &r); err != nil {
+			r.print(w) // what was measured before is not lost
 			return err
 		}
 	}
 	if slices.Contains(o.only, "status") {
 		f, err := measureStatus(ctx, w, e, root, o)
 		if err != nil {
+			r.print(w)
 			return fmt.Errorf("exit to Pod status: %w", err)
 		}
 		r.figures = append(r.figures, f...)
