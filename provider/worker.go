@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strings"
 	"time"
 
 	"github.com/containerd/errdefs"
@@ -180,6 +181,10 @@ func (p *pods) translate(ctx context.Context, pod *corev1.Pod) (spec capsule.Spe
 	}
 	if spec, err = translate.Template(pod, src); err != nil {
 		return spec, err
+	}
+	if lacking := translate.LackingPullSecrets(pod, src); len(lacking) > 0 {
+		p.recorder.Eventf(pod, corev1.EventTypeWarning, "FailedToRetrieveImagePullSecret", "Unable to retrieve some image pull "+
+			"secrets (%s); attempting to pull the image may not succeed.", strings.Join(lacking, ", "))
 	}
 	for _, w := range translate.Warnings(pod) {
 		p.recorder.Eventf(pod, corev1.EventTypeWarning, "IgnoredField", "%s: %s", w.Field, w.Reason)

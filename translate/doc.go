@@ -29,6 +29,6 @@
 //   - $(NAME) in values, commands and arguments is left to the agent, which alone knows the capsule's addresses; values
 //     from ConfigMaps, Secrets and fields are marked literal.
 //   - A source that is missing holds the whole pod back, not one container, because a capsule is created as a whole.
-//   - imagePullSecrets are ignored with a warning event and not refused: the ServiceAccount admission adds them to pods
-//     whose images need none; an image that does need them shows ErrImagePull with the registry's answer.
+//   - A pull secret that is missing holds nothing back, as on a kubelet: an event says so, and an image that does need it
+//     shows ErrImagePull with the registry's answer.
 package translate

@@ -94,7 +94,7 @@ func addPodRules(add func(reflect.Type, rules)) {
 	add(kind[corev1.PodSpec](`Volumes InitContainers Containers RestartPolicy TerminationGracePeriodSeconds
 		ActiveDeadlineSeconds DNSPolicy ServiceAccountName NodeName HostNetwork HostPID HostIPC ShareProcessNamespace
 		SecurityContext Hostname Subdomain HostAliases DNSConfig ReadinessGates EnableServiceLinks HostnameOverride
-		SetHostnameAsFQDN`,
+		SetHostnameAsFQDN ImagePullSecrets`,
 		merged(
 			each(Rule{Ignored, byScheduler}, `NodeSelector Affinity SchedulerName Tolerations PriorityClassName Priority
 				PreemptionPolicy TopologySpreadConstraints SchedulingGates WorkloadRef`),
@@ -102,7 +102,6 @@ func addPodRules(add func(reflect.Type, rules)) {
 				"AutomountServiceAccountToken": {Ignored, "the API server's admission has acted on it already"},
 				"DeprecatedServiceAccount":     {Ignored, "serviceAccountName says the same"},
 				"Overhead":                     {Ignored, "it belongs to a runtime class, and those are refused"},
-				"ImagePullSecrets":             {Warned, "pull secrets are not supported yet; images are pulled without credentials"},
 				"EphemeralContainers":          {Refused, notYet},
 				"RuntimeClassName":             {Refused, notYet},
 				"HostUsers":                    {Partly, "false asks for a user namespace, which is not supported yet"},

@@ -95,6 +95,11 @@ func Needs(pod *corev1.Pod) []SourceRef {
 			needsOfContainer(&list[i], need)
 		}
 	}
+	for _, s := range pod.Spec.ImagePullSecrets {
+		if s.Name != "" {
+			need(SourceSecret, s.Name)
+		}
+	}
 	for i := range pod.Spec.Volumes {
 		v := &pod.Spec.Volumes[i]
 		switch {

@@ -71,11 +71,13 @@ func Template(pod *corev1.Pod, src Sources) (capsule.Spec, error) {
 }
 
 func addContainers(pod *corev1.Pod, src *Sources, spec *capsule.Spec) error {
+	ring, _ := keyringOf(pod, src)
 	for i := range pod.Spec.InitContainers {
 		c, err := containerOf(pod, &pod.Spec.InitContainers[i], src)
 		if err != nil {
 			return err
 		}
+		c.PullCredentials = ring.credentials(c.Image)
 		spec.InitContainers = append(spec.InitContainers, c)
 	}
 	for i := range pod.Spec.Containers {
@@ -83,6 +85,7 @@ func addContainers(pod *corev1.Pod, src *Sources, spec *capsule.Spec) error {
 		if err != nil {
 			return err
 		}
+		c.PullCredentials = ring.credentials(c.Image)
 		spec.Containers = append(spec.Containers, c)
 	}
 	return nil

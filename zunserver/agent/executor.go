@@ -99,7 +99,7 @@ func (a *Agent) create(ctx context.Context, c *capsule.Capsule, mounts map[strin
 		cs, _ := c.Spec.Container(act.Container)
 		var err error
 		if img, err = a.images.Ensure(ctx, image.Request{
-			Ref: cs.Image, Policy: cs.ImagePullPolicy, Tell: func(p capsule.Pull) { a.pulled(c, act, p) },
+			Ref: cs.Image, Policy: cs.ImagePullPolicy, Credentials: cs.PullCredentials, Tell: func(p capsule.Pull) { a.pulled(c, act, p) },
 		}); err != nil {
 			return capsule.FailedPull, err
 		}

@@ -76,6 +76,8 @@ type ContainerSpec struct {
 	Name            string            `json:"name"`
 	Image           string            `json:"image"`
 	ImagePullPolicy corev1.PullPolicy `json:"imagePullPolicy"`
+	// PullCredentials are tried one after another; with none the image is pulled without. They are shown to nobody.
+	PullCredentials []Credential `json:"pullCredentials,omitempty"`
 	// Command replaces the image's ENTRYPOINT, Args its CMD.
 	Command []string `json:"command,omitempty"`
 	Args    []string `json:"args,omitempty"`
@@ -103,6 +105,20 @@ type ContainerSpec struct {
 	TTY       bool              `json:"tty,omitempty"`
 	Labels    map[string]string `json:"labels,omitempty"`
 }
+
+// Credential is a login at a registry. It prints as nothing but where it is for.
+type Credential struct {
+	// Server is the registry's address as the one who gave the login wrote it.
+	Server   string `json:"server,omitempty"`
+	Username string `json:"username,omitempty"`
+	Password string `json:"password,omitempty"`
+}
+
+// String hides the secret.
+func (c Credential) String() string { return "login at " + c.Server }
+
+// GoString hides the secret.
+func (c Credential) GoString() string { return c.String() }
 
 // Reference names a value that is known only when the capsule has a host and a sandbox; the agent fills it in.
 type Reference string

@@ -4,6 +4,8 @@ package image
 
 import (
 	"context"
+	"crypto/sha256"
+	"errors"
 	"fmt"
 	"time"
 
@@ -49,6 +51,8 @@ func NewPuller(images runtime.Images) *Puller { return &Puller{images: images} }
 type Request struct {
 	Ref    string
 	Policy corev1.PullPolicy
+	// Credentials are tried one after another; with none the image is pulled without.
+	Credentials []capsule.Credential
 	// Tell, which may be nil, is called when a pull begins and when the image is there.
 	Tell func(capsule.Pull)
 }
@@ -81,10 +85,10 @@ func (p *Puller) Ensure(ctx context.Context, r Request) (runtime.Image, error) {
 		}
 	}
 	r.tell(capsule.Pull{StartedAt: began})
-	done := p.flight.DoChan(ref, func() (any, error) {
+	done := p.flight.DoChan(r.key(), func() (any, error) {
 		pulling, cancel := context.WithTimeout(context.WithoutCancel(ctx), pullDeadline)
 		defer cancel()
-		return p.images.Pull(pulling, ref, nil, nil)
+		return p.pull(pulling, ref, r.Credentials)
 	})
 	select {
 	case <-ctx.Done():
@@ -101,4 +105,33 @@ func (p *Puller) Ensure(ctx context.Context, r Request) (runtime.Image, error) {
 		}
 		return runtime.Image{}, &Error{Reason: reason, Err: answer.Err}
 	}
+}
+
+// pull tries the credentials one after another.
+func (p *Puller) pull(ctx context.Context, ref string, credentials []capsule.Credential) (runtime.Image, error) {
+	if len(credentials) == 0 {
+		return p.images.Pull(ctx, ref, nil, nil)
+	}
+	var errs []error
+	for _, c := range credentials {
+		img, err := p.images.Pull(ctx, ref, &runtime.RegistryAuth{
+			Username: c.Username, Password: c.Password, ServerAddress: c.Server,
+		}, nil)
+		if err == nil {
+			return img, nil
+		}
+		if errs = append(errs, err); ctx.Err() != nil || errdefs.IsInvalidArgument(err) {
+			break
+		}
+	}
+	return runtime.Image{}, errors.Join(errs...)
+}
+
+// key keeps those apart who pull one image with different credentials: one's right is not the other's.
+func (r *Request) key() string {
+	sum := sha256.New()
+	for _, c := range r.Credentials {
+		fmt.Fprintf(sum, "%q %q %q\n", c.Server, c.Username, c.Password)
+	}
+	return r.Ref + " " + string(sum.Sum(nil))
 }

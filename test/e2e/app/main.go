@@ -3,6 +3,7 @@
 //	exit CODE [AFTER]    ends with CODE, after a while
 //	print N              prints "line 1" to "line N" and waits for TERM
 //	tick EVERY           prints "tick 1", "tick 2", … until TERM
+//	cat FILE             prints the file and waits for TERM
 //	fetch URL TEXT       ends with 0 once URL answers with a page that contains TEXT
 //	linger AFTER CODE    on TERM says so, waits, ends with CODE
 //	deaf                 ignores TERM
@@ -61,6 +62,12 @@ func act(ctx context.Context, what string, args []string) (int, error) {
 			wait(ctx, duration(args[0], time.Second))
 		}
 		return 0, nil
+	case "cat":
+		b, err := os.ReadFile(args[0])
+		if fmt.Printf("%s", b); err == nil {
+			<-ctx.Done()
+		}
+		return 0, err
 	case "fetch":
 		return 0, fetch(ctx, args[0], args[1])
 	case "linger":

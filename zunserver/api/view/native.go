@@ -6,7 +6,7 @@ import (
 	"github.com/capsulet/capsulet/zunserver/capsule"
 )
 
-// Native is the capsule without the values and file contents that are sensitive. It shares memory with c.
+// Native is the capsule without credentials and without the values and file contents that are sensitive. It shares memory with c.
 func Native(c *capsule.Capsule) *capsule.Capsule {
 	shown := *c
 	shown.Spec.InitContainers = withoutSecrets(c.Spec.InitContainers)
@@ -30,6 +30,7 @@ func Native(c *capsule.Capsule) *capsule.Capsule {
 func withoutSecrets(list []capsule.ContainerSpec) []capsule.ContainerSpec {
 	list = slices.Clone(list)
 	for i := range list {
+		list[i].PullCredentials = nil
 		list[i].Env = slices.Clone(list[i].Env)
 		for j := range list[i].Env {
 			if e := &list[i].Env[j]; e.Sensitive {

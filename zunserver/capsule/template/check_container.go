@@ -18,6 +18,7 @@ func (c *checker) container(cs *capsule.ContainerSpec, volumes, hostPorts map[st
 		"it is empty or has blanks around it")
 	c.that(len(cs.Image) <= 1024, at+".image", cs.Image, "it is too long")
 	oneOf(c, cs.ImagePullPolicy, at+".imagePullPolicy", corev1.PullNever, corev1.PullAlways, corev1.PullIfNotPresent)
+	c.count(len(cs.PullCredentials), maxContainers, at+".pullCredentials")
 	c.words(cs.Command, at+".command")
 	c.words(cs.Args, at+".args")
 	c.words([]string{cs.WorkDir}, at+".workDir")
