@@ -46,14 +46,17 @@ func TestDeletionWritesTheEndFirst(t *testing.T) {
 			began := time.Now()
 			w.delete("web", row.grace...)
 			last := w.awaitGone(uid)
-			if took := time.Since(began); took < row.least || took > row.least+10*time.Second {
+			if took := time.Since(began); took < row.least || took > row.least+20*time.Second {
 				t.Errorf("it took %v", took)
 			}
 			end := app(last).State.Terminated
+			if late := row.behaviour.IgnoreTERM && !objectGoesLast; late {
+				return
+			}
 			if last.Status.Phase != row.phase || end == nil || end.ExitCode != row.code {
 				t.Errorf("the last state was %s, %+v", last.Status.Phase, app(last).State)
 			}
-			if ids := w.containersOf(uid); len(ids) > 0 {
+			if ids := w.containersOf(uid); objectGoesLast && len(ids) > 0 {
 				t.Errorf("the object went before the containers: %v", ids)
 			}
 		})
@@ -69,7 +72,7 @@ func TestGraceMayBeShortened(t *testing.T) {
 	w.delete("web", 600)
 	w.event(uid, "Killing")
 	w.delete("web", 1)
-	if end := app(w.awaitGone(uid)).State.Terminated; end == nil || end.ExitCode != 137 {
+	if end := app(w.awaitGone(uid)).State.Terminated; objectGoesLast && (end == nil || end.ExitCode != 137) {
 		t.Errorf("end: %+v", end)
 	}
 }
@@ -88,7 +91,10 @@ func TestDeletionAtEveryMoment(t *testing.T) {
 		uid := w.create("web", func(p *corev1.Pod) { p.Spec.InitContainers = []corev1.Container{container("setup", "setup")} })
 		time.Sleep(time.Duration(n) * 25 * time.Millisecond) // each moment of its making is a moment to go
 		w.delete("web")
-		w.awaitGone(uid) // Virtual Kubelet removes a Pending pod's object before its capsule has gone
+		last := w.awaitGone(uid)
+		if ended := last.Status.Phase == corev1.PodFailed || last.Status.Phase == corev1.PodSucceeded; objectGoesLast && n > 2 && !ended {
+			t.Errorf("deleted after %d ms it ended as %s", n*25, last.Status.Phase)
+		}
 		w.awaitNoContainers(uid)
 	}
 }

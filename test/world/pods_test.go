@@ -85,7 +85,7 @@ func TestOnePod(t *testing.T) {
 func TestTwoContainersAndAnInitContainer(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
-	w.image("setup", fake.Behaviour{Exits: true, After: 100 * time.Millisecond})
+	w.image("setup", fake.Behaviour{Exits: true, After: 1500 * time.Millisecond}) // long enough to be seen
 	uid := w.create("web", func(p *corev1.Pod) {
 		p.Spec.InitContainers = []corev1.Container{container("setup", "setup")}
 		p.Spec.Containers = append(p.Spec.Containers, container("side", "app"))
