@@ -32,6 +32,11 @@
 //     secret of the cluster.
 //   - The kubelet endpoint asks the API server by TokenReview and SubjectAccessReview directly, with a small cache,
 //     instead of pulling in the API server's authenticator and its dependencies.
+//   - Sessions (exec, attach, port-forward) pass through the kubelet endpoint as bytes: the protocols are spoken by the
+//     capsule API, which has to speak them anyway, and whatever a client negotiates works without being taken apart and
+//     put together here. What this side adds is who may, which pod is meant, and the kubelet's words when it cannot be.
+//   - A session needs the right to create, also when it is opened by GET (a WebSocket): a command is no reading. The kubelet
+//     asks for get there.
 //   - The node stays Ready while the capsule API does not answer: pods that run go on running, new ones wait. The
 //     condition CapsuleServerUnavailable says so. It is not Ready when the server says that no host is up.
 package provider

@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"io"
 	"maps"
+	"net/http"
+	"net/url"
 	"slices"
 	"strings"
 	"sync"
@@ -183,4 +185,15 @@ func (f *fakeCapsules) Hosts(context.Context) ([]capsule.Host, error) {
 
 func (f *fakeCapsules) Logs(_ context.Context, uuid, container string, previous bool, opts capsule.LogOptions) (io.ReadCloser, error) {
 	return io.NopCloser(strings.NewReader(fmt.Sprintf("%s %s %v %d\n", uuid, container, previous, opts.Tail))), nil
+}
+
+func (f *fakeCapsules) Run(_ context.Context, _, _ string, command []string) ([]byte, int, error) {
+	if command[0] == "false" {
+		return []byte("no"), 1, nil
+	}
+	return []byte(strings.Join(command, "|")), 0, nil
+}
+
+func (f *fakeCapsules) Session(w http.ResponseWriter, _ *http.Request, uuid, action string, params url.Values) {
+	_, _ = fmt.Fprintf(w, "%s %s %s", uuid, action, params.Encode())
 }

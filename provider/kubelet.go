@@ -28,6 +28,8 @@ type kubelet struct {
 	gate *gate
 	cert *certificate
 	log  *logrus.Entry
+	// sessions admits so many streaming sessions at a time.
+	sessions chan struct{}
 }
 
 func newKubelet(cfg *Config, ps *pods) (*kubelet, error) {
@@ -36,7 +38,7 @@ func newKubelet(cfg *Config, ps *pods) (*kubelet, error) {
 		return nil, err
 	}
 	g := &gate{client: cfg.Client, node: cfg.NodeName, caFile: cfg.ClientCAFile, log: cfg.Log, answers: newAnswers()}
-	return &kubelet{pods: ps, gate: g, cert: cert, log: cfg.Log}, nil
+	return &kubelet{pods: ps, gate: g, cert: cert, log: cfg.Log, sessions: make(chan struct{}, maxSessions)}, nil
 }
 
 // Run serves until ctx ends.
@@ -85,7 +87,8 @@ func (k *kubelet) routes() http.Handler {
 	mux.HandleFunc("GET /pods/{$}", k.listPods)
 	mux.HandleFunc("GET /runningpods/", k.listRunning)
 	mux.HandleFunc("GET /containerLogs/{namespace}/{pod}/{container}", k.containerLogs)
-	for _, path := range []string{"/exec/", "/attach/", "/run/", "/portForward/", "/stats/summary", "/stats/", "/metrics",
+	k.sessionRoutes(mux)
+	for _, path := range []string{"/stats/summary", "/stats/", "/metrics",
 		"/metrics/", "/logs/", "/configz", "/checkpoint/"} {
 		mux.HandleFunc(path, notImplemented)
 	}

@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"net/http"
 	"os"
+	"slices"
 	"strings"
 	"sync/atomic"
 	"time"
@@ -173,6 +174,9 @@ func (g *gate) byCertificate(r *http.Request) *caller {
 func (g *gate) authorize(r *http.Request, who *caller) (allowed bool, what string, err error) {
 	verb := map[string]string{http.MethodPost: "create", http.MethodGet: "get", http.MethodHead: "get", http.MethodPut: "update",
 		http.MethodPatch: "patch", http.MethodDelete: "delete"}[r.Method]
+	if slices.ContainsFunc(sessionPaths, func(p string) bool { return strings.HasPrefix(r.URL.Path, p) }) {
+		verb = "create"
+	}
 	subresources := subresourcesOf(r.URL.Path)
 	for _, sub := range subresources {
 		if allowed, err = g.allows(r.Context(), who, verb, sub); allowed || err != nil {

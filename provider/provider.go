@@ -6,6 +6,8 @@ import (
 	"fmt"
 	"io"
 	"net"
+	"net/http"
+	"net/url"
 	"strings"
 	"time"
 
@@ -40,6 +42,8 @@ type Capsules interface {
 	Watch(ctx context.Context, since int64) (<-chan zun.Event, error)
 	Hosts(ctx context.Context) ([]capsule.Host, error)
 	Logs(ctx context.Context, uuid, container string, previous bool, opts capsule.LogOptions) (io.ReadCloser, error)
+	Run(ctx context.Context, uuid, container string, command []string) (output []byte, exitCode int, err error)
+	Session(w http.ResponseWriter, r *http.Request, uuid, action string, params url.Values)
 }
 
 // Config is all that a virtual node needs.

@@ -7,8 +7,8 @@
 //	                         └──────────────► agent, one for each host ──► runtime ──► Docker host
 //
 // What each room does and may import is in DESIGN terms: api writes specs and deletions, scheduler writes claims, an
-// agent writes facts; they meet only in the store. api never calls an agent but for streams (logs), through the
-// interface that it declares itself.
+// agent writes facts; they meet only in the store. api never calls an agent but for streams (logs, sessions, ports),
+// through the interfaces that it declares itself.
 //
 // # Lifetime
 //

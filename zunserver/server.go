@@ -15,7 +15,7 @@ import (
 	"github.com/capsulet/capsulet/zunserver/agent"
 	"github.com/capsulet/capsulet/zunserver/api"
 	"github.com/capsulet/capsulet/zunserver/auth"
-	"github.com/capsulet/capsulet/zunserver/capsule"
+	"github.com/capsulet/capsulet/zunserver/network"
 	"github.com/capsulet/capsulet/zunserver/runtime"
 	"github.com/capsulet/capsulet/zunserver/scheduler"
 	"github.com/capsulet/capsulet/zunserver/store"
@@ -91,7 +91,7 @@ func New(ctx context.Context, cfg Config) (_ *Server, err error) {
 		return nil, err
 	}
 	s.handler = api.New(api.Config{
-		Capsules: s.store, Hosts: s.store, Logs: logs{s.agents}, Auth: anyOf{s.local, cfg.Auth}, Log: cfg.Log,
+		Capsules: s.store, Hosts: s.store, Logs: streams{s.agents}, Streams: streams{s.agents}, Auth: anyOf{s.local, cfg.Auth}, Log: cfg.Log,
 		MaxBodyBytes: cfg.MaxBodyBytes, Now: time.Now,
 	})
 	return s, nil
@@ -107,12 +107,14 @@ func (s *Server) addHost(ctx context.Context, h HostConfig) error {
 	}
 	s.hosts = append(s.hosts, host)
 	var volumes volume.Driver = volume.Far{}
+	var net agent.Network = network.Far{}
 	if h.Near {
+		net = network.Near{}
 		volumes = volume.Near{StateDir: s.cfg.StateDir, RunDir: s.cfg.RunDir}
 	}
 	s.agents[h.Name] = agent.New(agent.Config{
 		Name: h.Name, Instance: s.cfg.Instance, Address: h.Address, Labels: h.Labels, AvailabilityZone: h.AvailabilityZone,
-		Runtime: host, Volumes: volumes, Store: s.store, Log: s.log,
+		Runtime: host, Volumes: volumes, Network: net, Store: s.store, Log: s.log,
 	})
 	return nil
 }
@@ -157,19 +159,6 @@ func (s *Server) Close() error {
 		errs = append(errs, s.store.Close())
 	}
 	return errors.Join(errs...)
-}
-
-// logs finds the agent that has the capsule.
-type logs struct{ agents map[string]*agent.Agent }
-
-func (l logs) Logs(ctx context.Context, c *capsule.Capsule, container string, previous bool, opts capsule.LogOptions,
-	stdout, stderr io.Writer,
-) error {
-	a := l.agents[c.Claim.Host]
-	if a == nil {
-		return fmt.Errorf("%w: the host of capsule %s, %q, is not served by this server", errdefs.ErrUnavailable, c.Spec.Name, c.Claim.Host)
-	}
-	return a.Logs(ctx, c, container, previous, opts, stdout, stderr)
 }
 
 // anyOf lets in whom one of the authenticators knows.

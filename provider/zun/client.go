@@ -39,6 +39,8 @@ type Config struct {
 type Client struct {
 	service *gophercloud.ServiceClient
 	root    string
+	// sessions carries what upgrades its connection.
+	sessions http.RoundTripper
 }
 
 // New makes a client. It does not connect.
@@ -52,7 +54,7 @@ func New(cfg Config) (*Client, error) {
 	provider.UserAgent.Prepend("capsulet")
 	provider.UseTokenLock()
 	provider.SetToken(cfg.Token)
-	return &Client{root: root, service: &gophercloud.ServiceClient{
+	return &Client{root: root, sessions: http1(cfg.Transport), service: &gophercloud.ServiceClient{
 		ProviderClient: provider,
 		Type:           "container",
 		Endpoint:       root + "v1/",

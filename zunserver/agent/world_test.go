@@ -13,6 +13,7 @@ import (
 
 	"github.com/capsulet/capsulet/zunserver/agent"
 	"github.com/capsulet/capsulet/zunserver/capsule"
+	"github.com/capsulet/capsulet/zunserver/network"
 	"github.com/capsulet/capsulet/zunserver/runtime/fake"
 	"github.com/capsulet/capsulet/zunserver/store"
 	"github.com/capsulet/capsulet/zunserver/volume"
@@ -78,7 +79,7 @@ func (w *world) startAgent() {
 		log.SetLevel(logrus.DebugLevel)
 	}
 	a := agent.New(agent.Config{
-		Name: hostName, Instance: "test", Address: "192.0.2.1", Runtime: w.host, Volumes: volume.Far{},
+		Name: hostName, Instance: "test", Address: "192.0.2.1", Runtime: w.host, Volumes: volume.Far{}, Network: network.Far{},
 		Store: tappedStore{w.store, w.leases},
 		Log:   logrus.NewEntry(log), Ping: 20 * time.Millisecond, Relist: 200 * time.Millisecond,
 		SweepAfter: 300 * time.Millisecond, Lease: 2 * time.Second,

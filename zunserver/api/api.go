@@ -3,6 +3,7 @@ package api
 import (
 	"context"
 	"io"
+	"net"
 	"net/http"
 	"slices"
 	"strings"
@@ -36,11 +37,20 @@ type Logs interface {
 		stdout, stderr io.Writer) error
 }
 
+// Streams runs in, joins and reaches into the containers of capsules, until the end of what runs or that of ctx.
+type Streams interface {
+	Exec(ctx context.Context, c *capsule.Capsule, container string, command []string, s capsule.Session) (exitCode int, err error)
+	Attach(ctx context.Context, c *capsule.Capsule, container string, s capsule.Session) error
+	// Dial connects to a TCP port inside the capsule.
+	Dial(ctx context.Context, c *capsule.Capsule, port int32) (net.Conn, error)
+}
+
 // Config is what the API works with. Everything is required but MaxBodyBytes, Log and Now.
 type Config struct {
 	Capsules Capsules
 	Hosts    Hosts
 	Logs     Logs
+	Streams  Streams
 	Auth     auth.Authenticator
 	Log      *logrus.Entry
 	// MaxBodyBytes limits the body of a request; 0 is 1 MiB.
@@ -52,7 +62,10 @@ type Config struct {
 // requestTimeout bounds everything that is not a stream.
 const requestTimeout = 30 * time.Second
 
-type api struct{ Config }
+type api struct {
+	Config
+	sessions slots
+}
 
 // handler answers a call or returns why it cannot.
 type handler func(*call) error
@@ -78,6 +91,12 @@ func (a *api) routes() []route {
 		{method: "PATCH", path: "/v1/capsules/{id}", serve: a.updateCapsule},
 		{method: "DELETE", path: "/v1/capsules/{id}", serve: a.deleteCapsule},
 		{method: "GET", path: "/v1/capsules/{id}/logs", serve: a.logs, stream: true},
+		{method: "GET", path: "/v1/capsules/{id}/exec", serve: a.exec, stream: true},
+		{method: "POST", path: "/v1/capsules/{id}/exec", serve: a.exec, stream: true},
+		{method: "GET", path: "/v1/capsules/{id}/attach", serve: a.attach, stream: true},
+		{method: "POST", path: "/v1/capsules/{id}/attach", serve: a.attach, stream: true},
+		{method: "GET", path: "/v1/capsules/{id}/portforward", serve: a.portForward, stream: true},
+		{method: "POST", path: "/v1/capsules/{id}/portforward", serve: a.portForward, stream: true},
 		{method: "GET", path: "/v1/hosts", serve: a.listHosts, since: version{1, 4}},
 		{method: "GET", path: "/v1/hosts/{id}", serve: a.getHost, since: version{1, 4}},
 	}
@@ -96,7 +115,7 @@ func New(cfg Config) http.Handler {
 		l.SetOutput(io.Discard)
 		cfg.Log = logrus.NewEntry(l)
 	}
-	a := &api{cfg}
+	a := &api{cfg, make(slots, maxSessions)}
 	mux := http.NewServeMux()
 	paths := map[string][]route{}
 	for _, r := range a.routes() {

@@ -15,6 +15,9 @@
 //	native    Accept: application/vnd.capsulet+json answers capsule.Capsule and capsule.Host as JSON
 //	watch     GET /v1/capsules?watch=true&since=N: a line of JSON for each change
 //	logs      GET /v1/capsules/{id}/logs
+//	streams   GET or POST /v1/capsules/{id}/exec?container=&command=…&stdin=&stdout=&stderr=&tty=, /attach with the same
+//	          but command, /portforward?ports=…: the connection is upgraded to a protocol of Kubernetes (package remote);
+//	          POST exec without an upgrade answers with the output, and the exit code in the trailer Capsulet-Exit-Code
 //	update    PATCH /v1/capsules/{id} with {"template": the whole new one}; what may change says capsule.Spec.Adopt
 //
 // # What a caller sees

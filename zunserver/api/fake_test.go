@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"maps"
+	"net"
 	"net/http"
 	"net/http/httptest"
 	"slices"
@@ -38,6 +39,10 @@ type backends struct {
 	since    int64
 	log      func(stdout, stderr io.Writer) error
 	logCall  string
+	exec     func(context.Context, capsule.Session) (int, error)
+	execCall string
+	attach   func(context.Context, capsule.Session) error
+	dial     func(ctx context.Context, port int32) (net.Conn, error)
 	hosts    []capsule.Host
 }
 
@@ -115,6 +120,19 @@ func (b *backends) Logs(_ context.Context, c *capsule.Capsule, container string,
 	return b.log(stdout, stderr)
 }
 
+func (b *backends) Exec(ctx context.Context, c *capsule.Capsule, container string, command []string, s capsule.Session) (int, error) {
+	b.execCall = fmt.Sprintf("%s %s %q tty=%v", c.Spec.Name, container, command, s.TTY)
+	return b.exec(ctx, s)
+}
+
+func (b *backends) Attach(ctx context.Context, _ *capsule.Capsule, _ string, s capsule.Session) error {
+	return b.attach(ctx, s)
+}
+
+func (b *backends) Dial(ctx context.Context, _ *capsule.Capsule, port int32) (net.Conn, error) {
+	return b.dial(ctx, port)
+}
+
 // world is the API on a real listener.
 type world struct {
 	*testing.T
@@ -132,7 +150,7 @@ func newWorld(t *testing.T) *world {
 	}
 	w := &world{T: t, backends: &backends{all: map[string]*capsule.Capsule{}, events: make(chan store.CapsuleEvent, 8)},
 		now: time.Date(2026, 11, 20, 12, 0, 0, 123456789, time.UTC)}
-	h := api.New(api.Config{Capsules: w.backends, Hosts: w.backends, Logs: w.backends, Auth: tokens, MaxBodyBytes: 64 << 10,
+	h := api.New(api.Config{Capsules: w.backends, Hosts: w.backends, Logs: w.backends, Streams: w.backends, Auth: tokens, MaxBodyBytes: 64 << 10,
 		Now: func() time.Time { w.mu.Lock(); defer w.mu.Unlock(); w.now = w.now.Add(time.Second); return w.now }})
 	server := httptest.NewUnstartedServer(nil)
 	server.Config = api.NewServer(h)

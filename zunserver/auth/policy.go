@@ -20,30 +20,36 @@ type Action string
 
 // The actions of the API.
 const (
-	CapsuleCreate     Action = "capsule:create"
-	CapsuleGet        Action = "capsule:get"
-	CapsuleGetAll     Action = "capsule:get_all"
-	CapsuleUpdate     Action = "capsule:update"
-	CapsuleDelete     Action = "capsule:delete"
-	CapsuleLogs       Action = "capsule:logs"
-	CapsuleAllProject Action = "capsule:get_all_all_projects"
-	HostGet           Action = "host:get"
-	HostGetAll        Action = "host:get_all"
-	HostUpdate        Action = "host:update"
+	CapsuleCreate      Action = "capsule:create"
+	CapsuleGet         Action = "capsule:get"
+	CapsuleGetAll      Action = "capsule:get_all"
+	CapsuleUpdate      Action = "capsule:update"
+	CapsuleDelete      Action = "capsule:delete"
+	CapsuleLogs        Action = "capsule:logs"
+	CapsuleExec        Action = "capsule:execute"
+	CapsuleAttach      Action = "capsule:attach"
+	CapsulePortForward Action = "capsule:port_forward"
+	CapsuleAllProject  Action = "capsule:get_all_all_projects"
+	HostGet            Action = "host:get"
+	HostGetAll         Action = "host:get_all"
+	HostUpdate         Action = "host:update"
 )
 
 // rules is the whole policy. An action that is not in it is the administrator's.
 var rules = map[Action]rule{
-	CapsuleCreate:     anyone, // in the caller's own project
-	CapsuleGet:        adminOrOwner,
-	CapsuleGetAll:     anyone, // shows the caller's own project
-	CapsuleUpdate:     adminOrOwner,
-	CapsuleDelete:     adminOrOwner,
-	CapsuleLogs:       adminOrOwner,
-	CapsuleAllProject: admin,
-	HostGet:           admin,
-	HostGetAll:        admin,
-	HostUpdate:        admin,
+	CapsuleCreate:      anyone, // in the caller's own project
+	CapsuleGet:         adminOrOwner,
+	CapsuleGetAll:      anyone, // shows the caller's own project
+	CapsuleUpdate:      adminOrOwner,
+	CapsuleDelete:      adminOrOwner,
+	CapsuleLogs:        adminOrOwner,
+	CapsuleExec:        adminOrOwner,
+	CapsuleAttach:      adminOrOwner,
+	CapsulePortForward: adminOrOwner,
+	CapsuleAllProject:  admin,
+	HostGet:            admin,
+	HostGetAll:         admin,
+	HostUpdate:         admin,
 }
 
 // Allowed is nil when id may do action on something that project owns ("" when the action has no owner); otherwise its

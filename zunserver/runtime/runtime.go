@@ -86,6 +86,10 @@ type Streams interface {
 	Logs(ctx context.Context, id string, opts capsule.LogOptions, stdout, stderr io.Writer) error
 	// Exec runs a command in a running container and returns its exit code. Streams may be nil.
 	Exec(ctx context.Context, id string, cfg ExecConfig) (exitCode int, err error)
+	// Attach joins the main process of a running container: it copies the output from now on, and the input if the
+	// container was made with Stdin, until the process or ctx ends. The end of the input is passed on to a process
+	// with StdinOnce only. FailedPrecondition: it does not run.
+	Attach(ctx context.Context, id string, s capsule.Session) error
 	// CopyFrom returns a tar stream of path in the container, which need not run. The caller closes it.
 	CopyFrom(ctx context.Context, id, path string) (io.ReadCloser, error)
 	// CopyTo unpacks a tar stream at path in the container.
@@ -319,4 +323,4 @@ type ExecConfig struct {
 }
 
 // TerminalSize is in characters.
-type TerminalSize struct{ Height, Width uint }
+type TerminalSize = capsule.TerminalSize

@@ -6,7 +6,7 @@
 //	docker.go      connection, ping, Info           container.go  configuration → Docker (pure)
 //	containers.go  the calls on containers          inspect.go    Docker → runtime.Container (pure)
 //	images.go, import.go  images                    errors.go     Docker's errors → classes, once
-//	streams.go, exec.go   logs, copies, commands    events.go     the event stream
+//	streams.go, exec.go, attach.go  logs, copies, commands, streams of the main process    events.go     the event stream
 //	sandbox.go     the built-in sandbox image       oomscore.go   what the kernel lets the engine do
 //
 // # What is decided for every container

@@ -60,7 +60,7 @@ func exchange(ctx context.Context, api *connection, exec string, cfg runtime.Exe
 	if cfg.TTY && cfg.Resize != nil {
 		rctx, cancel := context.WithCancel(ctx)
 		defer cancel()
-		go resize(rctx, api, exec, cfg.Resize)
+		go follow(rctx, cfg.Resize, func(o container.ResizeOptions) error { return api.ContainerExecResize(rctx, exec, o) })
 	}
 	err := demultiplex(cfg.TTY, cfg.Stdout, cfg.Stderr, conn.Reader)
 	if ctx.Err() != nil {
@@ -69,15 +69,16 @@ func exchange(ctx context.Context, api *connection, exec string, cfg runtime.Exe
 	return err
 }
 
-func resize(ctx context.Context, api *connection, exec string, sizes <-chan runtime.TerminalSize) {
+// follow passes the sizes of a terminal on until there are no more.
+func follow(ctx context.Context, sizes <-chan runtime.TerminalSize, set func(container.ResizeOptions) error) {
 	for {
 		select {
 		case s, ok := <-sizes:
 			if !ok {
 				return
 			}
-			// A size that came too late for the command is no failure of it.
-			_ = api.ContainerExecResize(ctx, exec, container.ResizeOptions{Height: s.Height, Width: s.Width})
+			// A size that came too late for the process is no failure of it.
+			_ = set(container.ResizeOptions{Height: s.Height, Width: s.Width})
 		case <-ctx.Done():
 			return
 		}

@@ -3,6 +3,7 @@ package fake
 import (
 	"context"
 	"fmt"
+	"io"
 	"strconv"
 	"time"
 
@@ -32,6 +33,9 @@ type Behaviour struct {
 	// Stdout and Stderr are lines printed right after the start.
 	Stdout, Stderr []string
 
+	// Echo: it prints the lines of its input, and ends with it when it has StdinOnce.
+	Echo bool
+
 	// Exec answers a command run in the container; nil always succeeds with 0.
 	Exec func(ctx context.Context, cfg runtime.ExecConfig) int
 }
@@ -45,7 +49,7 @@ type Program func(cfg runtime.ContainerConfig) Behaviour
 const TestprogPath = "/testprog"
 
 // Testprog behaves as the program of runtimetest's image does: the commands sleep, exit N [after], print LINE…,
-// print-err LINE…, ignore-term, serve PORT and alloc MB. It is what imported images run here. Another program than
+// print-err LINE…, ignore-term, cat, serve PORT and alloc MB. It is what imported images run here. Another program than
 // TestprogPath is not found.
 func Testprog(cfg runtime.ContainerConfig) Behaviour {
 	line := append(append([]string(nil), cfg.Command...), cfg.Args...)
@@ -67,6 +71,8 @@ func testprog(cfg runtime.ContainerConfig, args []string) Behaviour {
 		return Behaviour{Stdout: []string{"sleeping"}}
 	case "serve":
 		return Behaviour{}
+	case "cat":
+		return Behaviour{Echo: true}
 	case "exit":
 		b := Behaviour{Exits: true, Code: number(rest, 0)}
 		if len(rest) > 1 {
@@ -93,6 +99,12 @@ func testprog(cfg runtime.ContainerConfig, args []string) Behaviour {
 func testprogExec(x runtime.ExecConfig) int {
 	if first(x.Command) != TestprogPath {
 		return 127
+	}
+	if len(x.Command) == 2 && x.Command[1] == "cat" {
+		if x.Stdin != nil && x.Stdout != nil {
+			_, _ = io.Copy(x.Stdout, x.Stdin)
+		}
+		return 0
 	}
 	b := testprog(runtime.ContainerConfig{}, x.Command[1:])
 	writeLines(x.Stdout, b.Stdout)

@@ -2,6 +2,7 @@ package fake
 
 import (
 	"archive/tar"
+	"bufio"
 	"bytes"
 	"context"
 	"errors"
@@ -48,26 +49,61 @@ func (h *Host) Logs(ctx context.Context, id string, opts capsule.LogOptions, std
 		if err != nil {
 			return err
 		}
-		lines, read := tail(c.log, opts), len(c.log)
-		for {
-			running := c.running()
-			h.mu.Unlock()
-			err := writeLog(lines, opts.Timestamps, c.cfg.TTY, stdout, stderr)
-			h.mu.Lock()
-			if err != nil {
+		return h.copyLog(ctx, c, tail(c.log, opts), opts, stdout, stderr)
+	})
+}
+
+// copyLog writes lines and, with Follow, what comes after them until the container ends; the caller holds mu.
+func (h *Host) copyLog(ctx context.Context, c *container, lines []logLine, opts capsule.LogOptions, stdout, stderr io.Writer) error {
+	for read := len(c.log); ; {
+		running := c.running()
+		h.mu.Unlock()
+		err := writeLog(lines, opts.Timestamps, c.cfg.TTY, stdout, stderr)
+		h.mu.Lock()
+		if err != nil {
+			return err
+		}
+		if len(c.log) == read {
+			if !opts.Follow || !running {
+				return nil
+			}
+			if err := h.wait(ctx, c); err != nil {
 				return err
 			}
-			if len(c.log) == read {
-				if !opts.Follow || !running {
-					return nil
-				}
-				if err := h.wait(ctx, c); err != nil {
-					return err
-				}
-			}
-			lines, read = within(c.log[read:], opts), len(c.log)
 		}
+		lines, read = within(c.log[read:], opts), len(c.log)
+	}
+}
+
+// Attach copies what is printed from now on, and hands the input to a container that echoes.
+func (h *Host) Attach(ctx context.Context, id string, s capsule.Session) error {
+	return h.call(ctx, "attach", id, func() error {
+		h.mu.Lock()
+		defer h.mu.Unlock()
+		c, err := h.findOurs(id)
+		if err != nil {
+			return err
+		}
+		if !c.running() {
+			return fmt.Errorf("attach to container %s: it does not run: %w", c.view.Name, errdefs.ErrFailedPrecondition)
+		}
+		if s.Stdin != nil && c.cfg.Stdin && c.behaviour.Echo {
+			go h.echo(c, s.Stdin)
+		}
+		return h.copyLog(ctx, c, nil, capsule.LogOptions{Follow: true}, s.Stdout, s.Stderr)
 	})
+}
+
+// echo prints each line of the input, and ends the container after the last if it may be attached to only once.
+func (h *Host) echo(c *container, input io.Reader) {
+	for lines := bufio.NewScanner(input); lines.Scan(); {
+		h.print(c.view.ID, lines.Text(), false)
+	}
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if c.cfg.StdinOnce && c.running() {
+		h.exit(c, 0, false)
+	}
 }
 
 // within picks the lines of the time range.

@@ -28,6 +28,8 @@ type Subject struct {
 	IgnoreTERM []string
 	// Bad is a program that the image does not have.
 	Bad []string
+	// Cat prints its input, and ends with it.
+	Cat []string
 	// Exit ends with a code, Print prints lines to stdout and ends with 0, PrintErr to stderr.
 	Exit     func(code int) []string
 	Print    func(lines ...string) []string
@@ -48,7 +50,7 @@ func Testprog(s Subject) Subject {
 	}
 	s.Image = ImageRef
 	s.Sleep, s.IgnoreTERM = []string{Program, "sleep"}, []string{Program, "ignore-term"}
-	s.Bad = []string{"/no-such-program"}
+	s.Bad, s.Cat = []string{"/no-such-program"}, []string{Program, "cat"}
 	s.Exit = func(code int) []string { return with("exit")(itoa(code)) }
 	s.Print, s.PrintErr = with("print"), with("print-err")
 	return s
@@ -87,6 +89,7 @@ func Run(t *testing.T, newHost func(t *testing.T) Subject) {
 		{"Logs", testLogs},
 		{"LogsFollow", testLogsFollow},
 		{"Exec", testExec},
+		{"Attach", testAttach},
 		{"Copy", testCopy},
 		{"Images", testImages},
 		{"Pull", testPull},

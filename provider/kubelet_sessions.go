@@ -1,0 +1,141 @@
+package provider
+
+import (
+	"fmt"
+	"net/http"
+	"net/url"
+	"strings"
+
+	corev1 "k8s.io/api/core/v1"
+)
+
+// maxSessions is how many streaming sessions there may be at a time: each holds two connections.
+const maxSessions = 512
+
+// sessionPaths are where a session begins, whatever the method: see kubelet_auth.go.
+var sessionPaths = []string{"/exec/", "/attach/", "/run/", "/portForward/"}
+
+func (k *kubelet) sessionRoutes(mux *http.ServeMux) {
+	for _, method := range []string{http.MethodGet, http.MethodPost} {
+		for _, uid := range []string{"", "/{uid}"} {
+			mux.HandleFunc(method+" /exec/{namespace}/{pod}"+uid+"/{container}", k.exec)
+			mux.HandleFunc(method+" /attach/{namespace}/{pod}"+uid+"/{container}", k.attach)
+			mux.HandleFunc(method+" /portForward/{namespace}/{pod}"+uid, k.portForward)
+		}
+	}
+	mux.HandleFunc("POST /run/{namespace}/{pod}/{container}", k.run)
+	mux.HandleFunc("POST /run/{namespace}/{pod}/{uid}/{container}", k.run)
+}
+
+func (k *kubelet) exec(w http.ResponseWriter, r *http.Request) {
+	k.stream(w, r, "exec", "container not found (%q)")
+}
+
+func (k *kubelet) attach(w http.ResponseWriter, r *http.Request) {
+	k.stream(w, r, "attach", "container %s not found in pod "+r.PathValue("pod")+"_"+r.PathValue("namespace"))
+}
+
+// stream hands exec and attach on to the capsule API. A container that does not run is not found, as the kubelet has it
+// (kubelet: kubelet_pods.go, GetExec and GetAttach), with the status that it answers such an error with.
+func (k *kubelet) stream(w http.ResponseWriter, r *http.Request, action, notFound string) {
+	params, err := streamParams(r.URL.Query())
+	if err != nil {
+		http.Error(w, err.Error(), http.StatusBadRequest)
+		return
+	}
+	e, ok := k.podOf(w, r)
+	if !ok {
+		return
+	}
+	container := r.PathValue("container")
+	if !runs(e, container) {
+		http.Error(w, fmt.Sprintf(notFound, container), http.StatusInternalServerError)
+		return
+	}
+	params.Set("container", container)
+	k.session(w, r, e, action, params)
+}
+
+// portForward serves kubectl port-forward.
+func (k *kubelet) portForward(w http.ResponseWriter, r *http.Request) {
+	params := url.Values{}
+	for _, p := range r.URL.Query()[corev1.PortHeader] { // of WebSockets; SPDY names them in its streams
+		params["ports"] = append(params["ports"], strings.Split(p, ",")...)
+	}
+	if e, ok := k.podOf(w, r); ok {
+		k.session(w, r, e, "portforward", params)
+	}
+}
+
+// run serves the kubelet's command without a session (kubelet: server.go, getRun).
+func (k *kubelet) run(w http.ResponseWriter, r *http.Request) {
+	e, ok := k.podOf(w, r)
+	if !ok {
+		return
+	}
+	container := r.PathValue("container")
+	if !runs(e, container) {
+		http.Error(w, fmt.Sprintf("container not found (%q)", container), http.StatusInternalServerError)
+		return
+	}
+	command := strings.Split(r.URL.Query().Get("cmd"), " ")
+	output, code, err := k.pods.capsules.Run(r.Context(), string(e.id.uid), container, command)
+	switch {
+	case err != nil:
+		http.Error(w, err.Error(), httpStatus(err))
+	case code != 0:
+		http.Error(w, fmt.Sprintf("command '%s' exited with %d: %s", strings.Join(command, " "), code, output),
+			http.StatusInternalServerError)
+	default:
+		_, _ = w.Write(output) // the asker is gone if this fails
+	}
+}
+
+// session is one of a limited number of streams through the capsule API.
+func (k *kubelet) session(w http.ResponseWriter, r *http.Request, e *entry, action string, params url.Values) {
+	select {
+	case k.sessions <- struct{}{}:
+		defer func() { <-k.sessions }()
+	default:
+		http.Error(w, fmt.Sprintf("%d streaming sessions are under way, which is the limit", cap(k.sessions)), http.StatusTooManyRequests)
+		return
+	}
+	k.pods.capsules.Session(w, r, string(e.id.uid), action, params)
+}
+
+// podOf finds the pod of the path, or answers that there is none.
+func (k *kubelet) podOf(w http.ResponseWriter, r *http.Request) (*entry, bool) {
+	e, ok := k.pods.named(r.PathValue("namespace"), r.PathValue("pod"))
+	if uid := r.PathValue("uid"); ok && uid != "" && uid != string(e.id.uid) {
+		ok = false
+	}
+	if !ok {
+		http.Error(w, "pod does not exist", http.StatusNotFound)
+	}
+	return &e, ok
+}
+
+// runs says whether the container has a process to talk to.
+func runs(e *entry, container string) bool {
+	shown := containerStatus(e, container)
+	return shown != nil && shown.State.Running != nil
+}
+
+// streamParams translates the kubelet's parameters (corev1, ExecStdinParam and its like).
+func streamParams(q url.Values) (url.Values, error) {
+	params := url.Values{}
+	for from, to := range map[string]string{
+		corev1.ExecStdinParam: "stdin", corev1.ExecStdoutParam: "stdout", corev1.ExecStderrParam: "stderr", corev1.ExecTTYParam: "tty",
+	} {
+		if v := q.Get(from); v == "1" || v == "true" {
+			params.Set(to, "true")
+		}
+	}
+	if !params.Has("stdin") && !params.Has("stdout") && !params.Has("stderr") {
+		return nil, fmt.Errorf("you must specify at least 1 of stdin, stdout, stderr")
+	}
+	if command := q[corev1.ExecCommandParam]; len(command) > 0 {
+		params["command"] = command
+	}
+	return params, nil
+}

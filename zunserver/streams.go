@@ -1,0 +1,61 @@
+package zunserver
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"net"
+
+	"github.com/containerd/errdefs"
+
+	"github.com/capsulet/capsulet/zunserver/agent"
+	"github.com/capsulet/capsulet/zunserver/capsule"
+)
+
+// streams finds the agent that has the capsule.
+type streams struct{ agents map[string]*agent.Agent }
+
+func (s streams) of(c *capsule.Capsule) (*agent.Agent, error) {
+	if a := s.agents[c.Claim.Host]; a != nil {
+		return a, nil
+	}
+	return nil, fmt.Errorf("%w: the host of capsule %s, %q, is not served by this server", errdefs.ErrUnavailable, c.Spec.Name, c.Claim.Host)
+}
+
+// Logs implements api.Logs.
+func (s streams) Logs(ctx context.Context, c *capsule.Capsule, container string, previous bool, opts capsule.LogOptions,
+	stdout, stderr io.Writer,
+) error {
+	a, err := s.of(c)
+	if err != nil {
+		return err
+	}
+	return a.Logs(ctx, c, container, previous, opts, stdout, stderr)
+}
+
+// Exec implements api.Streams.
+func (s streams) Exec(ctx context.Context, c *capsule.Capsule, container string, command []string, session capsule.Session) (int, error) {
+	a, err := s.of(c)
+	if err != nil {
+		return 0, err
+	}
+	return a.Exec(ctx, c, container, command, session)
+}
+
+// Attach implements api.Streams.
+func (s streams) Attach(ctx context.Context, c *capsule.Capsule, container string, session capsule.Session) error {
+	a, err := s.of(c)
+	if err != nil {
+		return err
+	}
+	return a.Attach(ctx, c, container, session)
+}
+
+// Dial implements api.Streams.
+func (s streams) Dial(ctx context.Context, c *capsule.Capsule, port int32) (net.Conn, error) {
+	a, err := s.of(c)
+	if err != nil {
+		return nil, err
+	}
+	return a.Dial(ctx, c, port)
+}
