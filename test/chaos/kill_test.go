@@ -78,6 +78,9 @@ func TestKillServer(t *testing.T) {
 	for _, wrong := range r.judge(asked, init) {
 		t.Error(wrong)
 	}
+	if r.count("start") == 0 {
+		t.Error("the engine's event stream told of no start")
+	}
 	t.Logf("%d kills, %d capsules, %d deleted, %d containers started", *kills, len(ws.of), len(asked), r.count("start"))
 }
 

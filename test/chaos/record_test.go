@@ -42,6 +42,7 @@ func (e *event) String() string {
 type record struct {
 	mu     sync.Mutex
 	events []event
+	broke  bool // the stream ended before its time: it tells nothing
 	end    func()
 }
 
@@ -73,6 +74,9 @@ func startRecord(t *testing.T, instance string) *record {
 				r.mu.Unlock()
 			}
 		}
+		r.mu.Lock()
+		r.broke = ctx.Err() == nil
+		r.mu.Unlock()
 	}()
 	r.end = sync.OnceFunc(func() {
 		cancel()
@@ -96,6 +100,9 @@ func (r *record) judge(asked map[string]time.Time, init map[string][]string) []s
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	var wrong []string
+	if r.broke {
+		wrong = append(wrong, "the engine's event stream broke; there is no proof")
+	}
 	blame := func(e *event, why string) { wrong = append(wrong, why+": "+e.String()) }
 	lives := map[[2]string][]*life{}
 	byID := map[string]*life{}
@@ -144,4 +151,41 @@ func (r *record) count(action string) int {
 		}
 	}
 	return n
+}
+
+// TestJudge: a judge that finds nothing must be able to.
+func TestJudge(t *testing.T) {
+	made := func(action, id, container string, at int64, labels ...string) (e event) {
+		e.Action, e.Actor.ID, e.TimeNano = action, id+"-0123456789ab", at
+		e.Actor.Attributes = map[string]string{runtime.LabelCapsule: "c", runtime.LabelContainer: container}
+		for i := 0; i < len(labels); i += 2 {
+			e.Actor.Attributes[labels[i]] = labels[i+1]
+		}
+		return e
+	}
+	asked, init := map[string]time.Time{"c": time.Unix(0, 100)}, map[string][]string{"c": {"init"}}
+	for _, row := range []struct {
+		name   string
+		broke  bool
+		events []event
+		wrong  int
+	}{
+		{name: "a life and a death", events: []event{
+			made("start", "s", "", 1), made("start", "i", "init", 2), made("die", "i", "init", 3), made("start", "a", "app", 4),
+			made("die", "a", "app", 101), made("die", "s", "", 102),
+		}},
+		{name: "started twice", events: []event{made("start", "a", "app", 1), made("start", "a", "app", 2)}, wrong: 1},
+		{name: "two lives at a time", events: []event{made("start", "a", "app", 1), made("start", "b", "app", 2)}, wrong: 1},
+		{name: "a life after a life", events: []event{
+			made("start", "i", "init", 1), made("die", "i", "init", 2), made("start", "j", "init", 3),
+		}, wrong: 1},
+		{name: "another attempt", events: []event{made("start", "a", "app", 1, runtime.LabelAttempt, "1")}, wrong: 1},
+		{name: "died before it was asked to", events: []event{made("start", "a", "app", 1), made("die", "a", "app", 99)}, wrong: 1},
+		{name: "a broken stream", broke: true, wrong: 1},
+	} {
+		r := &record{events: row.events, broke: row.broke}
+		if wrong := r.judge(asked, init); len(wrong) != row.wrong {
+			t.Errorf("%s: %q", row.name, wrong)
+		}
+	}
 }
