@@ -34,6 +34,7 @@ func (a *Agent) execute(ctx context.Context, c *capsule.Capsule, mounts map[stri
 	case lifecycle.PrepareVolumes:
 		kind = capsule.FailedVolume
 		r.mounts, err = a.cfg.Volumes.Prepare(ctx, c)
+		r.volumes = c.Spec.Volumes
 		r.cleared = err == nil
 	case lifecycle.Create:
 		kind, err = a.create(ctx, c, mounts, act)
@@ -106,6 +107,9 @@ func (a *Agent) create(ctx context.Context, c *capsule.Capsule, mounts map[strin
 		id := runtime.Identity{
 			Instance: a.cfg.Instance, Capsule: c.UUID, CapsuleName: c.Spec.Name, Container: act.Container,
 			Attempt: act.Attempt, SandboxAttempt: act.SandboxAttempt,
+		}
+		if p.SubPaths, err = a.subPaths(c, cs, p); err != nil {
+			return capsule.FailedConfig, err
 		}
 		if cfg, err = container.Config(c, cs, img, p, id, act.SandboxID); err != nil {
 			return capsule.FailedConfig, err

@@ -3,6 +3,7 @@ package agent
 import (
 	"context"
 	"errors"
+	"reflect"
 	"sync"
 	"time"
 
@@ -32,6 +33,7 @@ type worker struct {
 	// The goroutine's own.
 	c        *capsule.Capsule
 	mounts   map[string]runtime.Mount // nil until volumes are prepared
+	volumes  []capsule.Volume         // what they were prepared from
 	flying   map[string]*flight
 	results  chan result
 	failures map[string]*note // by container, "" for the sandbox and volumes
@@ -48,6 +50,8 @@ type result struct {
 	action lifecycle.Action
 	note   *note // why it failed, nil if it did not
 	mounts map[string]runtime.Mount
+	// volumes are what mounts were prepared from.
+	volumes []capsule.Volume
 	// cleared: the operation succeeded, an earlier failure of its kind is over.
 	cleared bool
 }
@@ -159,6 +163,7 @@ func (w *worker) step(ctx context.Context, flights *sync.WaitGroup) time.Time {
 	}
 	now := time.Now()
 	seen := lifecycle.Observed{Instances: w.a.obs.instances(w.c.UUID), VolumesReady: w.mounts != nil}
+	seen.VolumesStale = seen.VolumesReady && !reflect.DeepEqual(w.volumes, w.c.Spec.Volumes)
 	w.a.lastWords(ctx, w.c, seen.Instances)
 	w.syncProbes(ctx, seen)
 	probes := w.a.probeResults(w.c.UUID)
@@ -261,7 +266,7 @@ func (w *worker) abandon() {
 func (w *worker) land(r result) {
 	delete(w.flying, r.action.Key())
 	if r.mounts != nil {
-		w.mounts = r.mounts
+		w.mounts, w.volumes = r.mounts, r.volumes
 	}
 	switch {
 	case r.note != nil:

@@ -70,7 +70,7 @@ func (c *Capsule) judge() (status, reason string) {
 		return StatusError, sentence(f.End.Reason, f.End.Message)
 	case c.Claim.Host == "":
 		return StatusCreating, c.Claim.Reason
-	case f.Failure != nil:
+	case f.Failure != nil && !f.Sandbox.Ready:
 		return failing(f.Failure), f.Failure.Message
 	}
 	for i := range c.Spec.InitContainers {

@@ -16,7 +16,7 @@ func Advance(c *capsule.Capsule, o Observed, probes map[string]ProbeResult, now 
 		f.StartedAt = now
 	}
 	f.Sandbox = advanceSandbox(f.Sandbox, o)
-	if f.Sandbox.Ready {
+	if f.Sandbox.Ready && f.Failure != nil && f.Failure.Kind != capsule.FailedVolume {
 		f.Failure = nil
 	}
 	f.Failure = age(f.Failure, now)

@@ -38,6 +38,8 @@ type Observed struct {
 	Instances []Instance
 	// VolumesReady: every volume of the capsule is prepared on the host.
 	VolumesReady bool
+	// VolumesStale: the spec's volumes are not what was prepared: files have changed.
+	VolumesStale bool
 }
 
 // of returns the instances of one container, newest attempt first.

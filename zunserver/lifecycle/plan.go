@@ -121,6 +121,9 @@ func (d *decision) up() {
 		}
 		return
 	}
+	if d.o.VolumesStale && d.mayRetry(d.c.Facts.Failure) {
+		d.plan.add(Action{Op: PrepareVolumes, Cause: "files of a volume have changed"})
+	}
 	sandbox := d.sandbox()
 	if sandbox == nil {
 		return

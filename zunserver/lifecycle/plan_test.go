@@ -96,6 +96,11 @@ func TestDecide(t *testing.T) {
 	}{
 		{"all is well", func(*scene) {}, "", 0},
 		{"volumes first", func(s *scene) { fresh(s); s.seen.VolumesReady = false }, "prepare-volumes (capsule assigned to this host)", 0},
+		{"files that have changed", func(s *scene) { s.seen.VolumesStale = true }, "prepare-volumes (files of a volume have changed)", 0},
+		{"and that could not be written a moment ago", func(s *scene) {
+			s.seen.VolumesStale = true
+			s.c.Facts.Failure = lifecycle.Fail(nil, capsule.FailedVolume, "", "disk full", now)
+		}, "", time.Second},
 		{"then the sandbox", fresh, "create sandbox.0 (capsule has no sandbox yet)", 0},
 		{"an init container is created while the sandbox starts", func(s *scene) {
 			s.drop("i0", "a0", "b0")

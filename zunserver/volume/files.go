@@ -1,8 +1,10 @@
 package volume
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"strings"
@@ -13,55 +15,71 @@ import (
 	"github.com/capsulet/capsulet/zunserver/capsule"
 )
 
-// dataLink is the link that makes the files of one version appear at once (kubelet: pkg/volume/util/atomic_writer.go).
-const dataLink = "..data"
+// What the kubelet adds to the modes of a read-only volume with an fsGroup (pkg/volume/volume_linux.go).
+const (
+	groupFile = 0o440
+	groupDir  = 0o550 | os.ModeSetgid
+)
 
-// files lays out a FilesVolume; one that is there already is left alone.
+const (
+	// dataLink is the link that makes the files of one version appear at once (kubelet: pkg/volume/util/atomic_writer.go).
+	dataLink = "..data"
+	// versions begin with this.
+	versionPrefix = "..v"
+)
+
+// files lays out a FilesVolume, or changes it to what it should be now: readers see all of the old or all of the new.
 func (n Near) files(c *capsule.Capsule, v *capsule.Volume) (string, error) {
 	dir := filepath.Join(n.disk(c.UUID), v.Name)
 	if v.Files.Sensitive {
 		dir = filepath.Join(n.memory(c.UUID), v.Name)
 	}
-	if _, err := os.Lstat(filepath.Join(dir, dataLink)); err == nil {
-		return dir, nil
+	for i := range v.Files.Items {
+		if p := filepath.Clean(v.Files.Items[i].Path); p == "." || filepath.IsAbs(p) || strings.HasPrefix(p, "..") {
+			return "", fmt.Errorf("%w: file path %q is outside of the volume", errdefs.ErrInvalidArgument, v.Files.Items[i].Path)
+		}
 	}
 	if err := os.MkdirAll(filepath.Dir(dir), 0o700); err != nil {
 		return "", err
 	}
-	if err := makeDirs(dir, "."); err != nil {
+	w := writer{group: -1}
+	if psc := c.Spec.SecurityContext; psc != nil && psc.FSGroup != nil {
+		w.group = int(*psc.FSGroup)
+	}
+	if err := w.mkdir(dir); err != nil {
 		return "", err
 	}
 	if v.Files.Sensitive {
 		if err := inMemory(dir); err != nil {
 			return "", err
 		}
+		if err := w.mkdir(dir); err != nil { // of the new mount
+			return "", err
+		}
 	}
-	group := -1
-	if psc := c.Spec.SecurityContext; psc != nil && psc.FSGroup != nil {
-		group = int(*psc.FSGroup)
-	}
-	return dir, writeVersion(dir, v.Files.Items, group)
+	return dir, w.update(dir, v.Files.Items)
 }
 
-// writeVersion writes the files into a directory of their own and links them into dir.
-func writeVersion(dir string, items []capsule.File, group int) error {
-	version, err := os.MkdirTemp(dir, "..v")
-	if err != nil {
+// writer writes files and directories that belong to a group; -1 for none.
+type writer struct{ group int }
+
+// update brings the files in dir to items: a new version beside the present one, one rename, and the old one goes.
+func (w writer) update(dir string, items []capsule.File) error {
+	current, err := os.Readlink(filepath.Join(dir, dataLink))
+	if err != nil && !errors.Is(err, os.ErrNotExist) {
 		return err
 	}
-	if err := os.Chmod(version, 0o755); err != nil {
-		return err
+	if current == "" || !w.same(filepath.Join(dir, current), items) {
+		if current, err = w.version(dir, items); err != nil {
+			return err
+		}
+		if err := link(current, filepath.Join(dir, dataLink)); err != nil {
+			return err
+		}
 	}
 	top := map[string]bool{}
 	for _, f := range items {
-		p := filepath.Clean(f.Path)
-		if p == "." || filepath.IsAbs(p) || strings.HasPrefix(p, "..") {
-			return fmt.Errorf("%w: file path %q is outside of the volume", errdefs.ErrInvalidArgument, f.Path)
-		}
-		if err := writeFile(version, p, f, group); err != nil {
-			return err
-		}
-		first, _, _ := strings.Cut(p, string(filepath.Separator))
+		first, _, _ := strings.Cut(filepath.Clean(f.Path), string(filepath.Separator))
 		top[first] = true
 	}
 	for name := range top {
@@ -69,55 +87,140 @@ func writeVersion(dir string, items []capsule.File, group int) error {
 			return err
 		}
 	}
-	return link(filepath.Base(version), filepath.Join(dir, dataLink))
+	return sweep(dir, current, top)
 }
 
-// makeDirs makes root and the directories of the path below it such that everybody may enter, whatever our umask is.
-func makeDirs(root, path string) error {
-	dir := root
-	for _, part := range strings.Split(path, string(filepath.Separator)) {
-		dir = filepath.Join(dir, part)
-		if err := os.Mkdir(dir, 0o755); err != nil && !errors.Is(err, os.ErrExist) {
-			return err
+// sweep removes links to files that are no more, and all versions but the current one.
+func sweep(dir, current string, top map[string]bool) error {
+	entries, err := os.ReadDir(dir)
+	if err != nil {
+		return err
+	}
+	for _, e := range entries {
+		path := filepath.Join(dir, e.Name())
+		switch {
+		case strings.HasPrefix(e.Name(), versionPrefix) && e.Name() != current:
+			err = os.RemoveAll(path)
+		case e.Type() == fs.ModeSymlink && !strings.HasPrefix(e.Name(), "..") && !top[e.Name()]:
+			err = os.Remove(path)
 		}
-		if err := os.Chmod(dir, 0o755); err != nil {
+		if err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
-func writeFile(version, p string, f capsule.File, group int) error {
-	full := filepath.Join(version, p)
-	if err := makeDirs(version, filepath.Dir(p)); err != nil {
-		return err
+// same says whether a version has exactly these files.
+func (w writer) same(version string, items []capsule.File) bool {
+	left := map[string]capsule.File{}
+	for _, f := range items {
+		left[filepath.Clean(f.Path)] = f
 	}
+	err := filepath.WalkDir(version, func(path string, d fs.DirEntry, err error) error {
+		if err != nil || d.IsDir() {
+			return err
+		}
+		rel, err := filepath.Rel(version, path)
+		if err != nil {
+			return err
+		}
+		f, ok := left[rel]
+		delete(left, rel)
+		info, err := d.Info()
+		if err != nil {
+			return err
+		}
+		content, err := os.ReadFile(path)
+		if err == nil && (!ok || info.Mode() != w.mode(f) || !bytes.Equal(content, f.Content)) {
+			err = fs.SkipAll
+			left[rel] = f
+		}
+		return err
+	})
+	return err == nil && len(left) == 0
+}
+
+// mode is the file's with what its group needs.
+func (w writer) mode(f capsule.File) os.FileMode {
 	mode := os.FileMode(f.Mode).Perm()
 	if f.Mode == 0 {
 		mode = 0o644
 	}
-	if group >= 0 {
-		mode |= 0o440 // the group may read what it owns (kubelet: fsGroup on projected files)
+	if w.group >= 0 {
+		mode |= groupFile
 	}
-	if err := os.WriteFile(full, f.Content, 0o600); err != nil {
+	return mode
+}
+
+// version writes the files into a new directory in dir and returns its name.
+func (w writer) version(dir string, items []capsule.File) (string, error) {
+	version, err := os.MkdirTemp(dir, versionPrefix)
+	if err != nil {
+		return "", err
+	}
+	if err := w.mkdir(version); err != nil {
+		return "", err
+	}
+	for _, f := range items {
+		path := filepath.Clean(f.Path)
+		parent := version
+		for _, part := range strings.Split(filepath.Dir(path), string(filepath.Separator)) {
+			parent = filepath.Join(parent, part)
+			if err := w.mkdir(parent); err != nil {
+				return "", err
+			}
+		}
+		if err := w.write(filepath.Join(version, path), f); err != nil {
+			return "", err
+		}
+	}
+	return filepath.Base(version), nil
+}
+
+// mkdir makes a directory, if there is none, that everybody may enter, whatever our umask is.
+func (w writer) mkdir(dir string) error {
+	if err := os.Mkdir(dir, 0o755); err != nil && !errors.Is(err, os.ErrExist) {
 		return err
 	}
-	if group >= 0 {
-		if err := os.Lchown(full, -1, group); err != nil {
+	mode := os.FileMode(0o755)
+	if w.group >= 0 {
+		mode |= groupDir
+		if err := os.Lchown(dir, -1, w.group); err != nil {
 			return err
 		}
 	}
-	return os.Chmod(full, mode)
+	return os.Chmod(dir, mode)
 }
 
-// link points name at target in one step. The name that it takes meanwhile cannot be that of a file.
+func (w writer) write(path string, f capsule.File) error {
+	if err := os.WriteFile(path, f.Content, 0o600); err != nil {
+		return err
+	}
+	user := -1
+	if f.User != nil {
+		user = int(*f.User)
+	}
+	if err := os.Lchown(path, user, w.group); err != nil {
+		return err
+	}
+	return os.Chmod(path, w.mode(f))
+}
+
+// link points name at target in one step, if it does not yet. The name that it takes meanwhile cannot be that of a file.
 func link(target, name string) error {
+	if now, err := os.Readlink(name); err == nil && now == target {
+		return nil
+	}
 	tmp := filepath.Join(filepath.Dir(name), "..tmp")
 	if err := os.Remove(tmp); err != nil && !errors.Is(err, os.ErrNotExist) {
 		return err
 	}
 	if err := os.Symlink(target, tmp); err != nil {
 		return err
+	}
+	if info, err := os.Lstat(name); err == nil && info.IsDir() {
+		_ = os.Remove(name) // what a subPath made when the file was not there; the rename says if it is not empty
 	}
 	return os.Rename(tmp, name)
 }

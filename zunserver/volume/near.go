@@ -71,7 +71,7 @@ func (n Near) emptyDir(c *capsule.Capsule, v *capsule.Volume) (string, error) {
 	}
 	if inMemory {
 		options := "mode=0777"
-		if size := sizeLimit(v.EmptyDir); size > 0 {
+		if size := memoryLimit(&c.Spec, v.EmptyDir); size > 0 {
 			options += fmt.Sprintf(",size=%d", size)
 		}
 		if err := mountTmpfs(dir, options); err != nil {
@@ -162,31 +162,37 @@ func (n Near) Remove(_ context.Context, uuid string) error {
 	if !filepath.IsLocal(uuid) || filepath.Base(uuid) != uuid || uuid == "." {
 		return fmt.Errorf("%w: %q is not a capsule's UUID", errdefs.ErrInvalidArgument, uuid)
 	}
-	mem := n.memory(uuid)
-	entries, err := os.ReadDir(mem)
-	if err != nil && !errors.Is(err, os.ErrNotExist) {
-		return err
-	}
-	for _, e := range entries {
-		dir := filepath.Join(mem, e.Name())
-		is, err := mounted(dir)
-		if err != nil {
+	for _, dir := range []string{n.memory(uuid), n.disk(uuid)} {
+		if err := unmountUnder(dir); err != nil {
 			return err
 		}
-		if is {
-			if err := unix.Unmount(dir, unix.MNT_DETACH|unix.UMOUNT_NOFOLLOW); err != nil {
-				return fmt.Errorf("unmounting %s: %w", dir, err)
-			}
+		if err := os.RemoveAll(dir); err != nil {
+			return err
 		}
 	}
-	return errors.Join(os.RemoveAll(mem), os.RemoveAll(n.disk(uuid)))
+	return nil
 }
 
-func sizeLimit(e *corev1.EmptyDirVolumeSource) int64 {
-	if e.SizeLimit == nil {
-		return 0
+// memoryLimit is the size of an emptyDir in memory: its limit or, when that is less, what the containers may use together
+// (kubelet: pkg/volume/emptydir, calculateEmptyDirMemorySize); 0 is no limit.
+func memoryLimit(s *capsule.Spec, e *corev1.EmptyDirVolumeSource) int64 {
+	var sum int64
+	for i := range s.Containers {
+		limit := s.Containers[i].Resources.Limits.Memory().Value()
+		if limit == 0 {
+			sum = 0
+			break
+		}
+		sum += limit
 	}
-	return e.SizeLimit.Value()
+	if e.SizeLimit == nil || e.SizeLimit.Sign() <= 0 {
+		return sum
+	}
+	size := e.SizeLimit.Value()
+	if sum > 0 {
+		size = min(size, sum)
+	}
+	return size
 }
 
 // TerminationLog returns the file that one attempt of a container writes its termination message to, made empty and open

@@ -261,6 +261,127 @@ func TestFiles(t *testing.T) {
 	}
 }
 
+func TestFilesAreUpdated(t *testing.T) {
+	t.Parallel()
+	for _, row := range []struct {
+		name string
+		next []capsule.File
+		same bool
+	}{
+		{"nothing new", []capsule.File{file("b/c", "C", 0o600), file("a", "A", 0)}, true},
+		{"another content", []capsule.File{file("a", "A2", 0), file("b/c", "C", 0o600)}, false},
+		{"another mode", []capsule.File{file("a", "A", 0o400), file("b/c", "C", 0o600)}, false},
+		{"one more", []capsule.File{file("a", "A", 0), file("b/c", "C", 0o600), file("d", "D", 0)}, false},
+		{"one less", []capsule.File{file("a", "A", 0)}, false},
+		{"moved", []capsule.File{file("a/x", "A", 0), file("b", "C", 0o600)}, false},
+		{"none", nil, false},
+	} {
+		t.Run(row.name, func(t *testing.T) {
+			t.Parallel()
+			n := near(t)
+			c := with(files(true, file("a", "A", 0), file("b/c", "C", 0o600)), nil)
+			m := prepare(t, n, c)
+			version, _ := os.Readlink(filepath.Join(m.Source, "..data"))
+			inode := stat(t, m.Source).Ino
+			c.Spec.Volumes[0].Files.Items = row.next
+			if again := prepare(t, n, c); again != m || stat(t, m.Source).Ino != inode {
+				t.Error("containers that run would not see it")
+			}
+			now, _ := os.Readlink(filepath.Join(m.Source, "..data"))
+			if (now == version) != row.same {
+				t.Errorf("version %s after %s", now, version)
+			}
+			var found []string
+			want := []string{"..data", now}
+			for _, f := range row.next {
+				if got := read(t, filepath.Join(m.Source, f.Path)); got != string(f.Content) {
+					t.Errorf("%s: %q", f.Path, got)
+				}
+				first, _, _ := strings.Cut(f.Path, "/")
+				want = append(want, first)
+			}
+			entries, err := os.ReadDir(m.Source)
+			for _, e := range entries {
+				found = append(found, e.Name())
+			}
+			slices.Sort(want)
+			slices.Sort(found)
+			if err != nil || !slices.Equal(found, want) {
+				t.Errorf("in the volume: %v, want %v", found, want)
+			}
+		})
+	}
+}
+
+// A reader sees all of one version, whenever it looks.
+func TestUpdatesAreAtomic(t *testing.T) {
+	t.Parallel()
+	n := near(t)
+	content := func(i int) []capsule.File {
+		text := strings.Repeat(string(rune('a'+i%26)), 1000)
+		return []capsule.File{file("one", text, 0), file("two", text, 0)}
+	}
+	c := with(files(true, content(0)...), nil)
+	m := prepare(t, n, c)
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		for i := range 200 {
+			twin := with(files(true, content(i)...), nil)
+			if _, err := n.Prepare(context.WithoutCancel(t.Context()), twin); err != nil {
+				t.Error(err)
+				return
+			}
+		}
+	}()
+	looks := 0
+	for {
+		data, err := os.Open(filepath.Join(m.Source, "..data")) // one version, held open
+		if err != nil {
+			t.Fatal(err)
+		}
+		var parts [2]string
+		for i, name := range []string{"one", "two"} {
+			fd, err := unix.Openat(int(data.Fd()), name, unix.O_RDONLY, 0)
+			if err != nil {
+				continue // this version was removed since; a reader would open the next
+			}
+			b := make([]byte, 2000)
+			n, _ := unix.Read(fd, b)
+			_ = unix.Close(fd)
+			parts[i] = string(b[:max(n, 0)])
+		}
+		_ = data.Close()
+		if parts[0] != "" && parts[1] != "" && (parts[0] != parts[1] || len(parts[0]) != 1000) {
+			t.Fatalf("half of one version: %.3q of %d, %.3q of %d", parts[0], len(parts[0]), parts[1], len(parts[1]))
+		}
+		looks++
+		select {
+		case <-done:
+			t.Logf("%d looks", looks)
+			return
+		default:
+		}
+	}
+}
+
+func TestFilesOfAUser(t *testing.T) {
+	t.Parallel()
+	n := near(t)
+	user, group := int64(1234), int64(2000)
+	f := file("token", "T", 0o600)
+	f.User = &user
+	m := prepare(t, n, with(files(true, f, file("sub/x", "X", 0)), &group))
+	if s := stat(t, filepath.Join(m.Source, "token")); s.Uid != 1234 || s.Gid != 2000 || s.Mode&0o777 != 0o640 {
+		t.Errorf("user %d, group %d, mode %o", s.Uid, s.Gid, s.Mode&0o777)
+	}
+	for _, dir := range []string{"", "..data/", "sub"} {
+		if s := stat(t, filepath.Join(m.Source, dir)); s.Gid != 2000 || s.Mode&0o7777 != 0o2755 {
+			t.Errorf("%q: group %d, mode %o", dir, s.Gid, s.Mode&0o7777)
+		}
+	}
+}
+
 // TestFilesUnderAStrictUmask must not be parallel: a umask is of the whole process.
 func TestFilesUnderAStrictUmask(t *testing.T) {
 	defer syscall.Umask(syscall.Umask(0o077))

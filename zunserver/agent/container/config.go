@@ -19,6 +19,8 @@ type Place struct {
 	Refs     map[capsule.Reference]string
 	// Mounts gives the source of each volume by name.
 	Mounts map[string]runtime.Mount
+	// SubPaths gives the source of the volume mounts that have a subPath, by their index.
+	SubPaths map[int]string
 	// MemoryBytes is the host's, for the OOM score.
 	MemoryBytes int64
 }
@@ -123,7 +125,7 @@ func Config(c *capsule.Capsule, cs *capsule.ContainerSpec, img runtime.Image, p 
 	if err != nil {
 		return runtime.ContainerConfig{}, fmt.Errorf("%w: %w", errdefs.ErrInvalidArgument, err)
 	}
-	mounts, err := containerMounts(cs, p, values)
+	mounts, err := containerMounts(cs, p)
 	if err != nil {
 		return runtime.ContainerConfig{}, fmt.Errorf("%w: %w", errdefs.ErrInvalidArgument, err)
 	}
@@ -149,19 +151,15 @@ func Config(c *capsule.Capsule, cs *capsule.ContainerSpec, img runtime.Image, p 
 	}, nil
 }
 
-func containerMounts(cs *capsule.ContainerSpec, p Place, values map[string]string) ([]runtime.Mount, error) {
+func containerMounts(cs *capsule.ContainerSpec, p Place) ([]runtime.Mount, error) {
 	var ms []runtime.Mount
-	for _, vm := range cs.VolumeMounts {
+	for i, vm := range cs.VolumeMounts {
 		m, ok := p.Mounts[vm.Name]
 		if !ok {
 			return nil, fmt.Errorf("volume mount %q names a volume that is not there", vm.Name)
 		}
-		sub := vm.SubPath
-		if vm.SubPathExpr != "" {
-			sub = expand(vm.SubPathExpr, values)
-		}
-		if sub != "" {
-			return nil, fmt.Errorf("volume mount %q: subPath is not supported yet", vm.Name)
+		if sub, ok := p.SubPaths[i]; ok {
+			m.Source = sub
 		}
 		m.Target = path.Clean(vm.MountPath)
 		m.ReadOnly = m.ReadOnly || vm.ReadOnly

@@ -262,13 +262,15 @@ func TestMounts(t *testing.T) {
 		{"both ways", corev1.VolumeMount{Name: "data", MountPath: "/d", MountPropagation: &both},
 			runtime.Mount{Source: "/state/data", Target: "/d", Propagation: "rshared"}, ""},
 		{"unknown", corev1.VolumeMount{Name: "x", MountPath: "/d"}, runtime.Mount{}, `volume mount "x" names a volume that is not there`},
-		{"a part of it", corev1.VolumeMount{Name: "data", MountPath: "/d", SubPath: "sub"}, runtime.Mount{}, "subPath is not supported yet"},
-		{"a part of it by expression", corev1.VolumeMount{Name: "data", MountPath: "/d", SubPathExpr: "$(X)"},
-			runtime.Mount{}, "subPath is not supported yet"},
+		{"a part of it", corev1.VolumeMount{Name: "config", MountPath: "/d", SubPath: "sub"},
+			runtime.Mount{Source: "/state/sub", Target: "/d", ReadOnly: true}, ""},
 	} {
 		t.Run(row.name, func(t *testing.T) {
 			s := good()
 			s.app().VolumeMounts = []corev1.VolumeMount{row.mount}
+			if row.mount.SubPath != "" {
+				s.place.SubPaths = map[int]string{0: "/state/sub"}
+			}
 			cfg, err := s.config()
 			if row.failed != "" {
 				if !errdefs.IsInvalidArgument(err) || !strings.Contains(err.Error(), row.failed) {

@@ -1,0 +1,38 @@
+package agent
+
+import (
+	"errors"
+	"fmt"
+
+	"github.com/capsulet/capsulet/zunserver/agent/container"
+	"github.com/capsulet/capsulet/zunserver/capsule"
+	"github.com/capsulet/capsulet/zunserver/volume"
+)
+
+// subPaths makes the subPaths of a container's mounts and returns where they are, by the index of the mount. As with the
+// kubelet, the error does not tell what the host's file system has to say; the log does.
+func (a *Agent) subPaths(c *capsule.Capsule, cs *capsule.ContainerSpec, p container.Place) (map[int]string, error) {
+	subs, err := container.SubPaths(cs, p.Refs)
+	if err != nil || len(subs) == 0 {
+		return nil, err
+	}
+	places := make(map[int]string, len(subs))
+	for _, sub := range subs {
+		vm := &cs.VolumeMounts[sub.Index]
+		m, ok := p.Mounts[vm.Name]
+		if !ok {
+			return nil, fmt.Errorf("volume mount %q names a volume that is not there", vm.Name)
+		}
+		place, err := a.cfg.Volumes.SubPath(c.UUID, cs.Name, sub.Index, m, sub.Path)
+		if err != nil {
+			a.log.WithError(err).WithFields(map[string]any{"capsule": c.UUID, "container": cs.Name}).Warn("Cannot prepare a subPath")
+			what := "prepare subPath"
+			if errors.Is(err, volume.ErrMissingSubPath) {
+				what = "create subPath directory"
+			}
+			return nil, fmt.Errorf("failed to %s for volumeMount %q of container %q", what, vm.Name, cs.Name)
+		}
+		places[sub.Index] = place
+	}
+	return places, nil
+}

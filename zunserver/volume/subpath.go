@@ -1,0 +1,174 @@
+package volume
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"strconv"
+	"strings"
+
+	"github.com/containerd/errdefs"
+	"golang.org/x/sys/unix"
+
+	"github.com/capsulet/capsulet/zunserver/runtime"
+)
+
+// subPaths is the directory of a capsule that has a bind mount for each subPath.
+const subPaths = "..subpath"
+
+// ErrMissingSubPath says that a subPath was not there and could not be made.
+var ErrMissingSubPath = errors.New("the subPath could not be made")
+
+// SubPath implements Driver. What sub leads to is opened beneath the volume once, by the kernel, and the bind mount is made
+// of what was opened: nobody who writes to the volume can move it elsewhere in between.
+func (n Near) SubPath(uuid, container string, index int, volume runtime.Mount, sub string) (string, error) {
+	sub = filepath.Clean(sub)
+	if !filepath.IsLocal(sub) {
+		return "", fmt.Errorf("%w: subPath %q leaves the volume", errdefs.ErrInvalidArgument, sub)
+	}
+	if err := makeMissing(volume.Source, sub); err != nil {
+		return "", fmt.Errorf("%w: %w", ErrMissingSubPath, err)
+	}
+	root, err := unix.Open(volume.Source, unix.O_PATH|unix.O_DIRECTORY|unix.O_CLOEXEC, 0)
+	if err != nil {
+		return "", fmt.Errorf("opening the volume: %w", err)
+	}
+	defer unix.Close(root) //nolint:errcheck // nothing was written
+	fd, err := unix.Openat2(root, sub, &unix.OpenHow{
+		Flags: unix.O_PATH | unix.O_CLOEXEC, Resolve: unix.RESOLVE_BENEATH | unix.RESOLVE_NO_MAGICLINKS,
+	})
+	if err != nil {
+		return "", fmt.Errorf("opening %q in the volume: %w", sub, err)
+	}
+	defer unix.Close(fd) //nolint:errcheck // nothing was written
+	target := filepath.Join(n.disk(uuid), subPaths, container, strconv.Itoa(index))
+	if err := mountPoint(target, fd); err != nil {
+		return "", err
+	}
+	if err := unix.Mount(fmt.Sprintf("/proc/self/fd/%d", fd), target, "", unix.MS_BIND, ""); err != nil {
+		return "", fmt.Errorf("mounting %q of the volume: %w", sub, err)
+	}
+	return target, nil
+}
+
+// makeMissing makes the directories of sub that are not there, with the mode of the volume's root, as the kubelet does.
+func makeMissing(volume, sub string) error {
+	root, err := os.OpenRoot(volume)
+	if err != nil {
+		return err
+	}
+	defer root.Close() //nolint:errcheck // nothing was written to it
+	if _, err := root.Stat(sub); !errors.Is(err, fs.ErrNotExist) {
+		return err
+	}
+	info, err := root.Stat(".")
+	if err != nil {
+		return err
+	}
+	path := ""
+	for part := range strings.SplitSeq(sub, "/") {
+		path = filepath.Join(path, part)
+		err := root.Mkdir(path, info.Mode().Perm())
+		if errors.Is(err, fs.ErrExist) {
+			continue
+		}
+		if err == nil {
+			err = root.Chmod(path, info.Mode()&(fs.ModePerm|fs.ModeSetgid)) // whatever our umask is
+		}
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// mountPoint makes target something that what fd is can be mounted on. What an earlier attempt of the container mounted
+// there is taken off; that attempt, should it live, has a mount of its own.
+func mountPoint(target string, fd int) error {
+	if err := unmountUnder(target); err != nil {
+		return err
+	}
+	if err := os.RemoveAll(target); err != nil {
+		return err
+	}
+	var s unix.Stat_t
+	if err := unix.Fstat(fd, &s); err != nil {
+		return err
+	}
+	if s.Mode&unix.S_IFMT == unix.S_IFDIR {
+		return os.MkdirAll(target, 0o700)
+	}
+	if err := os.MkdirAll(filepath.Dir(target), 0o700); err != nil {
+		return err
+	}
+	f, err := os.OpenFile(target, os.O_CREATE|os.O_EXCL|os.O_WRONLY, 0o600)
+	if err != nil {
+		return err
+	}
+	return f.Close()
+}
+
+// unmountUnder takes off every mount at dir and below it, and fails when one stays: what is removed afterwards must not be
+// what is mounted there.
+func unmountUnder(dir string) error {
+	for range 100 { // mounts may lie on each other
+		points, err := mountsUnder(dir)
+		if err != nil || len(points) == 0 {
+			return err
+		}
+		for i := len(points) - 1; i >= 0; i-- { // what was mounted last first
+			if err := unix.Unmount(points[i], unix.MNT_DETACH|unix.UMOUNT_NOFOLLOW); err != nil && !errors.Is(err, unix.EINVAL) {
+				return fmt.Errorf("unmounting %s: %w", points[i], err)
+			}
+		}
+	}
+	return fmt.Errorf("unmounting what is mounted in %s: there is always more", dir)
+}
+
+// mountsUnder returns the mount points at dir and below it in the order in which they were mounted.
+func mountsUnder(dir string) ([]string, error) {
+	dir, err := filepath.EvalSymlinks(dir)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, err
+	}
+	table, err := os.ReadFile("/proc/self/mountinfo")
+	if err != nil {
+		return nil, fmt.Errorf("looking for mounts: %w", err)
+	}
+	var points []string
+	for line := range strings.Lines(string(table)) {
+		fields := strings.Fields(line)
+		if len(fields) < 5 {
+			continue
+		}
+		point := unescape(fields[4])
+		if point == dir || strings.HasPrefix(point, dir+"/") {
+			points = append(points, point)
+		}
+	}
+	return points, nil
+}
+
+// unescape undoes the kernel's octal escapes of blanks and backslashes.
+func unescape(s string) string {
+	if !strings.Contains(s, `\`) {
+		return s
+	}
+	var b strings.Builder
+	for i := 0; i < len(s); i++ {
+		if s[i] == '\\' && i+3 < len(s) {
+			if n, err := strconv.ParseUint(s[i+1:i+4], 8, 8); err == nil {
+				b.WriteByte(byte(n))
+				i += 3
+				continue
+			}
+		}
+		b.WriteByte(s[i])
+	}
+	return b.String()
+}
