@@ -51,7 +51,9 @@ type entry struct {
 	told    *capsule.Capsule // up to which events were recorded
 	gone    bool             // the capsule was there, or could have been, and is no more
 	refused error            // why the pod can never run
-	waiting error            // why there is no capsule yet
+	// admitted: the node has room for it, which it keeps until it ends.
+	admitted bool
+	waiting  error // why there is no capsule yet
 
 	deleting   bool
 	grace      *int64 // nil: the capsule's own

@@ -132,6 +132,10 @@ func (p *pods) createCapsule(ctx context.Context, e *entry, pod *corev1.Pod) err
 		p.mu.Unlock()
 		return nil
 	}
+	if err := p.admit(e, pod); err != nil {
+		p.refuse(e, pod, nil, err)
+		return nil
+	}
 	spec, err := p.translate(ctx, pod)
 	if err == nil {
 		e.id.annotate(&spec, p.node)
@@ -198,6 +202,11 @@ func (p *pods) refuse(e *entry, pod *corev1.Pod, refused translate.Refusals, err
 	p.mu.Unlock()
 	for _, r := range refused {
 		p.recorder.Eventf(pod, corev1.EventTypeWarning, translate.ReasonUnsupported, "%s: %s", r.Field, r.Reason)
+	}
+	var rejected *translate.Rejection
+	if errors.As(err, &rejected) {
+		p.recorder.Event(pod, corev1.EventTypeWarning, rejected.Reason, rejected.Message)
+		return
 	}
 	if len(refused) == 0 {
 		p.recorder.Eventf(pod, corev1.EventTypeWarning, translate.ReasonUnsupported, "The capsule server refuses the pod: %v", err)

@@ -169,13 +169,14 @@ func addSecurityRules(add func(reflect.Type, rules)) {
 	add(kind[corev1.PodSecurityContext]("RunAsUser RunAsGroup RunAsNonRoot SupplementalGroups FSGroup",
 		merged(shared, rules{
 			"SupplementalGroupsPolicy": {Partly, "only Merge"},
-			"Sysctls":                  {Refused, notYet},
+			"Sysctls":                  {Partly, "only those that Kubernetes calls safe; others are rejected as SysctlForbidden"},
 			"FSGroupChangePolicy":      {Ignored, "it only saves time, and volumes here are small or new"},
 			"SELinuxChangePolicy":      {Ignored, "it belongs to seLinuxOptions, and those are refused"},
 		})))
 	add(kind[corev1.SecurityContext](`Capabilities Privileged RunAsUser RunAsGroup RunAsNonRoot
 		ReadOnlyRootFilesystem AllowPrivilegeEscalation`,
-		merged(shared, rules{"ProcMount": {Partly, "only Default"}})))
+		merged(shared, rules{"ProcMount": {Mapped, ""}})))
+	add(kind[corev1.Sysctl]("Name Value", nil))
 	add(kind[corev1.Capabilities]("Add Drop", nil))
 	add(kind[corev1.SeccompProfile]("Type", rules{"LocalhostProfile": {Refused, notYet}}))
 	add(kind[corev1.AppArmorProfile]("Type", rules{"LocalhostProfile": {Refused, notYet}}))

@@ -113,9 +113,6 @@ func refuseContainer(c *corev1.Container, at string, init bool, r *Refusals) {
 		return
 	}
 	refuseProfiles(sc.SeccompProfile, sc.AppArmorProfile, at+".securityContext", r)
-	if sc.ProcMount != nil && *sc.ProcMount != corev1.DefaultProcMount {
-		r.add(at+".securityContext.procMount", "%q is not supported yet, only Default", *sc.ProcMount)
-	}
 }
 
 func refuseProfiles(s *corev1.SeccompProfile, a *corev1.AppArmorProfile, at string, r *Refusals) {

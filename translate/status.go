@@ -2,6 +2,7 @@ package translate
 
 import (
 	"cmp"
+	"errors"
 	"net"
 	"time"
 
@@ -41,6 +42,10 @@ func GoneStatus(pod *corev1.Pod, c *capsule.Capsule) corev1.PodStatus {
 func RefusedStatus(pod *corev1.Pod, refused error) corev1.PodStatus {
 	s := statusOf(pod, nil, false)
 	s.Phase, s.Reason, s.Message = corev1.PodFailed, ReasonUnsupported, refused.Error()
+	var rejected *Rejection
+	if errors.As(refused, &rejected) {
+		s.Reason, s.Message = rejected.Reason, "Pod was rejected: "+rejected.Message
+	}
 	s.Conditions = conditionsOf(pod, nil, &s)
 	s.InitContainerStatuses, s.ContainerStatuses = nil, nil // nothing was tried; a kubelet's rejection has none either
 	return s

@@ -47,6 +47,9 @@ func Template(pod *corev1.Pod, src Sources) (capsule.Spec, error) {
 	}
 	if sc := spec.SecurityContext; sc != nil {
 		sc.SELinuxChangePolicy, sc.FSGroupChangePolicy = nil, nil // ignored: see the table
+		for i := range sc.Sysctls {
+			sc.Sysctls[i].Name = sysctlName(sc.Sysctls[i].Name)
+		}
 	}
 	spec.Hostname, spec.Subdomain = hostnameOf(pod)
 	if spec.Subdomain != "" {

@@ -1,0 +1,153 @@
+package translate
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+
+	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/api/resource"
+)
+
+// Rejection is why a kubelet would not take a Pod: it fails at once and is not tried again.
+type Rejection struct {
+	// Reason is the kubelet's word: OutOfcpu, SysctlForbidden.
+	Reason  string
+	Message string
+}
+
+func (r *Rejection) Error() string { return r.Message }
+
+// Node is what Pods are admitted to.
+type Node struct {
+	Allocatable corev1.ResourceList
+	// Used is what the Pods that are there already ask for; Pods is their number.
+	Used corev1.ResourceList
+	Pods int64
+}
+
+// Reject says why the node does not take the Pod, nil when it does (kubelet: pkg/kubelet/lifecycle/predicate.go,
+// pkg/kubelet/sysctl/allowlist.go). A node whose hosts are not known yet takes everything.
+func Reject(pod *corev1.Pod, n Node) *Rejection {
+	if r := rejectSysctls(pod); r != nil {
+		return r
+	}
+	if max, ok := n.Allocatable[corev1.ResourcePods]; ok && n.Pods+1 > max.Value() {
+		return outOf(corev1.ResourcePods, 1, n.Pods, max.Value())
+	}
+	asked := Requests(pod)
+	for _, name := range []corev1.ResourceName{corev1.ResourceCPU, corev1.ResourceMemory, corev1.ResourceEphemeralStorage} {
+		has := n.Allocatable[name]
+		if has.IsZero() {
+			continue // no host is up: the pod waits for one
+		}
+		need, used := amount(name, asked), amount(name, n.Used)
+		all := amount(name, corev1.ResourceList{name: has})
+		if need > 0 && used+need > all {
+			return outOf(name, need, used, all)
+		}
+	}
+	return nil
+}
+
+func outOf(name corev1.ResourceName, need, used, all int64) *Rejection {
+	return &Rejection{Reason: "OutOf" + string(name), Message: fmt.Sprintf(
+		"Node didn't have enough resource: %s, requested: %d, used: %d, capacity: %d", name, need, used, all)}
+}
+
+// amount is in thousandths of a core for cpu and in the resource's own unit else.
+func amount(name corev1.ResourceName, list corev1.ResourceList) int64 {
+	q := list[name]
+	if name == corev1.ResourceCPU {
+		return q.MilliValue()
+	}
+	return q.Value()
+}
+
+// Requests is what the Pod asks for: the sum over what runs side by side, or the most that its start needs.
+func Requests(pod *corev1.Pod) corev1.ResourceList {
+	sum, peak := corev1.ResourceList{}, corev1.ResourceList{}
+	for i := range pod.Spec.InitContainers {
+		c := &pod.Spec.InitContainers[i]
+		if isSidecar(c) {
+			plus(sum, c.Resources.Requests)
+			most(peak, sum)
+			continue
+		}
+		with := sum.DeepCopy()
+		plus(with, c.Resources.Requests)
+		most(peak, with)
+	}
+	for i := range pod.Spec.Containers {
+		plus(sum, pod.Spec.Containers[i].Resources.Requests)
+	}
+	most(sum, peak)
+	plus(sum, pod.Spec.Overhead)
+	return sum
+}
+
+// AddRequests adds what the Pod asks for to sum.
+func AddRequests(sum corev1.ResourceList, pod *corev1.Pod) { plus(sum, Requests(pod)) }
+
+func plus(sum, more corev1.ResourceList) {
+	for name, q := range more {
+		have := sum[name]
+		if have.IsZero() {
+			have = resource.Quantity{Format: q.Format}
+		}
+		have.Add(q)
+		sum[name] = have
+	}
+}
+
+func most(sum, other corev1.ResourceList) {
+	for name, q := range other {
+		if have := sum[name]; have.Cmp(q) < 0 {
+			sum[name] = q.DeepCopy()
+		}
+	}
+}
+
+// safeSysctls are those that touch nobody but the Pod (kubelet: pkg/kubelet/sysctl/safe_sysctls.go).
+var safeSysctls = []string{"kernel.shm_rmid_forced", "net.ipv4.ip_local_port_range", "net.ipv4.tcp_syncookies",
+	"net.ipv4.ping_group_range", "net.ipv4.ip_unprivileged_port_start", "net.ipv4.ip_local_reserved_ports",
+	"net.ipv4.tcp_keepalive_time", "net.ipv4.tcp_fin_timeout", "net.ipv4.tcp_keepalive_intvl",
+	"net.ipv4.tcp_keepalive_probes", "net.ipv4.tcp_rmem", "net.ipv4.tcp_wmem"}
+
+func rejectSysctls(pod *corev1.Pod) *Rejection {
+	if pod.Spec.SecurityContext == nil {
+		return nil
+	}
+	for _, s := range pod.Spec.SecurityContext.Sysctls {
+		name, why := sysctlName(s.Name), ""
+		switch {
+		case !slices.Contains(safeSysctls, name):
+			why = fmt.Sprintf("%q not allowlisted", name)
+		case pod.Spec.HostIPC && strings.HasPrefix(name, "kernel.shm"):
+			why = fmt.Sprintf("%q not allowed with host %s enabled", name, "IPC namespace")
+		case pod.Spec.HostNetwork && strings.HasPrefix(name, "net."):
+			why = fmt.Sprintf("%q not allowed with host %s enabled", name, "network namespace")
+		}
+		if why != "" {
+			return &Rejection{Reason: "SysctlForbidden", Message: "forbidden sysctl: " + why}
+		}
+	}
+	return nil
+}
+
+// sysctlName is the name with dots, also of one that was written with slashes, where a dot stands for a slash.
+func sysctlName(s string) string {
+	at := strings.IndexAny(s, "./")
+	if at < 0 || s[at] == '.' {
+		return s
+	}
+	return strings.Map(func(r rune) rune {
+		switch r {
+		case '/':
+			return '.'
+		case '.':
+			return '/'
+		}
+		return r
+	}, s)
+}
