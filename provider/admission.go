@@ -15,6 +15,11 @@ func (p *pods) admit(e *entry, pod *corev1.Pod) error {
 	if e.admitted || e.capsule != nil {
 		return nil
 	}
+	if allocatable.Memory().IsZero() {
+		// No host has said yet what it has: the capsule server places, or tells why not.
+		e.admitted = true
+		return nil
+	}
 	n := translate.Node{Allocatable: allocatable, Used: corev1.ResourceList{}}
 	for _, other := range p.byUID {
 		if other == e || other.gone || other.refused != nil || !other.admitted && other.capsule == nil {

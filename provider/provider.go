@@ -226,7 +226,7 @@ func (p *Provider) newPodController(factory informers.SharedInformerFactory, ps 
 	idle := informers.NewSharedInformerFactory(p.cfg.Client, 0).Core().V1()
 	pods := factory.Core().V1().Pods()
 	return node.NewPodController(node.PodControllerConfig{
-		PodClient:                                statusWriter{p.cfg.Client.CoreV1()},
+		PodClient:                                statusWriter{p.cfg.Client.CoreV1(), ps},
 		PodInformer:                              pods,
 		EventRecorder:                            quietRecorder{recorder},
 		Provider:                                 ps,

@@ -17,14 +17,16 @@ import (
 // the UID as precondition, as the kubelet does; a whole-object update would bring back labels of yesterday.
 type statusWriter struct {
 	coreclient.PodsGetter
+	pods *pods
 }
 
 func (w statusWriter) Pods(namespace string) coreclient.PodInterface {
-	return podStatusWriter{w.PodsGetter.Pods(namespace)}
+	return podStatusWriter{w.PodsGetter.Pods(namespace), w.pods}
 }
 
 type podStatusWriter struct {
 	coreclient.PodInterface
+	pods *pods
 }
 
 // UpdateStatus patches the status of the pod with that UID.
@@ -56,4 +58,14 @@ func statusPatch(uid types.UID, before, after *corev1.PodStatus) ([]byte, error)
 		return nil, err
 	}
 	return strategicpatch.CreateTwoWayMergePatch(was, is, corev1.Pod{})
+}
+
+// Delete leaves pods that have a worker to it. Virtual Kubelet removes the object of a pod that is deleted as soon as its
+// status shows no running container, and when the grace period is over in any case; its containers, its volumes and its
+// last status may be behind. The worker removes it when the capsule is gone.
+func (w podStatusWriter) Delete(ctx context.Context, name string, opts metav1.DeleteOptions) error {
+	if opts.Preconditions != nil && opts.Preconditions.UID != nil && w.pods.update(*opts.Preconditions.UID, func(*entry) {}) {
+		return nil
+	}
+	return w.PodInterface.Delete(ctx, name, opts)
 }

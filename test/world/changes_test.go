@@ -50,13 +50,10 @@ func TestDeletionWritesTheEndFirst(t *testing.T) {
 				t.Errorf("it took %v", took)
 			}
 			end := app(last).State.Terminated
-			if late := row.behaviour.IgnoreTERM && !objectGoesLast; late {
-				return
-			}
 			if last.Status.Phase != row.phase || end == nil || end.ExitCode != row.code {
 				t.Errorf("the last state was %s, %+v", last.Status.Phase, app(last).State)
 			}
-			if ids := w.containersOf(uid); objectGoesLast && len(ids) > 0 {
+			if ids := w.containersOf(uid); len(ids) > 0 {
 				t.Errorf("the object went before the containers: %v", ids)
 			}
 		})
@@ -72,7 +69,7 @@ func TestGraceMayBeShortened(t *testing.T) {
 	w.delete("web", 600)
 	w.event(uid, "Killing")
 	w.delete("web", 1)
-	if end := app(w.awaitGone(uid)).State.Terminated; objectGoesLast && (end == nil || end.ExitCode != 137) {
+	if end := app(w.awaitGone(uid)).State.Terminated; end == nil || end.ExitCode != 137 {
 		t.Errorf("end: %+v", end)
 	}
 }
@@ -92,7 +89,7 @@ func TestDeletionAtEveryMoment(t *testing.T) {
 		time.Sleep(time.Duration(n) * 25 * time.Millisecond) // each moment of its making is a moment to go
 		w.delete("web")
 		last := w.awaitGone(uid)
-		if ended := last.Status.Phase == corev1.PodFailed || last.Status.Phase == corev1.PodSucceeded; objectGoesLast && n > 2 && !ended {
+		if ended := last.Status.Phase == corev1.PodFailed || last.Status.Phase == corev1.PodSucceeded; n > 2 && !ended {
 			t.Errorf("deleted after %d ms it ended as %s", n*25, last.Status.Phase)
 		}
 		w.awaitNoContainers(uid)

@@ -35,9 +35,6 @@ const (
 	token     = "the-token-of-the-world"
 	// patience is for machines that do other things as well; nothing here takes that long.
 	patience = 40 * time.Second
-	// objectGoesLast says that a Pod object is removed after everything that is behind it. It is not so yet: Virtual
-	// Kubelet removes it when no container runs, or when the grace period is over, whatever the provider says.
-	objectGoesLast = false
 )
 
 // world is a cluster, a node, a capsule server and its hosts.

@@ -24,8 +24,10 @@ const (
 	killMargin     = 30 * time.Second
 )
 
-// execute carries out one action. It decides nothing: what it sees goes to the observer, what fails into the result.
-func (a *Agent) execute(ctx context.Context, c *capsule.Capsule, mounts map[string]runtime.Mount,
+// execute carries out one action. It decides nothing: what it sees goes to the observer, what fails into the result. ctx
+// ends when the action is not wanted any more, engine only when the worker ends: a create that the engine has begun is
+// waited for, because the engine goes on with it whether anybody listens or not.
+func (a *Agent) execute(ctx, engine context.Context, c *capsule.Capsule, mounts map[string]runtime.Mount,
 	act lifecycle.Action,
 ) result {
 	var r result
@@ -37,7 +39,7 @@ func (a *Agent) execute(ctx context.Context, c *capsule.Capsule, mounts map[stri
 		r.volumes = c.Spec.Volumes
 		r.cleared = err == nil
 	case lifecycle.Create:
-		kind, err = a.create(ctx, c, mounts, act)
+		kind, err = a.create(ctx, engine, c, mounts, act)
 		r.cleared = err == nil && act.Container != ""
 	case lifecycle.Start:
 		kind, err = a.start(ctx, c, act)
@@ -88,53 +90,31 @@ func noteFor(kind capsule.FailureKind, act lifecycle.Action, err error) *note {
 
 // create makes a container, its image first. A container of that name that exists already is taken over: it was made by
 // an earlier life of this server.
-func (a *Agent) create(ctx context.Context, c *capsule.Capsule, mounts map[string]runtime.Mount,
+func (a *Agent) create(ctx, engine context.Context, c *capsule.Capsule, mounts map[string]runtime.Mount,
 	act lifecycle.Action,
 ) (capsule.FailureKind, error) {
-	p := a.place(c, mounts)
 	var cfg runtime.ContainerConfig
 	var img runtime.Image
 	if act.Container == "" {
-		cfg = container.Sandbox(c, p, act.Attempt)
+		cfg = container.Sandbox(c, a.place(c, mounts), act.Attempt)
 	} else {
-		cs, _ := c.Spec.Container(act.Container)
+		var kind capsule.FailureKind
 		var err error
-		if img, err = a.images.Ensure(ctx, image.Request{
-			Ref: cs.Image, Policy: cs.ImagePullPolicy, Credentials: cs.PullCredentials, Tell: func(p capsule.Pull) { a.pulled(c, act, p) },
-		}); err != nil {
-			return capsule.FailedPull, err
+		if cfg, img, kind, err = a.configure(ctx, c, mounts, act); err != nil {
+			return kind, err
 		}
-		id := runtime.Identity{
-			Instance: a.cfg.Instance, Capsule: c.UUID, CapsuleName: c.Spec.Name, Container: act.Container,
-			Attempt: act.Attempt, SandboxAttempt: act.SandboxAttempt,
-		}
-		if p.SubPaths, err = a.subPaths(c, cs, p); err != nil {
-			return capsule.FailedConfig, err
-		}
-		if cfg, err = container.Config(c, cs, img, p, id, act.SandboxID); err != nil {
-			return capsule.FailedConfig, err
-		}
-		last, err := a.terminationMount(c, cs, act.Attempt)
-		if err != nil {
-			return capsule.FailedCreate, fmt.Errorf("making the file for the termination message: %w", err)
-		}
-		hosts, err := a.hostsMount(c, cs)
-		if err != nil {
-			return capsule.FailedCreate, err
-		}
-		cfg.Mounts = append(append(cfg.Mounts, last...), hosts...)
 	}
 	release, err := a.startSlot(ctx)
 	if err != nil {
 		return "", err
 	}
 	defer release()
-	ctx, cancel := context.WithTimeout(ctx, createDeadline)
+	engine, cancel := context.WithTimeout(engine, createDeadline)
 	defer cancel()
 	began := time.Now()
-	id, err := a.cfg.Runtime.Create(ctx, cfg)
+	id, err := a.cfg.Runtime.Create(engine, cfg)
 	if errdefs.IsAlreadyExists(err) {
-		return capsule.FailedCreate, a.takeOver(ctx, cfg)
+		return capsule.FailedCreate, a.takeOver(engine, cfg)
 	}
 	if err != nil {
 		return capsule.FailedCreate, fmt.Errorf("creating container: %w", err)
@@ -144,6 +124,38 @@ func (a *Agent) create(ctx context.Context, c *capsule.Capsule, mounts map[strin
 		Image: cfg.Image, ImageID: img.ID,
 	})
 	return "", nil
+}
+
+// configure gets everything that a container needs before the engine is asked to make it.
+func (a *Agent) configure(ctx context.Context, c *capsule.Capsule, mounts map[string]runtime.Mount, act lifecycle.Action,
+) (cfg runtime.ContainerConfig, img runtime.Image, kind capsule.FailureKind, err error) {
+	cs, _ := c.Spec.Container(act.Container)
+	if img, err = a.images.Ensure(ctx, image.Request{
+		Ref: cs.Image, Policy: cs.ImagePullPolicy, Credentials: cs.PullCredentials, Tell: func(p capsule.Pull) { a.pulled(c, act, p) },
+	}); err != nil {
+		return cfg, img, capsule.FailedPull, err
+	}
+	id := runtime.Identity{
+		Instance: a.cfg.Instance, Capsule: c.UUID, CapsuleName: c.Spec.Name, Container: act.Container,
+		Attempt: act.Attempt, SandboxAttempt: act.SandboxAttempt,
+	}
+	p := a.place(c, mounts)
+	if p.SubPaths, err = a.subPaths(c, cs, p); err != nil {
+		return cfg, img, capsule.FailedConfig, err
+	}
+	if cfg, err = container.Config(c, cs, img, p, id, act.SandboxID); err != nil {
+		return cfg, img, capsule.FailedConfig, err
+	}
+	last, err := a.terminationMount(c, cs, act.Attempt)
+	if err != nil {
+		return cfg, img, capsule.FailedCreate, fmt.Errorf("making the file for the termination message: %w", err)
+	}
+	hosts, err := a.hostsMount(c, cs)
+	if err != nil {
+		return cfg, img, capsule.FailedCreate, err
+	}
+	cfg.Mounts = append(append(cfg.Mounts, last...), hosts...)
+	return cfg, img, "", nil
 }
 
 // takeOver adopts the container that has the name already, if it is what we would have made.

@@ -23,12 +23,18 @@ type observer struct {
 	wake func(uuid string)
 
 	mu     sync.Mutex
-	seen   map[string]map[string]runtime.Container // capsule, ID
+	seen   map[string]map[string]sight // capsule, ID
 	listed bool
 }
 
+// sight is a container and when we saw it by our own clock: the engine's may differ.
+type sight struct {
+	runtime.Container
+	at time.Time
+}
+
 func newObserver(host runtime.Containers, log *logrus.Entry, wake func(string)) *observer {
-	return &observer{host: host, log: log, wake: wake, seen: map[string]map[string]runtime.Container{}}
+	return &observer{host: host, log: log, wake: wake, seen: map[string]map[string]sight{}}
 }
 
 // run follows the host until ctx ends: subscribe first, list then, so that nothing falls between.
@@ -90,7 +96,7 @@ func (o *observer) list(ctx context.Context) error {
 	for uuid, cs := range o.seen {
 		for id, c := range cs {
 			// What was made while the list was on its way may be missing in it.
-			if !shown[id] && c.CreatedAt.Before(before) {
+			if !shown[id] && c.at.Before(before) {
 				delete(cs, id)
 				changed[uuid] = true
 			}
@@ -175,14 +181,14 @@ func (o *observer) forget(uuid, id string) {
 func (o *observer) take(c runtime.Container) bool {
 	cs := o.seen[c.Identity.Capsule]
 	if cs == nil {
-		cs = map[string]runtime.Container{}
+		cs = map[string]sight{}
 		o.seen[c.Identity.Capsule] = cs
 	}
 	old, ok := cs[c.ID]
 	if ok && rank(old.State) > rank(c.State) {
 		return false
 	}
-	cs[c.ID] = c
+	cs[c.ID] = sight{c, time.Now()}
 	return !ok || old.State != c.State
 }
 

@@ -230,6 +230,9 @@ func (n *note) apply(f *capsule.Facts, name string, now time.Time) {
 
 // launch starts an action unless one with its key is under way.
 func (w *worker) launch(ctx context.Context, flights *sync.WaitGroup, act lifecycle.Action) {
+	if act.Op == lifecycle.RemoveRecord && len(w.flying) > 0 {
+		return // what is under way may still leave something; its landing looks again
+	}
 	if f := w.flying[act.Key()]; f != nil {
 		sooner := act.Op == lifecycle.Stop && f.action.Op == lifecycle.Stop && act.Deadline.Before(f.action.Deadline)
 		if sooner {
@@ -239,12 +242,12 @@ func (w *worker) launch(ctx context.Context, flights *sync.WaitGroup, act lifecy
 	}
 	w.log.WithFields(logrus.Fields{"action": act.Op, "container": act.Container, "attempt": act.Attempt, "cause": act.Cause}).
 		Debug("Acting")
-	ctx, cancel := context.WithCancel(ctx)
+	wanted, cancel := context.WithCancel(ctx)
 	w.flying[act.Key()] = &flight{action: act, cancel: cancel}
 	c, mounts := w.c, w.mounts
 	flights.Go(func() {
 		defer cancel()
-		r := w.a.execute(ctx, c, mounts, act)
+		r := w.a.execute(wanted, ctx, c, mounts, act)
 		r.action = act
 		w.results <- r
 	})
