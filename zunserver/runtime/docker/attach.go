@@ -43,7 +43,7 @@ func (h *Host) Attach(ctx context.Context, id string, s capsule.Session) error {
 	if r.Config.Tty && s.Resize != nil {
 		rctx, cancel := context.WithCancel(ctx)
 		defer cancel()
-		go follow(rctx, s.Resize, func(o container.ResizeOptions) error { return api.ContainerResize(rctx, r.ID, o) })
+		go follow(rctx, nil, s.Resize, func(o container.ResizeOptions) error { return api.ContainerResize(rctx, r.ID, o) })
 	}
 	if err := demultiplex(r.Config.Tty, s.Stdout, s.Stderr, conn.Reader); err != nil && ctx.Err() == nil {
 		return fail(err, "attach to container %s", id)

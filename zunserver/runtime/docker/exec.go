@@ -24,18 +24,20 @@ func (h *Host) Exec(ctx context.Context, id string, cfg runtime.ExecConfig) (int
 	if err != nil {
 		return 0, err
 	}
+	first := firstSize(ctx, cfg)
 	created, err := api.ContainerExecCreate(ctx, r.ID, container.ExecOptions{
-		Cmd: cfg.Command, Env: cfg.Env, User: cfg.User, WorkingDir: cfg.WorkDir, Tty: cfg.TTY,
+		ConsoleSize: first,
+		Cmd:         cfg.Command, Env: cfg.Env, User: cfg.User, WorkingDir: cfg.WorkDir, Tty: cfg.TTY,
 		AttachStdin: cfg.Stdin != nil, AttachStdout: true, AttachStderr: true,
 	})
 	if err != nil {
 		return 0, fail(err, "exec in container %s", id)
 	}
-	conn, err := api.ContainerExecAttach(ctx, created.ID, container.ExecAttachOptions{Tty: cfg.TTY})
+	conn, err := api.ContainerExecAttach(ctx, created.ID, container.ExecAttachOptions{Tty: cfg.TTY, ConsoleSize: first})
 	if err != nil {
 		return 0, fail(err, "exec in container %s", id)
 	}
-	if err := exchange(ctx, api, created.ID, cfg, conn); err != nil {
+	if err := exchange(ctx, api, created.ID, cfg, first, conn); err != nil {
 		return 0, fail(err, "exec in container %s", id)
 	}
 	code, err := exitCode(ctx, api, created.ID)
@@ -46,7 +48,9 @@ func (h *Host) Exec(ctx context.Context, id string, cfg runtime.ExecConfig) (int
 }
 
 // exchange carries the streams until the command closes its output or ctx ends.
-func exchange(ctx context.Context, api *connection, exec string, cfg runtime.ExecConfig, conn types.HijackedResponse) error {
+func exchange(ctx context.Context, api *connection, exec string, cfg runtime.ExecConfig, first *[2]uint,
+	conn types.HijackedResponse,
+) error {
 	defer conn.Close()
 	stop := context.AfterFunc(ctx, conn.Close)
 	defer stop()
@@ -60,7 +64,7 @@ func exchange(ctx context.Context, api *connection, exec string, cfg runtime.Exe
 	if cfg.TTY && cfg.Resize != nil {
 		rctx, cancel := context.WithCancel(ctx)
 		defer cancel()
-		go follow(rctx, cfg.Resize, func(o container.ResizeOptions) error { return api.ContainerExecResize(rctx, exec, o) })
+		go follow(rctx, first, cfg.Resize, func(o container.ResizeOptions) error { return api.ContainerExecResize(rctx, exec, o) })
 	}
 	err := demultiplex(cfg.TTY, cfg.Stdout, cfg.Stderr, conn.Reader)
 	if ctx.Err() != nil {
@@ -69,16 +73,49 @@ func exchange(ctx context.Context, api *connection, exec string, cfg runtime.Exe
 	return err
 }
 
-// follow passes the sizes of a terminal on until there are no more.
-func follow(ctx context.Context, sizes <-chan runtime.TerminalSize, set func(container.ResizeOptions) error) {
+// sizePatience is how long a command waits for the size of its terminal, which a client sends first of all.
+const sizePatience = 100 * time.Millisecond
+
+// firstSize is the size that the terminal shall begin with, height first; nil when nobody says. Engines before API 1.42 do
+// not take it, and learn it from follow a moment after the start.
+func firstSize(ctx context.Context, cfg runtime.ExecConfig) *[2]uint {
+	if !cfg.TTY || cfg.Resize == nil {
+		return nil
+	}
+	ctx, cancel := context.WithTimeout(ctx, sizePatience)
+	defer cancel()
+	select {
+	case s, ok := <-cfg.Resize:
+		if ok {
+			return &[2]uint{s.Height, s.Width}
+		}
+	case <-ctx.Done():
+	}
+	return nil
+}
+
+// follow sets the first size, if there is one, and those that come until there are no more. An engine refuses a size while
+// the process is not there yet.
+func follow(ctx context.Context, first *[2]uint, sizes <-chan runtime.TerminalSize, set func(container.ResizeOptions) error) {
+	var want *container.ResizeOptions
+	if first != nil {
+		want = &container.ResizeOptions{Height: first[0], Width: first[1]}
+	}
 	for {
+		var again <-chan time.Time
+		if want != nil && set(*want) != nil {
+			again = time.After(10 * time.Millisecond)
+		} else {
+			want = nil
+		}
 		select {
 		case s, ok := <-sizes:
 			if !ok {
-				return
+				sizes = nil // the last one may still have to be set
+				continue
 			}
-			// A size that came too late for the process is no failure of it.
-			_ = set(container.ResizeOptions{Height: s.Height, Width: s.Width})
+			want = &container.ResizeOptions{Height: s.Height, Width: s.Width}
+		case <-again:
 		case <-ctx.Done():
 			return
 		}
