@@ -7,15 +7,14 @@ SHELL := /bin/bash
 GO            ?= go
 GOLANGCI_LINT := github.com/golangci/golangci-lint/v2/cmd/golangci-lint@v2.15.0
 # Packages whose tests need a Docker engine; everything else is a unit test.
-DOCKER_SUITES := ./zunserver/runtime/docker/... ./test/engine/... ./test/controlplane/...
+DOCKER_SUITES := ./zunserver/runtime/docker/... ./test/engine/... ./test/controlplane/... ./test/chaos/...
 E2E           := ./test/e2e/...
-BENCH         := ./test/bench/...
 export CGO_ENABLED ?= 0
 
 # section prints a line that is found in a long log.
 section = printf '\n\033[1m=== %s\033[0m (%s)\n' "$(1)" "$$(date +%T)"
 # units sets $$units to the packages whose tests need no engine; a tree that cannot be listed is an error, not no tests.
-units = units=$$($(GO) list ./... | grep -v -e /zunserver/runtime/docker -e /test/engine -e /test/controlplane -e /test/e2e -e /test/bench -e /test/conformance)
+units = units=$$($(GO) list ./... | grep -v -e /zunserver/runtime/docker -e /test/engine -e /test/controlplane -e /test/e2e -e /test/bench -e /test/chaos -e /test/conformance)
 
 .PHONY: help
 help: ## list the targets
@@ -79,7 +78,7 @@ e2e: ## scenarios on a real Kubernetes control plane (RUN=regexp chooses, KEEP=1
 .PHONY: bench
 bench: ## measure against the raw Engine API, write docs/benchmarks.md
 	@$(call section,benchmarks)
-	$(GO) test -count=1 -timeout 30m -v $(BENCH)
+	$(GO) run ./test/bench
 
 .PHONY: conformance
 conformance: ## Kubernetes' conformance suite, its pod family; writes docs/conformance.md (FOCUS=regexp chooses, PROCS=4)

@@ -33,7 +33,7 @@ var (
 const (
 	clients   = 3
 	few, most = 6, 12 // capsules at a time: some that grow old, and no more than a small engine keeps up with
-	quietTime = 75 * time.Second
+	quietTime = 20 * time.Second
 )
 
 // wish is a capsule as its client knows it.

@@ -289,11 +289,12 @@ func TestWhatIsRefused(t *testing.T) {
 	}
 }
 
-func TestMoreMemoryThanThereIs(t *testing.T) {
+// TestMoreMemoryThanOneHostHas: the node as a whole could take it, so it is admitted; no host can, so it waits.
+func TestMoreMemoryThanOneHostHas(t *testing.T) {
 	t.Parallel()
-	w := newWorld(t)
+	w := newWorld(t, "h1", "h2")
 	uid := w.create("huge", func(p *corev1.Pod) {
-		p.Spec.Containers[0].Resources.Requests = corev1.ResourceList{corev1.ResourceMemory: resource.MustParse("64Gi")}
+		p.Spec.Containers[0].Resources.Requests = corev1.ResourceList{corev1.ResourceMemory: resource.MustParse("12Gi")}
 	})
 	p := w.await(uid, "told why", func(p *corev1.Pod) bool { return strings.Contains(p.Status.Message, "memory") })
 	if p.Status.Phase != corev1.PodPending {
