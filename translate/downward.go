@@ -118,7 +118,7 @@ func resourceField(pod *corev1.Pod, c *corev1.Container, ref *corev1.ResourceFie
 func ceilDiv(a, b int64) string { return strconv.FormatInt((a+b-1)/b, 10) }
 
 func containerNamed(pod *corev1.Pod, name string) *corev1.Container {
-	for _, list := range [][]corev1.Container{pod.Spec.Containers, pod.Spec.InitContainers} {
+	for _, list := range [][]corev1.Container{pod.Spec.Containers, pod.Spec.InitContainers, ephemeralContainers(pod)} {
 		for i := range list {
 			if list[i].Name == name {
 				return &list[i]

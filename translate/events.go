@@ -58,6 +58,9 @@ func (e *recorder) add(f *capsule.ContainerFacts, kind, reason, format string, a
 	path := ""
 	if f != nil {
 		path = fmt.Sprintf("spec.containers{%s}", f.Name)
+		if f.Ephemeral {
+			path = fmt.Sprintf("spec.ephemeralContainers{%s}", f.Name)
+		}
 		if f.Init {
 			path = fmt.Sprintf("spec.initContainers{%s}", f.Name)
 		}

@@ -94,7 +94,7 @@ func addPodRules(add func(reflect.Type, rules)) {
 	add(kind[corev1.PodSpec](`Volumes InitContainers Containers RestartPolicy TerminationGracePeriodSeconds
 		ActiveDeadlineSeconds DNSPolicy ServiceAccountName NodeName HostNetwork HostPID HostIPC ShareProcessNamespace
 		SecurityContext Hostname Subdomain HostAliases DNSConfig ReadinessGates EnableServiceLinks HostnameOverride
-		SetHostnameAsFQDN ImagePullSecrets`,
+		SetHostnameAsFQDN ImagePullSecrets EphemeralContainers`,
 		merged(
 			each(Rule{Ignored, byScheduler}, `NodeSelector Affinity SchedulerName Tolerations PriorityClassName Priority
 				PreemptionPolicy TopologySpreadConstraints SchedulingGates WorkloadRef`),
@@ -102,7 +102,6 @@ func addPodRules(add func(reflect.Type, rules)) {
 				"AutomountServiceAccountToken": {Ignored, "the API server's admission has acted on it already"},
 				"DeprecatedServiceAccount":     {Ignored, "serviceAccountName says the same"},
 				"Overhead":                     {Ignored, "it belongs to a runtime class, and those are refused"},
-				"EphemeralContainers":          {Refused, notYet},
 				"RuntimeClassName":             {Refused, notYet},
 				"HostUsers":                    {Partly, "false asks for a user namespace, which is not supported yet"},
 				"OS":                           {Partly, "only linux"},
@@ -127,6 +126,8 @@ func addContainerRules(add func(reflect.Type, rules)) {
 		"VolumeDevices":      {Refused, "raw block devices cannot be given to a capsule"},
 	}
 	add(kind[corev1.Container](containerMapped, containerOthers))
+	add(kind[corev1.EphemeralContainer]("EphemeralContainerCommon TargetContainerName", nil))
+	add(kind[corev1.EphemeralContainerCommon](containerMapped, containerOthers))
 	add(kind[corev1.ContainerPort]("Name HostPort ContainerPort Protocol HostIP", nil))
 	add(kind[corev1.EnvVar]("Name Value ValueFrom", nil))
 	add(kind[corev1.EnvVarSource]("FieldRef ResourceFieldRef ConfigMapKeyRef SecretKeyRef", rules{

@@ -58,6 +58,9 @@ func Refuse(pod *corev1.Pod) Refusals {
 	for i := range pod.Spec.Containers {
 		refuseContainer(&pod.Spec.Containers[i], fmt.Sprintf("spec.containers[%d]", i), false, &r)
 	}
+	for i, c := range ephemeralContainers(pod) {
+		refuseContainer(&c, fmt.Sprintf("spec.ephemeralContainers[%d]", i), false, &r)
+	}
 	for i := range pod.Spec.Volumes {
 		refuseVolume(&pod.Spec.Volumes[i], fmt.Sprintf("spec.volumes[%d]", i), &r)
 	}

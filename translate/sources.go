@@ -90,7 +90,7 @@ func (m *Missing) Error() string {
 func Needs(pod *corev1.Pod) []SourceRef {
 	set := map[SourceRef]bool{{Kind: SourceServices}: true}
 	need := func(k SourceKind, name string) { set[SourceRef{Kind: k, Name: name}] = true }
-	for _, list := range [][]corev1.Container{pod.Spec.InitContainers, pod.Spec.Containers} {
+	for _, list := range [][]corev1.Container{pod.Spec.InitContainers, pod.Spec.Containers, ephemeralContainers(pod)} {
 		for i := range list {
 			needsOfContainer(&list[i], need)
 		}

@@ -101,6 +101,10 @@ func statusOf(pod *corev1.Pod, c *capsule.Capsule, final bool) corev1.PodStatus 
 	s.Reason, s.Message = "", ""
 	s.InitContainerStatuses = containerStatuses(pod, c, pod.Spec.InitContainers, pod.Status.InitContainerStatuses, true)
 	s.ContainerStatuses = containerStatuses(pod, c, pod.Spec.Containers, pod.Status.ContainerStatuses, false)
+	s.EphemeralContainerStatuses = containerStatuses(pod, c, ephemeralContainers(pod), pod.Status.EphemeralContainerStatuses, false)
+	for i := range s.EphemeralContainerStatuses { // they have no readiness
+		s.EphemeralContainerStatuses[i].Ready, s.EphemeralContainerStatuses[i].Started = false, nil
+	}
 	if c != nil {
 		addresses(&s, &c.Facts)
 		if t := c.Facts.StartedAt; !t.IsZero() {
@@ -154,6 +158,7 @@ func closeContainers(pod *corev1.Pod, s *corev1.PodStatus) {
 	initialized := initDone(pod, s)
 	closeAll(s.InitContainerStatuses, false)
 	closeAll(s.ContainerStatuses, initialized)
+	closeAll(s.EphemeralContainerStatuses, false)
 }
 
 // addresses fills in the addresses; the API takes one of each family and nothing that is no address.

@@ -2,6 +2,7 @@ package translate
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -41,7 +42,7 @@ func keepKnown(st *corev1.ContainerStatus, before []corev1.ContainerStatus, gone
 
 func fillContainer(st *corev1.ContainerStatus, pod *corev1.Pod, c *capsule.Capsule, spec *corev1.Container, f *capsule.ContainerFacts, init bool) {
 	waiting := &corev1.ContainerStateWaiting{Reason: "ContainerCreating"}
-	if len(pod.Spec.InitContainers) > 0 {
+	if len(pod.Spec.InitContainers) > 0 && !isEphemeral(pod, spec.Name) {
 		waiting.Reason = "PodInitializing"
 	}
 	st.State.Waiting = waiting
@@ -178,6 +179,9 @@ func restarts(pod *corev1.Pod, spec *corev1.Container, exitCode int) bool {
 	if isSidecar(spec) {
 		return true
 	}
+	if isEphemeral(pod, spec.Name) {
+		return false
+	}
 	switch pod.Spec.RestartPolicy {
 	case corev1.RestartPolicyNever:
 		return false
@@ -190,6 +194,19 @@ func restarts(pod *corev1.Pod, spec *corev1.Container, exitCode int) bool {
 
 func isSidecar(c *corev1.Container) bool {
 	return c.RestartPolicy != nil && *c.RestartPolicy == corev1.ContainerRestartPolicyAlways
+}
+
+// ephemeralContainers are the Pod's ephemeral containers as containers: the API made their fields the same for this.
+func ephemeralContainers(pod *corev1.Pod) []corev1.Container {
+	var list []corev1.Container
+	for i := range pod.Spec.EphemeralContainers {
+		list = append(list, corev1.Container(pod.Spec.EphemeralContainers[i].EphemeralContainerCommon))
+	}
+	return list
+}
+
+func isEphemeral(pod *corev1.Pod, name string) bool {
+	return slices.ContainsFunc(pod.Spec.EphemeralContainers, func(e corev1.EphemeralContainer) bool { return e.Name == name })
 }
 
 func isInit(pod *corev1.Pod, name string) bool {

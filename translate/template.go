@@ -75,21 +75,24 @@ func Template(pod *corev1.Pod, src Sources) (capsule.Spec, error) {
 
 func addContainers(pod *corev1.Pod, src *Sources, spec *capsule.Spec) error {
 	ring, _ := keyringOf(pod, src)
-	for i := range pod.Spec.InitContainers {
-		c, err := containerOf(pod, &pod.Spec.InitContainers[i], src)
-		if err != nil {
-			return err
+	for _, l := range []struct {
+		from []corev1.Container
+		to   *[]capsule.ContainerSpec
+	}{
+		{pod.Spec.InitContainers, &spec.InitContainers}, {pod.Spec.Containers, &spec.Containers},
+		{ephemeralContainers(pod), &spec.EphemeralContainers},
+	} {
+		for i := range l.from {
+			c, err := containerOf(pod, &l.from[i], src)
+			if err != nil {
+				return err
+			}
+			c.PullCredentials = ring.credentials(c.Image)
+			*l.to = append(*l.to, c)
 		}
-		c.PullCredentials = ring.credentials(c.Image)
-		spec.InitContainers = append(spec.InitContainers, c)
 	}
-	for i := range pod.Spec.Containers {
-		c, err := containerOf(pod, &pod.Spec.Containers[i], src)
-		if err != nil {
-			return err
-		}
-		c.PullCredentials = ring.credentials(c.Image)
-		spec.Containers = append(spec.Containers, c)
+	for i := range spec.EphemeralContainers {
+		spec.EphemeralContainers[i].TargetContainer = pod.Spec.EphemeralContainers[i].TargetContainerName
 	}
 	return nil
 }

@@ -43,6 +43,7 @@ func (a *api) createCapsule(c *call) error {
 	}
 	giveUUIDs(spec.InitContainers, uid)
 	giveUUIDs(spec.Containers, uid)
+	giveUUIDs(spec.EphemeralContainers, uid)
 	made, err := a.Capsules.CreateCapsule(c.r.Context(), &capsule.Capsule{
 		UUID: uid, Project: c.caller.Project, User: c.caller.User, Spec: spec, CreatedAt: a.Now().UTC(),
 	})
@@ -97,7 +98,7 @@ func powerOverHost(s *capsule.Spec) string {
 			return "hostPath"
 		}
 	}
-	for _, list := range [][]capsule.ContainerSpec{s.InitContainers, s.Containers} {
+	for _, list := range [][]capsule.ContainerSpec{s.InitContainers, s.Containers, s.EphemeralContainers} {
 		for i := range list {
 			sc := list[i].SecurityContext
 			switch {

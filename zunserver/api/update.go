@@ -34,6 +34,11 @@ func (a *api) updateCapsule(c *call) error {
 	if uid != "" && uid != one.UUID {
 		return invalidValue("Invalid value for template.metadata.uid: the capsule is %s", one.UUID)
 	}
+	added := capsule.Spec{EphemeralContainers: next.EphemeralContainers}
+	if power := powerOverHost(&added); power != "" && !c.caller.Admin {
+		return notAllowed(auth.Action("capsule:create:" + power))
+	}
+	giveUUIDs(next.EphemeralContainers, one.UUID)
 	updated, err := a.Capsules.UpdateSpec(c.r.Context(), one.UUID, func(s *capsule.Spec) error {
 		mine, err := next.Clone()
 		if err != nil {

@@ -83,6 +83,8 @@ type Sandbox struct {
 type ContainerFacts struct {
 	Name string `json:"name"`
 	Init bool   `json:"init,omitempty"`
+	// Ephemeral containers come last.
+	Ephemeral bool `json:"ephemeral,omitempty"`
 	// Run is the newest attempt, nil before the first was created. Last is the newest finished attempt before Run.
 	Run  *Run `json:"run,omitempty"`
 	Last *Run `json:"last,omitempty"`

@@ -9,8 +9,11 @@ func (cs *ContainerSpec) Sidecar() bool {
 
 // Restarts says whether a run of the container that ended with exitCode is followed by another one: by the container's
 // own policy or the capsule's, where Always means OnFailure for an init container (Kubernetes: core/v1 PodSpec
-// initContainers).
+// initContainers). An ephemeral container runs once.
 func (s *Spec) Restarts(cs *ContainerSpec, init bool, exitCode int) bool {
+	if s.Ephemeral(cs.Name) {
+		return false
+	}
 	policy := s.RestartPolicy
 	if init && policy == RestartAlways {
 		policy = RestartOnFailure

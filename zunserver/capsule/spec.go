@@ -26,7 +26,10 @@ type Spec struct {
 	RestartPolicy    RestartPolicy     `json:"restartPolicy"`
 	InitContainers   []ContainerSpec   `json:"initContainers,omitempty"`
 	Containers       []ContainerSpec   `json:"containers"`
-	Volumes          []Volume          `json:"volumes,omitempty"`
+	// EphemeralContainers are added to a capsule that is there already, to look into it: each runs once and counts for
+	// nothing.
+	EphemeralContainers []ContainerSpec `json:"ephemeralContainers,omitempty"`
+	Volumes             []Volume        `json:"volumes,omitempty"`
 
 	// TerminationGracePeriodSeconds nil means DefaultGraceSeconds.
 	TerminationGracePeriodSeconds *int64 `json:"terminationGracePeriodSeconds,omitempty"`
@@ -94,6 +97,8 @@ type ContainerSpec struct {
 	StartupProbe    *corev1.Probe           `json:"startupProbe,omitempty"`
 	Lifecycle       *corev1.Lifecycle       `json:"lifecycle,omitempty"`
 	SecurityContext *corev1.SecurityContext `json:"securityContext,omitempty"`
+	// TargetContainer of an ephemeral container is the one whose processes it sees; empty: its own only.
+	TargetContainer string `json:"targetContainer,omitempty"`
 	// RestartPolicy Always on an init container makes it a sidecar.
 	RestartPolicy *corev1.ContainerRestartPolicy `json:"restartPolicy,omitempty"`
 
@@ -193,5 +198,20 @@ func (s *Spec) Container(name string) (c *ContainerSpec, init bool) {
 			return &s.InitContainers[i], true
 		}
 	}
+	for i := range s.EphemeralContainers {
+		if s.EphemeralContainers[i].Name == name {
+			return &s.EphemeralContainers[i], false
+		}
+	}
 	return nil, false
+}
+
+// Ephemeral says whether name is that of an ephemeral container.
+func (s *Spec) Ephemeral(name string) bool {
+	for i := range s.EphemeralContainers {
+		if s.EphemeralContainers[i].Name == name {
+			return true
+		}
+	}
+	return false
 }

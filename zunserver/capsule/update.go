@@ -23,6 +23,8 @@ const Masked = "***"
 //	activeDeadlineSeconds         set or shortened, never lengthened or unset
 //	containers[].resources        cpu and memory; init containers too
 //	containers[].env              for the next attempt of the container; what runs keeps its own
+//	containers[].pullCredentials  none keeps those that are there
+//	ephemeralContainers           more of them at the end; those that are there stay
 //	volumes[].files.items         as a whole
 //	hash
 //
@@ -37,6 +39,15 @@ func (s *Spec) Adopt(next *Spec) {
 			if l[0][i].Name == l[1][i].Name {
 				l[0][i].adopt(&l[1][i])
 			}
+		}
+	}
+	if n := len(s.EphemeralContainers); len(next.EphemeralContainers) > n {
+		s.EphemeralContainers = append(slices.Clip(s.EphemeralContainers), next.EphemeralContainers[n:]...)
+	}
+	for i := range min(len(s.EphemeralContainers), len(next.EphemeralContainers)) {
+		// It has run or soon will: what it was made of is of no more use, and what it refers to may have changed.
+		if e, n := &s.EphemeralContainers[i], &next.EphemeralContainers[i]; e.Name == n.Name {
+			e.adopt(n)
 		}
 	}
 	for i := range min(len(s.Volumes), len(next.Volumes)) {
@@ -67,6 +78,9 @@ func fixed(had, next map[string]string) map[string]string {
 
 func (cs *ContainerSpec) adopt(next *ContainerSpec) {
 	cs.Env = next.Env
+	if len(next.PullCredentials) > 0 {
+		cs.PullCredentials = next.PullCredentials
+	}
 	cs.Resources.Requests = resized(cs.Resources.Requests, next.Resources.Requests)
 	cs.Resources.Limits = resized(cs.Resources.Limits, next.Resources.Limits)
 }
@@ -92,9 +106,12 @@ func resized(had, next corev1.ResourceList) corev1.ResourceList {
 // Unmask puts into next what a view of s hides, where next has it as the view shows it: the value [Masked] of a sensitive
 // variable, and files without content in a sensitive volume. So what was read can be changed and sent back.
 func (s *Spec) Unmask(next *Spec) {
-	for _, list := range [][]ContainerSpec{next.InitContainers, next.Containers} {
+	for _, list := range [][]ContainerSpec{next.InitContainers, next.Containers, next.EphemeralContainers} {
 		for i := range list {
 			had, _ := s.Container(list[i].Name)
+			if had != nil && len(list[i].PullCredentials) == 0 {
+				list[i].PullCredentials = had.PullCredentials
+			}
 			for j := range list[i].Env {
 				if e := &list[i].Env[j]; had != nil && e.Sensitive && e.Value == Masked {
 					e.Value = had.hidden(e.Name)
@@ -183,7 +200,7 @@ func tree(s *Spec) (any, error) {
 	if err != nil {
 		return nil, err
 	}
-	for _, list := range [][]ContainerSpec{t.InitContainers, t.Containers} {
+	for _, list := range [][]ContainerSpec{t.InitContainers, t.Containers, t.EphemeralContainers} {
 		for i := range list {
 			list[i].UUID = ""
 		}

@@ -31,6 +31,8 @@ type Action struct {
 	SandboxAttempt int
 	// SandboxID is the sandbox that a container is created in.
 	SandboxID string
+	// TargetID is the instance whose processes an ephemeral container shall see; empty for none.
+	TargetID string
 	// Deadline of a Stop is when the container is killed.
 	Deadline time.Time
 	// Cause says why, for people.

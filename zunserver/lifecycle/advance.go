@@ -30,6 +30,12 @@ func Advance(c *capsule.Capsule, o Observed, probes map[string]ProbeResult, now 
 		cs := &c.Spec.Containers[i]
 		f.Containers = append(f.Containers, advanceContainer(cs, false, old.Container(cs.Name), o, probes[cs.Name], now))
 	}
+	for i := range c.Spec.EphemeralContainers {
+		cs := &c.Spec.EphemeralContainers[i]
+		cf := advanceContainer(cs, false, old.Container(cs.Name), o, ProbeResult{}, now)
+		cf.Ephemeral = true
+		f.Containers = append(f.Containers, cf)
+	}
 	if f.End == nil {
 		f.End = end(c, &f, o, now)
 	}

@@ -87,6 +87,10 @@ func sidecar(s *scene) {
 	s.probes["side"] = lifecycle.ProbeResult{ID: "side0", Started: true, Ready: true}
 }
 
+func debug(s *scene, target string) {
+	s.c.Spec.EphemeralContainers = []capsule.ContainerSpec{{Name: "debug", TargetContainer: target}}
+}
+
 func TestDecide(t *testing.T) {
 	for _, row := range []struct {
 		name string
@@ -231,6 +235,34 @@ func TestDecide(t *testing.T) {
 			s.c.Spec.ActiveDeadlineSeconds = &d
 			s.c.Facts.StartedAt = now.Add(-101 * time.Second)
 		}, "stop a.0 (DeadlineExceeded)\nstop b.0 (DeadlineExceeded)", 0},
+		{"an ephemeral container runs in what is there", func(s *scene) { debug(s, "") },
+			"create debug.0 (ephemeral container has not run yet)", 0},
+		{"one with a target waits for it", func(s *scene) { debug(s, "a"); s.instance("a0").State = capsule.StateCreated },
+			"start a.0 (container created)", 0},
+		{"and is created beside it", func(s *scene) { debug(s, "a") }, "create debug.0 (ephemeral container has not run yet)", 0},
+		{"it is started", func(s *scene) {
+			debug(s, "")
+			s.seen.Instances = append(s.seen.Instances, lifecycle.Instance{ID: "d0", Container: "debug", State: capsule.StateCreated})
+		}, "start debug.0 (container created)", 0},
+		{"and never again", func(s *scene) {
+			debug(s, "")
+			s.seen.Instances = append(s.seen.Instances, lifecycle.Instance{ID: "d0", Container: "debug", State: capsule.StateRunning})
+			s.exit("d0", 1, time.Hour)
+		}, "", 0},
+		{"it does not keep a capsule that is over", func(s *scene) {
+			debug(s, "")
+			s.c.Spec.RestartPolicy = capsule.RestartNever
+			s.seen.Instances = append(s.seen.Instances, lifecycle.Instance{ID: "d0", Container: "debug", State: capsule.StateRunning})
+			s.exit("a0", 0, 0)
+			s.exit("b0", 0, 0)
+		}, "stop debug.0 (all containers have ended)", 0},
+		{"it goes with its capsule", func(s *scene) {
+			debug(s, "")
+			s.delete(0)
+			s.seen.Instances = append(s.seen.Instances, lifecycle.Instance{ID: "d0", Container: "debug", State: capsule.StateRunning})
+			s.exit("a0", 0, 0)
+			s.exit("b0", 0, 0)
+		}, "stop debug.0 (capsule deleted)", 0},
 		{"a container of another sandbox is stopped", func(s *scene) { s.instance("a0").SandboxAttempt = 7 },
 			"stop a.0 (runs in another sandbox)", 0},
 	} {

@@ -180,8 +180,10 @@ type ContainerConfig struct {
 	// Sandbox is the ID or name of the container whose network and IPC namespaces are joined; empty for a sandbox.
 	Sandbox  string
 	SharePID bool // join the sandbox's PID namespace too
-	HostPID  bool
-	HostIPC  bool
+	// JoinPID is the ID of a container whose PID namespace is joined instead.
+	JoinPID string
+	HostPID bool
+	HostIPC bool
 	// Network of a sandbox: "" the engine's default bridge, "host", "none", or the name of a network.
 	Network  string
 	Hostname string

@@ -11,6 +11,7 @@ func Native(c *capsule.Capsule) *capsule.Capsule {
 	shown := *c
 	shown.Spec.InitContainers = withoutSecrets(c.Spec.InitContainers)
 	shown.Spec.Containers = withoutSecrets(c.Spec.Containers)
+	shown.Spec.EphemeralContainers = withoutSecrets(c.Spec.EphemeralContainers)
 	shown.Spec.Volumes = slices.Clone(c.Spec.Volumes)
 	for i := range shown.Spec.Volumes {
 		v := &shown.Spec.Volumes[i]

@@ -83,18 +83,19 @@ func check(s *capsule.Spec) error {
 	if len(s.Containers) == 0 {
 		c.fail(invalid(at+".containers", nil, "[] is too short"))
 	}
-	c.count(len(s.Containers)+len(s.InitContainers), maxContainers, at+".containers")
+	c.count(len(s.Containers)+len(s.InitContainers)+len(s.EphemeralContainers), maxContainers, at+".containers")
 	seen, hostPorts := map[string]bool{}, map[string]bool{}
 	for _, l := range []struct {
 		list []capsule.ContainerSpec
 		key  string
-	}{{s.InitContainers, "initContainers"}, {s.Containers, "containers"}} {
+	}{{s.InitContainers, "initContainers"}, {s.Containers, "containers"}, {s.EphemeralContainers, "ephemeralContainers"}} {
 		for i := range l.list {
 			cs, p := &l.list[i], fmt.Sprintf("%s.%s[%d]", at, l.key, i)
 			c.name(cs.Name, 63, p+".name")
 			c.that(!seen[cs.Name], p+".name", cs.Name, "another container has this name")
 			seen[cs.Name] = true
 			c.container(cs, volumes, hostPorts, l.key == "initContainers", p)
+			c.ephemeral(s, cs, l.key == "ephemeralContainers", p)
 		}
 	}
 	return c.err

@@ -58,6 +58,21 @@ func (c *checker) container(cs *capsule.ContainerSpec, volumes, hostPorts map[st
 	}
 }
 
+// ephemeral checks what only ephemeral containers have, and what they have not.
+func (c *checker) ephemeral(s *capsule.Spec, cs *capsule.ContainerSpec, is bool, at string) {
+	if !is {
+		c.unsupported(cs.TargetContainer != "", at+".targetContainer", "it is for ephemeral containers")
+		return
+	}
+	c.unsupported(cs.LivenessProbe != nil || cs.ReadinessProbe != nil || cs.StartupProbe != nil || cs.Lifecycle != nil ||
+		len(cs.Ports) > 0 || len(cs.Resources.Limits)+len(cs.Resources.Requests) > 0, at,
+		"an ephemeral container has no probes, hooks, ports and resources")
+	if t := cs.TargetContainer; t != "" {
+		found, _ := s.Container(t)
+		c.that(found != nil && !s.Ephemeral(t), at+".targetContainer", t, "there is no container of this name")
+	}
+}
+
 func (c *checker) words(list []string, at string) {
 	c.count(len(list), maxEntries, at)
 	for i, w := range list {

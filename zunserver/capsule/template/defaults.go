@@ -15,7 +15,7 @@ func setDefaults(s *capsule.Spec) {
 		s.RestartPolicy = capsule.RestartAlways
 	}
 	taken := map[string]bool{}
-	for _, list := range [][]capsule.ContainerSpec{s.InitContainers, s.Containers} {
+	for _, list := range [][]capsule.ContainerSpec{s.InitContainers, s.Containers, s.EphemeralContainers} {
 		for i := range list {
 			taken[list[i].Name] = true
 		}
@@ -26,6 +26,9 @@ func setDefaults(s *capsule.Spec) {
 	}
 	for i := range s.Containers {
 		setContainerDefaults(&s.Containers[i], base, i, taken)
+	}
+	for i := range s.EphemeralContainers {
+		setContainerDefaults(&s.EphemeralContainers[i], base+"-debug", i, taken)
 	}
 	for i := range s.Volumes {
 		if e := s.Volumes[i].EmptyDir; e != nil && e.SizeLimit != nil {

@@ -97,7 +97,7 @@ func checkHead(doc map[string]any) error {
 	if spec["containers"] == nil {
 		return missing("template.spec", "containers")
 	}
-	for _, key := range []string{"initContainers", "containers"} {
+	for _, key := range []string{"initContainers", "containers", "ephemeralContainers"} {
 		list, _ := spec[key].([]any)
 		for i, e := range list {
 			if c, ok := e.(map[string]any); ok && c["image"] == nil {
@@ -113,6 +113,7 @@ func checkHead(doc map[string]any) error {
 func Encode(spec capsule.Spec, uid string) ([]byte, error) {
 	spec.InitContainers = encodable(spec.InitContainers)
 	spec.Containers = encodable(spec.Containers)
+	spec.EphemeralContainers = encodable(spec.EphemeralContainers)
 	raw, err := json.Marshal(spec)
 	if err != nil {
 		return nil, fmt.Errorf("encode the spec of capsule %q: %w", spec.Name, err)

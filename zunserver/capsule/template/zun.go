@@ -38,7 +38,7 @@ func rewrite(doc map[string]any) error {
 		}
 		spec[key] = top
 	}
-	for _, key := range []string{"initContainers", "containers"} {
+	for _, key := range []string{"initContainers", "containers", "ephemeralContainers"} {
 		list, _ := spec[key].([]any)
 		for i, e := range list {
 			if c, ok := e.(map[string]any); ok {

@@ -148,6 +148,8 @@ func (s *spec) join(cfg runtime.ContainerConfig) {
 		s.host.IpcMode = "host"
 	}
 	switch {
+	case cfg.JoinPID != "":
+		s.host.PidMode = container.PidMode("container:" + cfg.JoinPID)
 	case cfg.HostPID:
 		s.host.PidMode = "host"
 	case cfg.SharePID:
