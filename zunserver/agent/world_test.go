@@ -72,22 +72,26 @@ func newWorld(t *testing.T) *world {
 
 // startAgent starts an agent as a new process would: it knows nothing.
 func (w *world) startAgent() {
-	log := logrus.New()
-	log.SetOutput(io.Discard)
-	if testing.Verbose() {
-		log.SetOutput(w.t.Output())
-		log.SetLevel(logrus.DebugLevel)
-	}
 	a := agent.New(agent.Config{
 		Name: hostName, Instance: "test", Address: "192.0.2.1", Runtime: w.host, Volumes: volume.Far{}, Network: network.Far{},
 		Store: tappedStore{w.store, w.leases},
-		Log:   logrus.NewEntry(log), Ping: 20 * time.Millisecond, Relist: 200 * time.Millisecond,
+		Log:   w.log(), Ping: 20 * time.Millisecond, Relist: 200 * time.Millisecond,
 		SweepAfter: 300 * time.Millisecond, Lease: 2 * time.Second,
 	})
 	ctx, cancel := context.WithCancel(context.Background()) //nolint:forbidigo // ends in stopAgent, after t's context
 	w.end, w.ended = cancel, make(chan struct{})
 	ended := w.ended
 	go func() { defer close(ended); _ = a.Run(ctx) }()
+}
+
+func (w *world) log() *logrus.Entry {
+	log := logrus.New()
+	log.SetOutput(io.Discard)
+	if testing.Verbose() {
+		log.SetOutput(w.t.Output())
+		log.SetLevel(logrus.DebugLevel)
+	}
+	return logrus.NewEntry(log)
 }
 
 func (w *world) stopAgent() { w.end(); <-w.ended }

@@ -7,6 +7,7 @@
 //	fetch URL TEXT       ends with 0 once URL answers with a page that contains TEXT
 //	linger AFTER CODE    on TERM says so, waits, ends with CODE
 //	deaf                 ignores TERM
+//	echo ADDRESS         TCP: says back what was sent once the sender has closed its half
 //	serve PORT NAME      HTTP: / says NAME, /state/{name} answers 200 or 503, PUT /state/{name}?ok=false changes that,
 //	                     PUT /exit?code=3 ends, /env/{name} shows a variable, /count counts its visitors
 package main
@@ -81,6 +82,8 @@ func act(ctx context.Context, what string, args []string) (int, error) {
 		signal.Ignore(syscall.SIGTERM)
 		fmt.Println("deaf")
 		select {}
+	case "echo":
+		return 0, echo(ctx, args[0])
 	case "serve":
 		return serve(ctx, args[0], args[1])
 	default:

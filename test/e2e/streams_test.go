@@ -1,0 +1,401 @@
+package e2e_test
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"math/rand/v2"
+	"net"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"strings"
+	"sync"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/capsulet/capsulet/test/dev/stage"
+	"github.com/capsulet/capsulet/test/e2e"
+)
+
+// protocols are the two that kubectl speaks, each by itself.
+var protocols = map[string][]string{
+	"WebSocket": {"KUBECTL_REMOTE_COMMAND_WEBSOCKETS=true", "KUBECTL_PORT_FORWARD_WEBSOCKETS=true"},
+	"SPDY":      {"KUBECTL_REMOTE_COMMAND_WEBSOCKETS=false", "KUBECTL_PORT_FORWARD_WEBSOCKETS=false"},
+}
+
+// shellImage has a shell and tar.
+var shellImage = sync.OnceValues(func() (string, error) {
+	ref := strings.Replace(world.Image, "/e2e-", "/shell-", 1)
+	return ref, stage.Programs(context.Background(), ref, world.Instance, //nolint:forbidigo // shared by all tests
+		"bash", "tar", "cat", "sleep", "stty", "tty", "sha256sum", "stat")
+})
+
+// typed is what kubectl did.
+type typed struct {
+	stdout, stderr string
+	code           int
+}
+
+// kubectl types a command in a scenario's namespace.
+func kubectl(s *e2e.Scenario, protocol string, stdin io.Reader, args ...string) typed {
+	s.Helper()
+	var stdout, stderr strings.Builder
+	cmd := kubectlCommand(s.Context(), s, protocol, args...)
+	cmd.Stdin, cmd.Stdout, cmd.Stderr = stdin, &stdout, &stderr
+	err := cmd.Run()
+	var exit *exec.ExitError
+	if err != nil && !errors.As(err, &exit) {
+		s.Fatal(err)
+	}
+	return typed{stdout.String(), stderr.String(), cmd.ProcessState.ExitCode()}
+}
+
+func kubectlCommand(ctx context.Context, s *e2e.Scenario, protocol string, args ...string) *exec.Cmd {
+	cmd := exec.CommandContext(ctx, s.W.ControlPlane.Kubectl,
+		append([]string{"--kubeconfig", s.W.ControlPlane.Kubeconfig, "-n", s.Namespace}, args...)...)
+	cmd.Env = append(os.Environ(), protocols[protocol]...)
+	return cmd
+}
+
+// shellPod runs a shell that waits, in a Pod called like the scenario.
+func shellPod(t *testing.T) *e2e.Scenario {
+	s := begin(t)
+	image, err := shellImage()
+	if err != nil {
+		t.Fatal(err)
+	}
+	s.Apply(`
+apiVersion: v1
+kind: Pod
+metadata: {name: {{.Name}}}
+spec:
+  {{pod 2}}
+  terminationGracePeriodSeconds: 0
+  containers:
+    - name: shell
+      image: ` + image + `
+      imagePullPolicy: Never
+      command: [bash, -c, "sleep infinity"]
+    - name: app
+      image: {{.Image}}
+      imagePullPolicy: Never
+      args: [echo, "127.0.0.1:7777"]
+`)
+	s.Wait("it runs", time.Minute, "pod/"+s.Namespace, "condition=Ready")
+	return s
+}
+
+// kubectl exec runs a command as if it were here: its input and end, its outputs, its words and its exit code.
+func TestExec(t *testing.T) {
+	s := shellPod(t)
+	in := []string{"exec", "-i", s.Namespace, "-c", "shell", "--"}
+	type step struct {
+		stdin string
+		args  []string
+		want  typed
+	}
+	big := strings.Repeat("0123456789abcdef\n", 100_000)
+	for protocol := range protocols {
+		for intent, c := range map[string]step{
+			"exit code": {"", []string{"bash", "-c", "exit 7"}, typed{"", "command terminated with exit code 7\n", 7}},
+			"words": {"", []string{"bash", "-c", `printf '[%s]' "$@"`, "-", "two words", "", "$HOME", `"'\`, "ä\n&x=1"},
+				typed{"[two words][][$HOME][\"'\\][ä\n&x=1]", "", 0}},
+			"outputs":             {"", []string{"bash", "-c", "echo out; echo err >&2"}, typed{"out\n", "err\n", 0}},
+			"end of input":        {big, []string{"bash", "-c", "sha256sum; echo over"}, typed{sha256Line(big) + "over\n", "", 0}},
+			"input that is left":  {big, []string{"bash", "-c", "read line; echo $line"}, typed{"0123456789abcdef\n", "", 0}},
+			"much input back":     {big, []string{"cat"}, typed{big, "", 0}},
+			"other exit than one": {"", []string{"bash", "-c", "kill -9 $$"}, typed{"", "command terminated with exit code 137\n", 137}},
+		} {
+			if got := kubectl(s, protocol, strings.NewReader(c.stdin), append(in, c.args...)...); got != c.want {
+				t.Errorf("%s over %s: %d bytes %.200q, %.500q, %d", intent, protocol, len(got.stdout), got.stdout, got.stderr, got.code)
+			}
+		}
+		if got := kubectl(s, protocol, nil, append(in, "/no/such/program")...); got.code != 126 && got.code != 127 {
+			t.Errorf("a program that is not there over %s: %+v", protocol, got)
+		}
+	}
+	var all sync.WaitGroup
+	for i := range 10 {
+		all.Go(func() {
+			word := fmt.Sprintf("session %d", i)
+			if got := kubectl(s, "WebSocket", strings.NewReader(word), append(in, "cat")...); got.stdout != word {
+				t.Errorf("%d of many sessions: %+v", i, got)
+			}
+		})
+	}
+	all.Wait()
+}
+
+func sha256Line(text string) string {
+	cmd := exec.Command("sha256sum")
+	cmd.Stdin = strings.NewReader(text)
+	out, err := cmd.Output()
+	if err != nil {
+		panic(err)
+	}
+	return string(out)
+}
+
+// A terminal is one, with the size of the user's.
+func TestExecTerminal(t *testing.T) {
+	s := shellPod(t)
+	for protocol := range protocols {
+		line := fmt.Sprintf(`stty rows 43 cols 132; %s --kubeconfig %s -n %s exec -it %s -c shell -- bash -c 'tty; while [ "$(stty size)" = "0 0" ]; do sleep 0.1; done; stty size; echo err >&2; exit 5'`,
+			s.W.ControlPlane.Kubectl, s.W.ControlPlane.Kubeconfig, s.Namespace, s.Namespace)
+		cmd := exec.CommandContext(t.Context(), "script", "-qec", line, "/dev/null")
+		cmd.Env = append(os.Environ(), protocols[protocol]...)
+		out, err := cmd.CombinedOutput()
+		if err == nil || cmd.ProcessState.ExitCode() != 5 || !regexp.MustCompile(`/dev/pts/\d+\r\n43 132\r\nerr\r\n`).Match(out) {
+			t.Errorf("%s: %v, %q", protocol, err, out)
+		}
+	}
+}
+
+// A user who goes away takes the command's input and output along.
+func TestExecHangUp(t *testing.T) {
+	s := shellPod(t)
+	processes := func() string {
+		return kubectl(s, "SPDY", nil, "exec", s.Namespace, "-c", "shell", "--", "bash", "-c",
+			`for p in /proc/[0-9]*/cmdline; do tr=$(cat $p 2>/dev/null | while IFS= read -r -d '' w; do printf '%s ' "$w"; done); echo "$tr"; done`).stdout
+	}
+	for protocol := range protocols {
+		cmd := kubectlCommand(t.Context(), s, protocol, "exec", "-i", s.Namespace, "-c", "shell", "--", "cat", "-", "/dev/null")
+		input, err := cmd.StdinPipe()
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := cmd.Start(); err != nil {
+			t.Fatal(err)
+		}
+		s.Eventually("the command runs", 20*time.Second, func() error {
+			if !strings.Contains(processes(), "cat - /dev/null") {
+				return errors.New(processes())
+			}
+			return nil
+		})
+		if err := cmd.Process.Signal(syscall.SIGKILL); err != nil {
+			t.Fatal(err)
+		}
+		_ = cmd.Wait()
+		s.Eventually("the command ends with its user", 20*time.Second, func() error {
+			if strings.Contains(processes(), "cat - /dev/null") {
+				return errors.New("cat runs")
+			}
+			return nil
+		})
+		_ = input.Close()
+	}
+}
+
+// What does not run has nothing to run in: the words are the kubelet's.
+func TestExecNotRunning(t *testing.T) {
+	s := begin(t)
+	s.Apply(`
+apiVersion: v1
+kind: Pod
+metadata: {name: {{.Name}}}
+spec:
+  {{pod 2}}
+  restartPolicy: Never
+  terminationGracePeriodSeconds: 0
+  containers:
+    - {name: done, image: {{.Image}}, imagePullPolicy: Never, args: [exit, "0"]}
+    - {name: lost, image: "capsulet/none:none", imagePullPolicy: Never}
+    - {name: app, image: {{.Image}}, imagePullPolicy: Never, args: [tick, 1s]}
+`)
+	s.Prints("one has ended", time.Minute, "Completed", "get", "pod", s.Namespace, "-o",
+		`jsonpath={.status.containerStatuses[?(@.name=="done")].state.terminated.reason}`)
+	for protocol := range protocols {
+		for _, c := range []struct{ command, container, want string }{
+			{"exec", "done", `container not found ("done")`},
+			{"exec", "lost", `container not found ("lost")`},
+			{"attach", "done", "container done not found in pod"},
+		} {
+			args := []string{c.command, s.Namespace, "-c", c.container}
+			if c.command == "exec" {
+				args = append(args, "--", "/app")
+			}
+			if got := kubectl(s, protocol, nil, args...); got.code != 1 || !strings.Contains(got.stderr, c.want) {
+				t.Errorf("%s %s over %s: %+v", c.command, c.container, protocol, got)
+			}
+		}
+	}
+}
+
+// kubectl attach talks to the process itself, and ends with it.
+func TestAttach(t *testing.T) {
+	s := begin(t)
+	image, err := shellImage()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for protocol := range protocols {
+		name := s.Namespace + "-" + strings.ToLower(protocol)
+		s.Apply(`
+apiVersion: v1
+kind: Pod
+metadata: {name: ` + name + `}
+spec:
+  {{pod 2}}
+  restartPolicy: Never
+  terminationGracePeriodSeconds: 0
+  containers:
+    - name: shell
+      image: ` + image + `
+      imagePullPolicy: Never
+      stdin: true
+      stdinOnce: true
+      command: [bash, -c, "while read line; do echo got $line; done; echo over; exit 3"]
+`)
+		s.Wait("it runs", time.Minute, "pod/"+name, "condition=Ready")
+		got := kubectl(s, protocol, strings.NewReader("one\ntwo\n"), "attach", "-i", name)
+		if !strings.HasSuffix(got.stdout, "got one\ngot two\nover\n") {
+			t.Errorf("over %s: %+v", protocol, got)
+		}
+		s.Prints("the end of the input was the end of the process", time.Minute, "^3$", "get", "pod", name, "-o",
+			"jsonpath={.status.containerStatuses[0].state.terminated.exitCode}")
+	}
+}
+
+// forward runs kubectl port-forward and returns the local address and what it says.
+func forward(ctx context.Context, s *e2e.Scenario, protocol, port string) (address string, said *e2e.Output) {
+	s.Helper()
+	cmd := kubectlCommand(ctx, s, protocol, "port-forward", "pod/"+s.Namespace, ":"+port)
+	said = &e2e.Output{}
+	cmd.Stdout, cmd.Stderr = said, said
+	if err := cmd.Start(); err != nil {
+		s.Fatal(err)
+	}
+	s.Cleanup(func() { _ = cmd.Wait() })
+	re := regexp.MustCompile(`Forwarding from (127\.0\.0\.1:\d+)`)
+	s.Eventually("a local port is open", 20*time.Second, func() error {
+		m := re.FindStringSubmatch(said.String())
+		if m == nil {
+			return errors.New(said.String())
+		}
+		address = m[1]
+		return nil
+	})
+	return address, said
+}
+
+// kubectl port-forward reaches a port that listens on localhost alone.
+func TestPortForward(t *testing.T) {
+	s := shellPod(t)
+	for protocol := range protocols {
+		ctx, cancel := context.WithCancel(t.Context())
+		address, _ := forward(ctx, s, protocol, "7777")
+		var all sync.WaitGroup
+		for i := range 8 {
+			all.Go(func() {
+				text := fmt.Sprint("connection ", i, strings.Repeat(" blah", 50_000*(i%2)))
+				if got, err := ask(ctx, address, text); err != nil || got != "echo "+text {
+					t.Errorf("%s: %.100q (%d bytes), %v", protocol, got, len(got), err)
+				}
+			})
+		}
+		all.Wait()
+		_, said := forward(ctx, s, protocol, "9")
+		nothing, _, _ := strings.Cut(said.String()[strings.Index(said.String(), "127.0.0.1:"):], " ")
+		if got, err := ask(ctx, nothing, "x"); got != "" {
+			t.Errorf("%s: nothing listens, and it answers %q, %v", protocol, got, err)
+		}
+		s.Eventually("kubectl says that nothing listens", 20*time.Second, func() error {
+			if !strings.Contains(said.String(), "connection refused") {
+				return errors.New(said.String())
+			}
+			return nil
+		})
+		cancel()
+	}
+}
+
+// ask sends text, closes its half, and returns the answer.
+func ask(ctx context.Context, address, text string) (string, error) {
+	conn, err := (&net.Dialer{}).DialContext(ctx, "tcp", address)
+	if err != nil {
+		return "", err
+	}
+	defer conn.Close() //nolint:errcheck // everything was said
+	_ = conn.SetDeadline(time.Now().Add(20 * time.Second))
+	if _, err := io.WriteString(conn, text); err != nil {
+		return "", err
+	}
+	if err := conn.(*net.TCPConn).CloseWrite(); err != nil {
+		return "", err
+	}
+	b, err := io.ReadAll(conn)
+	return string(b), err
+}
+
+// kubectl cp brings a tree there and back.
+func TestCopy(t *testing.T) {
+	s := shellPod(t)
+	from := filepath.Join(t.TempDir(), "tree")
+	content := make([]byte, 3<<20)
+	for i := range content {
+		content[i] = byte(rand.Uint32())
+	}
+	for name, mode := range map[string]fs.FileMode{
+		"plain": 0o644, "with spaces in it": 0o600, "run me": 0o755, "deep/er/ä file": 0o440, "empty": 0o644,
+	} {
+		path := filepath.Join(from, name)
+		if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
+			t.Fatal(err)
+		}
+		b := content
+		if name == "empty" {
+			b = nil
+		}
+		if err := os.WriteFile(path, b, mode); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := os.Symlink("plain", filepath.Join(from, "a link")); err != nil {
+		t.Fatal(err)
+	}
+	for protocol := range protocols {
+		back := filepath.Join(t.TempDir(), "back")
+		there := s.Namespace + ":/there-" + protocol
+		for _, args := range [][]string{{from, there}, {there, back}} {
+			if got := kubectl(s, protocol, nil, "cp", "-c", "shell", args[0], args[1]); got.code != 0 {
+				t.Fatalf("cp %v over %s: %+v", args, protocol, got)
+			}
+		}
+		same(t, from, back)
+		// On the way back kubectl itself does not keep modes and links.
+		got := kubectl(s, protocol, nil, "exec", s.Namespace, "-c", "shell", "--", "bash", "-c", "cd '/there-"+protocol+
+			"' && stat -c '%a %n' 'plain' 'with spaces in it' 'run me' 'deep/er/ä file' && [[ 'a link' -ef plain && -L 'a link' ]] && echo linked")
+		if want := "644 plain\n600 with spaces in it\n755 run me\n440 deep/er/ä file\nlinked\n"; got.stdout != want {
+			t.Errorf("over %s: %+v", protocol, got)
+		}
+	}
+}
+
+// same compares the files of two trees.
+func same(t *testing.T, a, b string) {
+	t.Helper()
+	if err := filepath.WalkDir(a, func(path string, d fs.DirEntry, err error) error {
+		if err != nil || !d.Type().IsRegular() {
+			return err
+		}
+		twin := b + strings.TrimPrefix(path, a)
+		x, errX := os.ReadFile(path)
+		y, errY := os.ReadFile(twin)
+		if err := errors.Join(errX, errY); err != nil {
+			return err
+		}
+		if !bytes.Equal(x, y) {
+			t.Errorf("%s: %d bytes became %d others", path, len(x), len(y))
+		}
+		return nil
+	}); err != nil {
+		t.Error(err)
+	}
+}
