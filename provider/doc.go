@@ -22,14 +22,23 @@
 //   - The notify callback may block for seconds: only workers call it, and never under a lock.
 //   - Status goes out as a patch of the status alone (statusWriter), so that labels changed meanwhile stay.
 //
+// # Sources
+//
+//	sources ─┬─ objects: one reflector for each ConfigMap and Secret in use ─┐
+//	         ├─ tokens: by TokenRequest, renewed at 80 % of their life ──────┼─► wake the workers of those who use it
+//	         └─ services: a list, some seconds old at most                   ┘    ─► updateCapsule
+//
 // # Stopping
 //
 // When Run's context ends, workers stop where they are. Capsules run on and are adopted by the next start: a capsule
 // carries the identity of its pod in annotations, and its UUID is the pod's UID.
 //
 // Decisions (2026-11-20):
-//   - Secrets and ConfigMaps are read by single GETs with a cache of seconds, not by informers that would hold every
-//     secret of the cluster.
+//   - Secrets and ConfigMaps are watched one by one while a pod of this node uses them, as the kubelet does, not by
+//     informers that would hold every secret of the cluster. An immutable one is read once.
+//   - A pod or source that changes means: translate again, and change of the capsule what can be changed. The hash of the
+//     result stands on the capsule, so that a restart asks for nothing that is there. It is made of the versions of
+//     secrets and not of their content, because views show it.
 //   - The kubelet endpoint asks the API server by TokenReview and SubjectAccessReview directly, with a small cache,
 //     instead of pulling in the API server's authenticator and its dependencies.
 //   - Sessions (exec, attach, port-forward) pass through the kubelet endpoint as bytes: the protocols are spoken by the

@@ -26,6 +26,7 @@ type fakeCapsules struct {
 	revision int64
 	down     bool
 	creates  int
+	updates  int
 	log      []zun.Event
 	changed  chan struct{} // closed and replaced with every change
 }
@@ -98,6 +99,27 @@ func (f *fakeCapsules) Create(_ context.Context, spec capsule.Spec, uid string) 
 	f.creates++
 	f.emit(zun.Put, &capsule.Capsule{UUID: uid, Spec: spec, Claim: capsule.Claim{Host: "h1"}})
 	return f.capsules[uid], nil
+}
+
+func (f *fakeCapsules) Update(_ context.Context, uuid string, spec capsule.Spec) (*capsule.Capsule, error) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if f.down {
+		return nil, errDown
+	}
+	c, ok := f.capsules[uuid]
+	if !ok {
+		return nil, fmt.Errorf("capsule %s: %w", uuid, errdefs.ErrNotFound)
+	}
+	frozen, err := c.Spec.Frozen(&spec)
+	if err != nil || len(frozen) > 0 {
+		return nil, fmt.Errorf("%q cannot be changed (%v): %w", frozen, err, errdefs.ErrInvalidArgument)
+	}
+	twin := *c
+	twin.Spec = spec
+	f.updates++
+	f.emit(zun.Put, &twin)
+	return f.capsules[uuid], nil
 }
 
 func (f *fakeCapsules) Get(_ context.Context, uuid string) (*capsule.Capsule, error) {

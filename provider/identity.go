@@ -4,6 +4,7 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"encoding/json"
+	"fmt"
 
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -55,13 +56,35 @@ func rebuilt(id identity, node string) *corev1.Pod {
 	}
 }
 
-// specHash is over what of a Pod's specification may change after its creation.
-func specHash(pod *corev1.Pod) string {
-	text, err := json.Marshal([]any{pod.Spec.Containers, pod.Spec.InitContainers, pod.Spec.EphemeralContainers,
-		pod.Spec.ActiveDeadlineSeconds})
+// specHash is over a translated specification and the marks of its sources. Sensitive content is not in it: it stands in
+// views, and a short secret could be guessed from it.
+func specHash(spec *capsule.Spec, marks []string) (string, error) {
+	shown, err := spec.Clone()
 	if err != nil {
-		return "" // cannot happen with API types; an empty hash never says "changed"
+		return "", err
+	}
+	shown.Hash = ""
+	for _, list := range [][]capsule.ContainerSpec{shown.InitContainers, shown.Containers, shown.EphemeralContainers} {
+		for i := range list {
+			list[i].PullCredentials = nil
+			for j := range list[i].Env {
+				if e := &list[i].Env[j]; e.Sensitive {
+					e.Value = ""
+				}
+			}
+		}
+	}
+	for i := range shown.Volumes {
+		if f := shown.Volumes[i].Files; f != nil && f.Sensitive {
+			for j := range f.Items {
+				f.Items[j].Content = nil
+			}
+		}
+	}
+	text, err := json.Marshal([]any{shown, marks})
+	if err != nil {
+		return "", fmt.Errorf("hash the specification of %s: %w", spec.Name, err)
 	}
 	sum := sha256.Sum256(text)
-	return hex.EncodeToString(sum[:16])
+	return hex.EncodeToString(sum[:16]), nil
 }

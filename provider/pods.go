@@ -55,6 +55,10 @@ type entry struct {
 	admitted bool
 	waiting  error // why there is no capsule yet
 
+	made  *corev1.Pod // what the capsule's present specification was made of; nil after a restart
+	stale bool        // a source changed since
+	lags  string      // why the capsule could not be brought up to date, as it was told
+
 	deleting   bool
 	grace      *int64 // nil: the capsule's own
 	apiRemoved bool   // the removal of the Pod object was asked for
@@ -121,20 +125,10 @@ func (p *pods) CreatePod(ctx context.Context, pod *corev1.Pod) error {
 	return nil
 }
 
-// UpdatePod takes the new Pod over. Of its specification nothing changes a running capsule yet; what was asked and is not
-// done is said in an event.
+// UpdatePod takes the new Pod over; its worker brings the capsule up to date.
 func (p *pods) UpdatePod(ctx context.Context, pod *corev1.Pod) error {
-	var before *corev1.Pod
-	p.ensure(ctx, identityOf(pod), func(e *entry) { before, e.pod = e.pod, pod })
-	if before != nil && len(before.Spec.Containers) > 0 && specHash(before) != specHash(pod) {
-		p.warnDrift(pod)
-	}
+	p.ensure(ctx, identityOf(pod), func(e *entry) { e.pod = pod })
 	return nil
-}
-
-func (p *pods) warnDrift(pod *corev1.Pod) {
-	p.recorder.Event(pod, corev1.EventTypeWarning, "UnsupportedUpdate",
-		"The containers or activeDeadlineSeconds of the pod were changed; a running capsule is not changed yet, delete the pod to apply it")
 }
 
 // DeletePod wakes the worker, which deletes the capsule, reports the end and removes the Pod object. A Pod without a

@@ -36,6 +36,7 @@ import (
 // github.com/containerd/errdefs.
 type Capsules interface {
 	Create(ctx context.Context, spec capsule.Spec, uid string) (*capsule.Capsule, error)
+	Update(ctx context.Context, uuid string, spec capsule.Spec) (*capsule.Capsule, error)
 	Get(ctx context.Context, uuid string) (*capsule.Capsule, error)
 	List(ctx context.Context) ([]*capsule.Capsule, int64, error)
 	Delete(ctx context.Context, uuid string, graceSeconds *int64) error
@@ -162,6 +163,7 @@ func (p *Provider) Run(ctx context.Context) error {
 
 	group, ctx := errgroup.WithContext(ctx)
 	factory.Start(ctx.Done())
+	group.Go(func() error { return ps.sources.Run(ctx) })
 	group.Go(func() error { return ps.Run(ctx) })
 	group.Go(func() error {
 		if !cache.WaitForCacheSync(ctx.Done(), factory.Core().V1().Pods().Informer().HasSynced) {
@@ -198,7 +200,7 @@ func onNode(name string) func(*listOptions) {
 }
 
 func (p *Provider) newPods(factory informers.SharedInformerFactory, vn *virtualNode, recorder record.EventRecorder) *pods {
-	return &pods{
+	ps := &pods{
 		node:     p.cfg.NodeName,
 		client:   p.cfg.Client,
 		capsules: p.cfg.Capsules,
@@ -213,6 +215,9 @@ func (p *Provider) newPods(factory informers.SharedInformerFactory, vn *virtualN
 			base: translate.Sources{NodeName: p.cfg.NodeName, ClusterDNS: p.cfg.ClusterDNS,
 				ClusterDomain: strings.TrimSuffix(p.cfg.ClusterDomain, "."), HostDNS: p.cfg.HostDNS}},
 	}
+	changed := func(uid types.UID) { ps.update(uid, func(e *entry) { e.stale = true }) }
+	ps.sources.objects, ps.sources.tokens = newObjects(p.cfg.Client, changed), newTokens(p.cfg.Client, p.cfg.Log, changed)
+	return ps
 }
 
 // newPodController builds Virtual Kubelet's controller with queues that never give a key up.

@@ -6,22 +6,25 @@ import (
 	"sync"
 	"time"
 
-	authenticationv1 "k8s.io/api/authentication/v1"
+	"golang.org/x/sync/errgroup"
 	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/client-go/kubernetes"
 
 	"github.com/capsulet/capsulet/translate"
 )
 
-// sourceAge is how old a source may be when a pod is made of it: long enough for the pods of one Deployment to share a
-// read, short enough for nobody to notice.
+// sourceAge is how old a list of services may be when a pod is made of it: long enough for the pods of one Deployment to
+// share a read, short enough for nobody to notice.
 const sourceAge = 2 * time.Second
 
-// sources reads what pods refer to. It is safe for concurrent use.
+// sources knows what pods refer to. It is safe for concurrent use.
 type sources struct {
-	client kubernetes.Interface
+	client  kubernetes.Interface
+	objects *objects
+	tokens  *tokens
 	// base has what does not depend on the pod; allocatable is asked each time.
 	base        translate.Sources
 	allocatable func() corev1.ResourceList
@@ -37,47 +40,70 @@ type cached struct {
 	err   error
 }
 
-// fetch reads all sources of the pod. What does not exist is left out; translate says whether it is needed.
-func (s *sources) fetch(ctx context.Context, pod *corev1.Pod) (translate.Sources, error) {
-	src := s.base
+// Run watches what pods use until ctx ends.
+func (s *sources) Run(ctx context.Context) error {
+	group, ctx := errgroup.WithContext(ctx)
+	group.Go(func() error { return s.objects.Run(ctx) })
+	group.Go(func() error { return s.tokens.Run(ctx) })
+	return group.Wait()
+}
+
+// release says that the pod needs nothing any more.
+func (s *sources) release(ctx context.Context, pod types.UID) {
+	s.objects.use(ctx, pod, nil)
+	s.tokens.drop(pod)
+}
+
+// fetch returns all sources of the pod, and a mark of each but the services: the marks are others when a source is another,
+// and tell nothing of a secret. What does not exist is left out; translate says whether it is needed. From now on the pod
+// is woken when one of them changes.
+func (s *sources) fetch(ctx context.Context, pod *corev1.Pod) (src translate.Sources, marks []string, err error) {
+	src = s.base
 	src.Allocatable = s.allocatable()
 	src.ConfigMaps, src.Secrets = map[string]*corev1.ConfigMap{}, map[string]*corev1.Secret{}
 	src.Tokens = map[translate.Token]string{}
-	for _, need := range translate.Needs(pod) {
-		if err := s.fetchOne(ctx, pod, need, &src); err != nil {
-			return src, err
+	needs := translate.Needs(pod)
+	var keys []objectKey
+	for _, need := range needs {
+		if need.Kind == translate.SourceConfigMap || need.Kind == translate.SourceSecret {
+			keys = append(keys, objectKey{need.Kind, pod.Namespace, need.Name})
 		}
 	}
-	return src, nil
+	s.objects.use(ctx, pod.UID, keys)
+	for _, need := range needs {
+		mark, err := s.fetchOne(ctx, pod, need, &src)
+		if err != nil {
+			return src, nil, err
+		}
+		marks = append(marks, mark)
+	}
+	return src, marks, nil
 }
 
-func (s *sources) fetchOne(ctx context.Context, pod *corev1.Pod, need translate.SourceRef, src *translate.Sources) error {
-	core, ns := s.client.CoreV1(), pod.Namespace
+func (s *sources) fetchOne(ctx context.Context, pod *corev1.Pod, need translate.SourceRef, src *translate.Sources) (mark string, err error) {
 	switch need.Kind {
-	case translate.SourceConfigMap:
-		m, err := read(ctx, s, "configmap "+ns+"/"+need.Name, func(ctx context.Context) (*corev1.ConfigMap, error) {
-			return core.ConfigMaps(ns).Get(ctx, need.Name, metav1.GetOptions{})
-		})
-		if m != nil {
-			src.ConfigMaps[need.Name] = m
+	case translate.SourceConfigMap, translate.SourceSecret:
+		wait, cancel := context.WithTimeout(ctx, apiTimeout)
+		defer cancel()
+		object, err := s.objects.get(wait, objectKey{need.Kind, pod.Namespace, need.Name})
+		if object == nil || err != nil {
+			return fmt.Sprint(need.Kind, " ", need.Name), err
 		}
-		return err
-	case translate.SourceSecret:
-		m, err := read(ctx, s, "secret "+ns+"/"+need.Name, func(ctx context.Context) (*corev1.Secret, error) {
-			return core.Secrets(ns).Get(ctx, need.Name, metav1.GetOptions{})
-		})
-		if m != nil {
-			src.Secrets[need.Name] = m
+		switch object := object.(type) {
+		case *corev1.ConfigMap:
+			src.ConfigMaps[need.Name] = object
+		case *corev1.Secret:
+			src.Secrets[need.Name] = object
 		}
-		return err
+		return fmt.Sprint(need.Kind, " ", need.Name, " ", object.GetUID(), " ", object.GetResourceVersion()), nil
 	case translate.SourceToken:
-		token, err := s.token(ctx, pod, need.Token)
+		token, err := s.tokens.get(ctx, pod, need.Token)
 		if err == nil {
-			src.Tokens[need.Token] = token
+			src.Tokens[need.Token] = token.value
 		}
-		return err
+		return fmt.Sprint(need.Kind, " ", need.Token, " ", token.expires.UnixNano()), err
 	default:
-		return s.services(ctx, ns, src)
+		return "", s.services(ctx, pod.Namespace, src)
 	}
 }
 
@@ -105,24 +131,6 @@ func (s *sources) services(ctx context.Context, ns string, src *translate.Source
 		src.Services = append(src.Services, master)
 	}
 	return err
-}
-
-// token asks for a token of the pod's service account that is bound to the pod.
-func (s *sources) token(ctx context.Context, pod *corev1.Pod, t translate.Token) (string, error) {
-	ctx, cancel := context.WithTimeout(ctx, apiTimeout)
-	defer cancel()
-	request := &authenticationv1.TokenRequest{Spec: authenticationv1.TokenRequestSpec{
-		ExpirationSeconds: &t.ExpirationSeconds,
-		BoundObjectRef:    &authenticationv1.BoundObjectReference{Kind: "Pod", APIVersion: "v1", Name: pod.Name, UID: pod.UID},
-	}}
-	if t.Audience != "" {
-		request.Spec.Audiences = []string{t.Audience}
-	}
-	answer, err := s.client.CoreV1().ServiceAccounts(pod.Namespace).CreateToken(ctx, pod.Spec.ServiceAccountName, request, metav1.CreateOptions{})
-	if err != nil {
-		return "", fmt.Errorf("request a token of service account %s/%s: %w", pod.Namespace, pod.Spec.ServiceAccountName, err)
-	}
-	return answer.Status.Token, nil
 }
 
 // read returns an object, nil when there is none, from the cache if it is fresh. Callers at the same time share one read.

@@ -43,6 +43,7 @@ func (p *pods) work(ctx context.Context, e *entry) {
 		case ctx.Err() != nil:
 			return
 		case done:
+			p.sources.release(ctx, e.id.uid)
 			p.mu.Lock()
 			delete(p.byUID, e.id.uid)
 			p.mu.Unlock()
@@ -84,6 +85,11 @@ func (p *pods) step(ctx context.Context, e *entry) (done bool, err error) {
 		err = p.deleteCapsule(ctx, e, &view)
 	case !view.deleting && view.capsule == nil && !view.gone && view.refused == nil && !ended(pod):
 		err = p.createCapsule(ctx, e, pod)
+	case !view.deleting && view.capsule != nil && !view.gone && !ended(pod) && view.outdated(pod):
+		err = p.updateCapsule(ctx, e, &view, pod)
+	}
+	if view.deleting || view.gone || ended(pod) {
+		p.sources.release(ctx, e.id.uid)
 	}
 	p.recordEvents(e, pod)
 	view = p.view(e)
@@ -136,17 +142,19 @@ func (p *pods) createCapsule(ctx context.Context, e *entry, pod *corev1.Pod) err
 		p.refuse(e, pod, nil, err)
 		return nil
 	}
-	spec, err := p.translate(ctx, pod)
+	p.setStale(e, false) // before reading: what changes from now on is for the next time
+	spec, src, err := p.translate(ctx, e, pod)
 	if err == nil {
-		e.id.annotate(&spec, p.node)
-		spec.Hash = specHash(pod)
+		p.warn(pod, src)
+		made := pod
 		created, cause := p.capsules.Create(ctx, spec, string(e.id.uid))
 		if errdefs.IsAlreadyExists(cause) {
 			created, cause = p.capsules.Get(ctx, string(e.id.uid))
+			made = nil // by an earlier life of ours, of what the pod was then
 		}
 		if cause == nil {
 			p.mu.Lock()
-			e.waiting = nil
+			e.waiting, e.made = nil, made
 			if e.capsule == nil || e.capsule.Revision < created.Revision {
 				e.capsule = created
 			}
@@ -175,17 +183,25 @@ func hasRun(pod *corev1.Pod) bool {
 	return false
 }
 
-func (p *pods) translate(ctx context.Context, pod *corev1.Pod) (spec capsule.Spec, err error) {
+// translate makes the specification of the pod's capsule from what its sources are now.
+func (p *pods) translate(ctx context.Context, e *entry, pod *corev1.Pod) (spec capsule.Spec, src translate.Sources, err error) {
 	if refused := translate.Refuse(pod); len(refused) > 0 {
-		return spec, refused // without fetching anything
+		return spec, src, refused // without fetching anything
 	}
-	src, err := p.sources.fetch(ctx, pod)
+	src, marks, err := p.sources.fetch(ctx, pod)
 	if err != nil {
-		return spec, err
+		return spec, src, err
 	}
 	if spec, err = translate.Template(pod, src); err != nil {
-		return spec, err
+		return spec, src, err
 	}
+	e.id.annotate(&spec, p.node)
+	spec.Hash, err = specHash(&spec, marks)
+	return spec, src, err
+}
+
+// warn says what of the pod is left out of account.
+func (p *pods) warn(pod *corev1.Pod, src translate.Sources) {
 	if lacking := translate.LackingPullSecrets(pod, src); len(lacking) > 0 {
 		p.recorder.Eventf(pod, corev1.EventTypeWarning, "FailedToRetrieveImagePullSecret", "Unable to retrieve some image pull "+
 			"secrets (%s); attempting to pull the image may not succeed.", strings.Join(lacking, ", "))
@@ -193,7 +209,6 @@ func (p *pods) translate(ctx context.Context, pod *corev1.Pod) (spec capsule.Spe
 	for _, w := range translate.Warnings(pod) {
 		p.recorder.Eventf(pod, corev1.EventTypeWarning, "IgnoredField", "%s: %s", w.Field, w.Reason)
 	}
-	return spec, nil
 }
 
 func (p *pods) refuse(e *entry, pod *corev1.Pod, refused translate.Refusals, err error) {
@@ -219,9 +234,13 @@ func (p *pods) await(e *entry, pod *corev1.Pod, err error) {
 	again := e.waiting != nil && e.waiting.Error() == err.Error()
 	e.waiting = err
 	p.mu.Unlock()
-	if again {
-		return
+	if !again {
+		p.tellWaiting(pod, err)
 	}
+}
+
+// tellWaiting records the event that a kubelet would have recorded.
+func (p *pods) tellWaiting(pod *corev1.Pod, err error) {
 	var missing *translate.Missing
 	switch {
 	case !errors.As(err, &missing):

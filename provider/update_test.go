@@ -1,0 +1,305 @@
+package provider
+
+import (
+	"context"
+	"errors"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/sirupsen/logrus"
+	authenticationv1 "k8s.io/api/authentication/v1"
+	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/runtime"
+	"k8s.io/apimachinery/pkg/types"
+	"k8s.io/client-go/kubernetes/fake"
+	k8stesting "k8s.io/client-go/testing"
+
+	"github.com/capsulet/capsulet/translate"
+)
+
+func configMap(value string) *corev1.ConfigMap {
+	return &corev1.ConfigMap{ObjectMeta: metav1.ObjectMeta{Name: "conf", Namespace: "shop"}, Data: map[string]string{"k": value}}
+}
+
+func secret(value, revision string) *corev1.Secret {
+	return &corev1.Secret{ObjectMeta: metav1.ObjectMeta{Name: "hush", Namespace: "shop", ResourceVersion: revision},
+		Data: map[string][]byte{"s": []byte(value)}}
+}
+
+// sourced is a pod with a volume of each kind that is updated, and a variable of the same ConfigMap.
+func sourced(p *corev1.Pod) {
+	ref, yes := corev1.LocalObjectReference{Name: "conf"}, true
+	p.Labels = map[string]string{"round": "one"}
+	p.Spec.Volumes = []corev1.Volume{
+		{Name: "conf", VolumeSource: corev1.VolumeSource{ConfigMap: &corev1.ConfigMapVolumeSource{LocalObjectReference: ref}}},
+		{Name: "hush", VolumeSource: corev1.VolumeSource{Secret: &corev1.SecretVolumeSource{SecretName: "hush", Optional: &yes}}},
+		{Name: "self", VolumeSource: corev1.VolumeSource{DownwardAPI: &corev1.DownwardAPIVolumeSource{Items: []corev1.DownwardAPIVolumeFile{
+			{Path: "labels", FieldRef: &corev1.ObjectFieldSelector{FieldPath: "metadata.labels"}}}}}},
+	}
+	p.Spec.Containers[0].Env = []corev1.EnvVar{{Name: "K", ValueFrom: &corev1.EnvVarSource{
+		ConfigMapKeyRef: &corev1.ConfigMapKeySelector{LocalObjectReference: ref, Key: "k"}}}}
+}
+
+// file is what a volume of the capsule has at a path; "-" for nothing.
+func (w *world) file(pod *corev1.Pod, volume int, path string) string {
+	for _, f := range w.capsuleOf(pod).Spec.Volumes[volume].Files.Items {
+		if f.Path == path {
+			return string(f.Content)
+		}
+	}
+	return "-"
+}
+
+// becomes repeats a change, because a fake API server loses what happens between a list and its watch.
+func (w *world) becomes(pod *corev1.Pod, volume int, path, want string, change func() error) {
+	w.t.Helper()
+	last := time.Time{}
+	w.until(path+" becomes "+want, func() bool {
+		if time.Since(last) > 200*time.Millisecond {
+			if err := change(); err != nil {
+				w.t.Fatal(err)
+			}
+			last = time.Now()
+		}
+		return w.file(pod, volume, path) == want
+	})
+}
+
+func TestSourcesOfARunningPodChange(t *testing.T) {
+	w := newWorld(t, configMap("one")).start()
+	core, ctx := w.client.CoreV1(), t.Context()
+	pod := w.createPod(sourced)
+	w.run(pod)
+	w.phase(corev1.PodRunning)
+	if a, b := w.file(pod, 0, "k"), w.file(pod, 1, "s"); a != "one" || b != "-" {
+		t.Errorf("at first %q %q", a, b)
+	}
+	w.becomes(pod, 0, "k", "two", func() error {
+		_, err := core.ConfigMaps("shop").Update(ctx, configMap("two"), metav1.UpdateOptions{})
+		return err
+	})
+	if env := w.capsuleOf(pod).Spec.Containers[0].Env; env[len(env)-1].Value != "two" {
+		t.Errorf("the next attempt would get %+v", env)
+	}
+	if _, err := core.Secrets("shop").Create(ctx, secret("s1", "5"), metav1.CreateOptions{}); err != nil {
+		t.Fatal(err)
+	}
+	w.becomes(pod, 1, "s", "s1", func() error {
+		_, err := core.Secrets("shop").Update(ctx, secret("s1", "5"), metav1.UpdateOptions{})
+		return err
+	})
+	w.becomes(pod, 1, "s", "s2", func() error {
+		_, err := core.Secrets("shop").Update(ctx, secret("s2", "6"), metav1.UpdateOptions{})
+		return err
+	})
+	if err := core.Secrets("shop").Delete(ctx, "hush", metav1.DeleteOptions{}); err != nil {
+		t.Fatal(err)
+	}
+	w.becomes(pod, 1, "s", "-", func() error { return nil })
+	w.becomes(pod, 2, "labels", `round="two"`, func() error {
+		now := w.pod()
+		now.Labels = map[string]string{"round": "two"}
+		_, err := core.Pods("shop").Update(ctx, now, metav1.UpdateOptions{})
+		return err
+	})
+	c := w.capsuleOf(pod)
+	if id, ours := identityOn(c, "capsulet"); !ours || id != identityOf(pod) || c.Spec.Labels["round"] != "two" {
+		t.Errorf("labels %v, annotations %v", c.Spec.Labels, c.Spec.Annotations)
+	}
+	if strings.Contains(c.Spec.Hash, "s2") || w.capsules.creates != 1 {
+		t.Errorf("hash %q, %d creates", c.Spec.Hash, w.capsules.creates)
+	}
+	// A source that is needed goes: what was there stays, and it is told.
+	if err := core.ConfigMaps("shop").Delete(ctx, "conf", metav1.DeleteOptions{}); err != nil {
+		t.Fatal(err)
+	}
+	w.event("Failed")
+	if got := w.file(pod, 0, "k"); got != "two" {
+		t.Errorf("after its source went: %q", got)
+	}
+}
+
+func TestImmutableSourceStays(t *testing.T) {
+	yes, fixed := true, configMap("one")
+	fixed.Immutable = &yes
+	w := newWorld(t, fixed).start()
+	pod := w.createPod(sourced)
+	w.run(pod)
+	w.phase(corev1.PodRunning)
+	now := configMap("two")
+	now.Immutable = &yes
+	if _, err := w.client.CoreV1().ConfigMaps("shop").Update(t.Context(), now, metav1.UpdateOptions{}); err != nil {
+		t.Fatal(err)
+	}
+	w.becomes(pod, 2, "labels", `round="two"`, func() error {
+		now := w.pod()
+		now.Labels = map[string]string{"round": "two"}
+		_, err := w.client.CoreV1().Pods("shop").Update(t.Context(), now, metav1.UpdateOptions{})
+		return err
+	})
+	if got := w.file(pod, 0, "k"); got != "one" {
+		t.Errorf("an immutable source became %q", got)
+	}
+}
+
+func TestChangesWhileStopped(t *testing.T) {
+	w := newWorld(t, configMap("one"), secret("s1", "5")).start()
+	pod := w.createPod(sourced)
+	w.run(pod)
+	w.phase(corev1.PodRunning)
+	hash := w.capsuleOf(pod).Spec.Hash
+	w.stop()
+	w.start()
+	w.until("it is looked at", func() bool {
+		for _, a := range w.client.Actions() {
+			if a.Matches("watch", "secrets") {
+				return true
+			}
+		}
+		return false
+	})
+	if got := w.capsuleOf(pod).Spec.Hash; got != hash || w.capsules.updates != 0 {
+		t.Errorf("nothing changed, and there were %d updates", w.capsules.updates)
+	}
+	w.stop()
+	if _, err := w.client.CoreV1().Secrets("shop").Update(t.Context(), secret("s2", "6"), metav1.UpdateOptions{}); err != nil {
+		t.Fatal(err)
+	}
+	w.start()
+	w.becomes(pod, 1, "s", "s2", func() error { return nil })
+}
+
+func TestChangeThatCannotBe(t *testing.T) {
+	w := newWorld(t).start()
+	pod := w.createPod(nil)
+	w.run(pod)
+	now := w.phase(corev1.PodRunning)
+	now.Spec.Containers[0].Image = "img:2"
+	if _, err := w.client.CoreV1().Pods("shop").Update(t.Context(), now, metav1.UpdateOptions{}); err != nil {
+		t.Fatal(err)
+	}
+	if m := w.event("UnsupportedUpdate"); !strings.Contains(m, "spec.containers[0].image cannot be changed") {
+		t.Errorf("event %q", m)
+	}
+	if c := w.capsuleOf(pod); c.Spec.Containers[0].Image != "img:1" {
+		t.Errorf("image %s", c.Spec.Containers[0].Image)
+	}
+	now = w.pod()
+	five := int64(5)
+	now.Spec.ActiveDeadlineSeconds = &five
+	if _, err := w.client.CoreV1().Pods("shop").Update(t.Context(), now, metav1.UpdateOptions{}); err != nil {
+		t.Fatal(err)
+	}
+	w.until("the deadline is set", func() bool { return w.capsuleOf(pod).Spec.ActiveDeadlineSeconds != nil })
+}
+
+func TestObjectsAreWatchedWhileUsed(t *testing.T) {
+	client := fake.NewClientset(configMap("one"))
+	var mu sync.Mutex
+	denied := true
+	client.PrependReactor("list", "secrets", func(k8stesting.Action) (bool, runtime.Object, error) {
+		mu.Lock()
+		defer mu.Unlock()
+		if denied {
+			return true, nil, errors.New("forbidden")
+		}
+		return false, nil, nil
+	})
+	woken := make(chan types.UID, 100)
+	o := newObjects(client, func(uid types.UID) { woken <- uid })
+	ctx, cancel := context.WithTimeout(t.Context(), testTimeout)
+	stopped := make(chan error, 1)
+	running, stop := context.WithCancel(ctx)
+	go func() { stopped <- o.Run(running) }()
+	defer cancel()
+	conf, hush := objectKey{translate.SourceConfigMap, "shop", "conf"}, objectKey{translate.SourceSecret, "shop", "hush"}
+	o.use(ctx, "a", []objectKey{conf, hush})
+	o.use(ctx, "b", []objectKey{conf})
+	if got, err := o.get(ctx, conf); err != nil || got.(*corev1.ConfigMap).Data["k"] != "one" {
+		t.Errorf("%v %v", got, err)
+	}
+	if _, err := o.get(ctx, hush); err == nil || !strings.Contains(err.Error(), "forbidden") {
+		t.Errorf("denied: %v", err)
+	}
+	mu.Lock()
+	denied = false
+	mu.Unlock()
+	if uid := <-woken; uid != "a" {
+		t.Errorf("%s was woken", uid)
+	}
+	if got, err := o.get(ctx, hush); err != nil || got != nil {
+		t.Errorf("what does not exist: %v %v", got, err)
+	}
+	o.use(ctx, "a", nil)
+	if _, err := o.get(ctx, hush); err == nil {
+		t.Error("it is still watched")
+	}
+	if _, err := o.get(ctx, conf); err != nil {
+		t.Errorf("another pod uses it: %v", err)
+	}
+	o.use(ctx, "b", nil)
+	if len(o.byKey)+len(o.byPod) != 0 {
+		t.Errorf("left: %v %v", o.byKey, o.byPod)
+	}
+	stop()
+	if err := <-stopped; err != nil {
+		t.Error(err)
+	}
+}
+
+func TestTokensAreRenewed(t *testing.T) {
+	client := fake.NewClientset()
+	now := time.Date(2026, 11, 20, 12, 0, 0, 0, time.UTC)
+	asked, fails := 0, false
+	client.PrependReactor("create", "serviceaccounts", func(a k8stesting.Action) (bool, runtime.Object, error) {
+		request := a.(k8stesting.CreateAction).GetObject().(*authenticationv1.TokenRequest).DeepCopy()
+		if fails {
+			return true, nil, errors.New("no")
+		}
+		if r := request.Spec.BoundObjectRef; r.UID != "u" || r.Name != "web" || r.Kind != "Pod" || request.Spec.Audiences[0] != "them" {
+			t.Errorf("asked for %+v", request.Spec)
+		}
+		asked++
+		request.Status.Token = strings.Repeat("t", asked)
+		request.Status.ExpirationTimestamp = metav1.NewTime(now.Add(time.Duration(*request.Spec.ExpirationSeconds) * time.Second))
+		return true, request, nil
+	})
+	var woken []types.UID
+	tokens := newTokens(client, logrus.NewEntry(logrus.New()), func(uid types.UID) { woken = append(woken, uid) })
+	tokens.log.Logger.SetOutput(t.Output())
+	tokens.now = func() time.Time { return now }
+	pod := &corev1.Pod{ObjectMeta: metav1.ObjectMeta{Name: "web", Namespace: "shop", UID: "u"}, Spec: corev1.PodSpec{ServiceAccountName: "sa"}}
+	for _, row := range []struct {
+		after time.Duration
+		fails bool
+		want  string
+		woken int
+		ok    bool
+	}{
+		{0, false, "t", 0, true},
+		{40 * time.Minute, false, "t", 0, true},
+		{9 * time.Minute, true, "t", 1, true}, // 49 minutes of 60: due, and it fails
+		{10 * time.Second, true, "t", 0, true},
+		{time.Minute, false, "tt", 1, true},
+		{2 * time.Hour, true, "", 1, false}, // the old one is of no use any more
+		{time.Minute, false, "ttt", 1, true},
+	} {
+		now, fails, woken = now.Add(row.after), row.fails, nil
+		tokens.look()
+		got, err := tokens.get(t.Context(), pod, translate.Token{Audience: "them", ExpirationSeconds: 3600})
+		if got.value != row.want || len(woken) != row.woken || (err == nil) != row.ok {
+			t.Errorf("%s later: %q %v, %d woken; want %+v", row.after, got.value, err, len(woken), row)
+		}
+	}
+	day := translate.Token{Audience: "them", ExpirationSeconds: 7 * 24 * 3600}
+	if got, err := tokens.get(t.Context(), pod, day); err != nil || got.renewAfter.Sub(now) > 24*time.Hour {
+		t.Errorf("a week's token is renewed after %s (%v)", got.renewAfter.Sub(now), err)
+	}
+	tokens.drop("u")
+	if len(tokens.held) != 0 {
+		t.Error("they are still held")
+	}
+}
