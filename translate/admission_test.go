@@ -66,3 +66,20 @@ func TestReject(t *testing.T) {
 func sysctl(p *corev1.Pod, name string) {
 	p.Spec.SecurityContext = &corev1.PodSecurityContext{Sysctls: []corev1.Sysctl{{Name: name, Value: "1"}}}
 }
+
+func TestDeferred(t *testing.T) {
+	pod := func(cpu string) *corev1.Pod {
+		return &corev1.Pod{Spec: corev1.PodSpec{Containers: []corev1.Container{{Resources: corev1.ResourceRequirements{
+			Requests: corev1.ResourceList{corev1.ResourceCPU: resource.MustParse(cpu)}}}}}}
+	}
+	n := Node{Allocatable: corev1.ResourceList{corev1.ResourceCPU: resource.MustParse("4")}, Used: corev1.ResourceList{corev1.ResourceCPU: resource.MustParse("2")}}
+	for cpu, want := range map[string]string{"2": "", "3": corev1.PodReasonDeferred, "5": corev1.PodReasonInfeasible} {
+		got := ""
+		if r := Deferred(pod(cpu), n); r != nil {
+			got = r.Reason
+		}
+		if got != want {
+			t.Errorf("%s cores: %q, want %q", cpu, got, want)
+		}
+	}
+}

@@ -13,7 +13,7 @@ import (
 
 // ours are the conditions that a kubelet owns, in the order in which they are written.
 var ours = []corev1.PodConditionType{corev1.PodReadyToStartContainers, corev1.PodInitialized, corev1.PodReady,
-	corev1.ContainersReady, corev1.PodScheduled}
+	corev1.ContainersReady, corev1.PodScheduled, corev1.PodResizePending, corev1.PodResizeInProgress}
 
 // conditionsOf is what others own, as it is, and then the kubelet's own.
 func conditionsOf(pod *corev1.Pod, c *capsule.Capsule, s *corev1.PodStatus) []corev1.PodCondition {
@@ -29,6 +29,7 @@ func conditionsOf(pod *corev1.Pod, c *capsule.Capsule, s *corev1.PodStatus) []co
 		readyToStart(c, s), initializedCondition(pod, s), podReady(pod, containers), containers,
 		{Type: corev1.PodScheduled, Status: corev1.ConditionTrue},
 	}
+	own = append(own, resizing(pod, c, s)...)
 	for _, n := range own {
 		n.ObservedGeneration = pod.Generation
 		n.LastTransitionTime = stamp(times.of(n.Type, n.Status))

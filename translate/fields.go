@@ -118,9 +118,8 @@ func addPodRules(add func(reflect.Type, rules)) {
 func addContainerRules(add func(reflect.Type, rules)) {
 	containerMapped := `Name Image Command Args WorkingDir Ports EnvFrom Env Resources VolumeMounts LivenessProbe
 		ReadinessProbe StartupProbe Lifecycle TerminationMessagePath TerminationMessagePolicy ImagePullPolicy
-		SecurityContext Stdin StdinOnce TTY`
+		SecurityContext Stdin StdinOnce TTY ResizePolicy`
 	containerOthers := rules{
-		"ResizePolicy":       {Ignored, "containers are not resized in place yet"},
 		"RestartPolicy":      {Partly, "only Always, and only on an init container"},
 		"RestartPolicyRules": {Refused, notYet},
 		"VolumeDevices":      {Refused, "raw block devices cannot be given to a capsule"},
@@ -129,6 +128,7 @@ func addContainerRules(add func(reflect.Type, rules)) {
 	add(kind[corev1.EphemeralContainer]("EphemeralContainerCommon TargetContainerName", nil))
 	add(kind[corev1.EphemeralContainerCommon](containerMapped, containerOthers))
 	add(kind[corev1.ContainerPort]("Name HostPort ContainerPort Protocol HostIP", nil))
+	add(kind[corev1.ContainerResizePolicy]("ResourceName RestartPolicy", nil))
 	add(kind[corev1.EnvVar]("Name Value ValueFrom", nil))
 	add(kind[corev1.EnvVarSource]("FieldRef ResourceFieldRef ConfigMapKeyRef SecretKeyRef", rules{
 		"FileKeyRef": {Refused, notYet}}))

@@ -54,7 +54,7 @@ func fillContainer(st *corev1.ContainerStatus, pod *corev1.Pod, c *capsule.Capsu
 		st.RestartCount = int32(f.Last.Attempt)
 	}
 	if f.Run != nil {
-		describeRun(st, spec, f.Run)
+		describeRun(st, c, spec, f.Run)
 	}
 	switch f.Run.State() {
 	case capsule.StateRunning:
@@ -72,7 +72,19 @@ func fillContainer(st *corev1.ContainerStatus, pod *corev1.Pod, c *capsule.Capsu
 	}
 }
 
-func describeRun(st *corev1.ContainerStatus, spec *corev1.Container, r *capsule.Run) {
+// describeResources: allocated is what the capsule was given, resources what the engine carries out.
+func describeResources(st *corev1.ContainerStatus, c *capsule.Capsule, spec *corev1.Container, r *capsule.Run) {
+	allocated := spec.Resources
+	if cs, _ := c.Spec.Container(spec.Name); cs != nil {
+		allocated = cs.Resources
+	}
+	st.Resources, st.AllocatedResources = allocated.DeepCopy(), allocated.Requests.DeepCopy()
+	if r.Resources != nil && r.State() == capsule.StateRunning {
+		st.Resources = r.Resources.DeepCopy()
+	}
+}
+
+func describeRun(st *corev1.ContainerStatus, c *capsule.Capsule, spec *corev1.Container, r *capsule.Run) {
 	st.RestartCount = int32(r.Attempt)
 	st.ContainerID = engineID(r.ID)
 	st.ImageID = r.ImageID
@@ -82,8 +94,7 @@ func describeRun(st *corev1.ContainerStatus, spec *corev1.Container, r *capsule.
 	if r.Image != "" {
 		st.Image = r.Image
 	}
-	st.Resources = spec.Resources.DeepCopy()
-	st.AllocatedResources = spec.Resources.Requests.DeepCopy()
+	describeResources(st, c, spec, r)
 }
 
 // fillExited decides between the end itself and waiting for the next attempt.

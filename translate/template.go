@@ -111,6 +111,7 @@ func containerOf(pod *corev1.Pod, c *corev1.Container, src *Sources) (capsule.Co
 		WorkDir:                  c.WorkingDir,
 		Env:                      env,
 		Resources:                *c.Resources.DeepCopy(),
+		ResizePolicy:             c.ResizePolicy,
 		LivenessProbe:            probeOf(c, c.LivenessProbe),
 		ReadinessProbe:           probeOf(c, c.ReadinessProbe),
 		StartupProbe:             probeOf(c, c.StartupProbe),

@@ -45,6 +45,9 @@ func (a *Agent) execute(ctx, engine context.Context, c *capsule.Capsule, mounts 
 		kind, err = a.start(ctx, c, act)
 	case lifecycle.Stop:
 		err = a.stop(ctx, c, act)
+	case lifecycle.Resize:
+		kind, err = capsule.FailedResize, a.resize(ctx, c, act)
+		r.cleared = err == nil
 	case lifecycle.Remove:
 		err = a.remove(ctx, c.UUID, act.ID)
 	case lifecycle.RemoveRecord:
@@ -118,6 +121,9 @@ func (a *Agent) create(ctx, engine context.Context, c *capsule.Capsule, mounts m
 	}
 	if err != nil {
 		return capsule.FailedCreate, fmt.Errorf("creating container: %w", err)
+	}
+	if act.Container != "" {
+		a.sized(c, act, false)
 	}
 	a.obs.put(runtime.Container{
 		ID: id, Name: cfg.Name, Identity: cfg.Identity, State: capsule.StateCreated, CreatedAt: began,
@@ -230,6 +236,21 @@ func (a *Agent) stop(ctx context.Context, c *capsule.Capsule, act lifecycle.Acti
 		return fmt.Errorf("stopping container: %w", err)
 	}
 	a.obs.refresh(ctx, c.UUID, act.ID)
+	return nil
+}
+
+// resize gives a running container the limits that its spec asks for now.
+func (a *Agent) resize(ctx context.Context, c *capsule.Capsule, act lifecycle.Action) error {
+	cs, _ := c.Spec.Container(act.Container)
+	if cs == nil {
+		return nil
+	}
+	ctx, cancel := context.WithTimeout(ctx, startDeadline)
+	defer cancel()
+	if err := a.cfg.Runtime.Update(ctx, act.ID, container.Resources(cs)); err != nil && !errdefs.IsNotFound(err) {
+		return fmt.Errorf("resizing container: %w", err)
+	}
+	a.sized(c, act, true)
 	return nil
 }
 

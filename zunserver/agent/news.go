@@ -4,6 +4,8 @@ import (
 	"slices"
 	"time"
 
+	corev1 "k8s.io/api/core/v1"
+
 	"github.com/capsulet/capsulet/zunserver/capsule"
 	"github.com/capsulet/capsulet/zunserver/lifecycle"
 )
@@ -17,6 +19,8 @@ type news struct {
 	urgent    bool
 	pull      *capsule.Pull
 	hook      *capsule.HookFailure
+	// resources are what the engine was given for the attempt.
+	resources *corev1.ResourceRequirements
 }
 
 // report hands news to the worker of the capsule.
@@ -49,6 +53,15 @@ func (a *Agent) hookFailed(c *capsule.Capsule, act lifecycle.Action, kind string
 		hook: &capsule.HookFailure{Kind: kind, Message: err.Error(), At: time.Now()}})
 }
 
+// sized reports the resources that the engine was given for an attempt that is made or, urgently, for one that runs.
+func (a *Agent) sized(c *capsule.Capsule, act lifecycle.Action, urgent bool) {
+	cs, _ := c.Spec.Container(act.Container)
+	if cs == nil {
+		return
+	}
+	a.report(c.UUID, news{container: act.Container, attempt: act.Attempt, urgent: urgent, resources: cs.Resources.DeepCopy()})
+}
+
 func (w *worker) heard() []news {
 	w.mu.Lock()
 	defer w.mu.Unlock()
@@ -72,7 +85,7 @@ func tell(f *capsule.Facts, heard []news, failures map[string]*note) map[int]boo
 		}
 		ran := cf.Run != nil && cf.Run.Attempt >= n.attempt
 		failed := failures[n.container] != nil && !failures[n.container].clear
-		if !n.urgent && !ran && !failed {
+		if !n.urgent && !ran && (!failed || n.resources != nil) {
 			continue
 		}
 		told[n.id] = true
@@ -81,6 +94,11 @@ func tell(f *capsule.Facts, heard []news, failures map[string]*note) map[int]boo
 		}
 		if n.hook != nil {
 			cf.Hook = n.hook
+		}
+		if n.resources != nil && cf.Run != nil && cf.Run.Attempt == n.attempt {
+			run := *cf.Run
+			run.Resources = n.resources
+			cf.Run = &run
 		}
 	}
 	return told

@@ -1,6 +1,10 @@
 package capsule
 
-import "time"
+import (
+	"time"
+
+	corev1 "k8s.io/api/core/v1"
+)
 
 // Capsule is the record of one capsule: what was asked, where it lives, what was seen of it.
 type Capsule struct {
@@ -169,6 +173,8 @@ type Run struct {
 	Lost bool `json:"lost,omitempty"`
 	// Stopping is set when the agent ends the attempt because of its probes.
 	Stopping *Stopping `json:"stopping,omitempty"`
+	// Resources are what the engine was last given for it; nil when that is not known.
+	Resources *corev1.ResourceRequirements `json:"resources,omitempty"`
 }
 
 // State is the container's state as the engine sees it.
@@ -207,6 +213,7 @@ const (
 	FailedPull    FailureKind = "pull"
 	FailedCreate  FailureKind = "create"
 	FailedStart   FailureKind = "start"
+	FailedResize  FailureKind = "resize"
 )
 
 // Failure is an operation that failed and will be tried again.

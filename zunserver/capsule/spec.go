@@ -89,8 +89,10 @@ type ContainerSpec struct {
 	Ports   []Port   `json:"ports,omitempty"`
 	// Resources: cpu, memory and ephemeral-storage as Kubernetes quantities; Zun's memory number means MiB and is
 	// normalised on the way in.
-	Resources    corev1.ResourceRequirements `json:"resources,omitzero"`
-	VolumeMounts []corev1.VolumeMount        `json:"volumeMounts,omitempty"`
+	Resources corev1.ResourceRequirements `json:"resources,omitzero"`
+	// ResizePolicy says for cpu and memory whether a change needs another attempt; without it, it does not.
+	ResizePolicy []corev1.ContainerResizePolicy `json:"resizePolicy,omitempty"`
+	VolumeMounts []corev1.VolumeMount           `json:"volumeMounts,omitempty"`
 
 	LivenessProbe   *corev1.Probe           `json:"livenessProbe,omitempty"`
 	ReadinessProbe  *corev1.Probe           `json:"readinessProbe,omitempty"`

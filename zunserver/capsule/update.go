@@ -22,6 +22,7 @@ const Masked = "***"
 //	labels, annotations           except those of [FixedAnnotations]
 //	activeDeadlineSeconds         set or shortened, never lengthened or unset
 //	containers[].resources        cpu and memory; init containers too
+//	containers[].resizePolicy
 //	containers[].env              for the next attempt of the container; what runs keeps its own
 //	containers[].pullCredentials  none keeps those that are there
 //	ephemeralContainers           more of them at the end; those that are there stay
@@ -78,6 +79,7 @@ func fixed(had, next map[string]string) map[string]string {
 
 func (cs *ContainerSpec) adopt(next *ContainerSpec) {
 	cs.Env = next.Env
+	cs.ResizePolicy = next.ResizePolicy
 	if len(next.PullCredentials) > 0 {
 		cs.PullCredentials = next.PullCredentials
 	}

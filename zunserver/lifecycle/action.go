@@ -15,6 +15,7 @@ const (
 	Create         Op = "create" // pulls the image first if need be
 	Start          Op = "start"
 	Stop           Op = "stop" // runs preStop first
+	Resize         Op = "resize"
 	Remove         Op = "remove"
 	RemoveRecord   Op = "remove-record" // removes the volumes first
 )

@@ -133,7 +133,7 @@ func take(cf capsule.ContainerFacts, i *Instance, now time.Time) capsule.Contain
 	}
 	run := runOf(i, now)
 	if cf.Run != nil && cf.Run.ID == i.ID {
-		run.Stopping = cf.Run.Stopping
+		run.Stopping, run.Resources = cf.Run.Stopping, cf.Run.Resources
 	}
 	if cf.Run == nil || cf.Run.ID != i.ID {
 		if prev := cf.Run; prev != nil {

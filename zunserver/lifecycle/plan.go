@@ -265,22 +265,39 @@ func (d *decision) container(cs *capsule.ContainerSpec, init bool, sandbox *Inst
 		}
 	case i.SandboxAttempt != sandbox.Attempt:
 		d.plan.add(d.stop(i, d.now, "runs in another sandbox"))
+	case d.health(cs, i):
 	default:
-		d.health(cs, i)
+		d.resize(cs, cf, i)
 	}
 }
 
-// health kills a container whose probes say so.
-func (d *decision) health(cs *capsule.ContainerSpec, i *Instance) {
+// resize brings the limits of a running container to what its spec asks for, in place where its policy allows.
+func (d *decision) resize(cs *capsule.ContainerSpec, cf *capsule.ContainerFacts, i *Instance) {
+	changed := cs.Resized(cf.Run)
+	if len(changed) == 0 || cf.Run == nil || cf.Run.ID != i.ID || d.c.Spec.Ephemeral(cs.Name) {
+		return
+	}
+	if cf.Run.Resources != nil && cs.ResizeRestarts(changed) {
+		d.plan.add(d.stop(i, d.now.Add(time.Duration(d.c.Spec.Grace())*time.Second), "resized"))
+		return
+	}
+	if d.mayRetry(cf.Failure) {
+		d.plan.add(Action{Op: Resize, Container: cs.Name, ID: i.ID, Attempt: i.Attempt, Cause: "resources changed"})
+	}
+}
+
+// health kills a container whose probes say so; it is true when it does.
+func (d *decision) health(cs *capsule.ContainerSpec, i *Instance) bool {
 	p, ok := d.probes[cs.Name]
 	if !ok || p.ID != i.ID || p.Unhealthy == "" {
-		return
+		return false
 	}
 	grace := d.c.Spec.Grace()
 	if p.GraceSeconds != nil {
 		grace = *p.GraceSeconds
 	}
 	d.plan.add(d.stop(i, d.now.Add(time.Duration(grace)*time.Second), p.Unhealthy))
+	return true
 }
 
 // again creates the first or, when policy and back-off allow it, the next attempt of a container that does not run.

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/api/resource"
 
 	"github.com/capsulet/capsulet/zunserver/capsule"
 	"github.com/capsulet/capsulet/zunserver/lifecycle"
@@ -85,6 +86,16 @@ func sidecar(s *scene) {
 		ID: "side0", Container: "side", State: capsule.StateRunning, StartedAt: now.Add(-time.Hour), CreatedAt: now.Add(-time.Hour),
 	})
 	s.probes["side"] = lifecycle.ProbeResult{ID: "side0", Started: true, Ready: true}
+}
+
+// sized gives container a, which has so much cpu, another request.
+func sized(s *scene, has, wants string) {
+	list := func(cpu string) corev1.ResourceRequirements {
+		return corev1.ResourceRequirements{Requests: corev1.ResourceList{corev1.ResourceCPU: resource.MustParse(cpu)}}
+	}
+	have := list(has)
+	s.c.Facts.Container("a").Run.Resources = &have
+	s.container(0).Resources = list(wants)
 }
 
 func debug(s *scene, target string) {
@@ -263,6 +274,20 @@ func TestDecide(t *testing.T) {
 			s.exit("a0", 0, 0)
 			s.exit("b0", 0, 0)
 		}, "stop debug.0 (capsule deleted)", 0},
+		{"a container with other resources is resized", func(s *scene) { sized(s, "1", "2") }, "resize a.0 (resources changed)", 0},
+		{"the same amount in other words is none", func(s *scene) { sized(s, "1", "1000m") }, "", 0},
+		{"what is not known is given again", func(s *scene) {
+			sized(s, "1", "1")
+			s.c.Facts.Container("a").Run.Resources = nil
+		}, "resize a.0 (resources changed)", 0},
+		{"a container whose policy says so is restarted", func(s *scene) {
+			sized(s, "1", "2")
+			s.container(0).ResizePolicy = []corev1.ContainerResizePolicy{{ResourceName: corev1.ResourceCPU, RestartPolicy: corev1.RestartContainer}}
+		}, "stop a.0 (resized)", 0},
+		{"a policy for another resource does not count", func(s *scene) {
+			sized(s, "1", "2")
+			s.container(0).ResizePolicy = []corev1.ContainerResizePolicy{{ResourceName: corev1.ResourceMemory, RestartPolicy: corev1.RestartContainer}}
+		}, "resize a.0 (resources changed)", 0},
 		{"a container of another sandbox is stopped", func(s *scene) { s.instance("a0").SandboxAttempt = 7 },
 			"stop a.0 (runs in another sandbox)", 0},
 	} {

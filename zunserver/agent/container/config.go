@@ -146,7 +146,7 @@ func Config(c *capsule.Capsule, cs *capsule.ContainerSpec, img runtime.Image, p 
 		Sandbox: sandboxID, SharePID: c.Spec.ShareProcessNamespace, HostPID: c.Spec.HostPID,
 		HostIPC:   c.Spec.HostIPC,
 		Mounts:    mounts,
-		Resources: resources(cs), OOMScoreAdj: &score, Security: security,
+		Resources: Resources(cs), OOMScoreAdj: &score, Security: security,
 		Stdin: cs.Stdin, StdinOnce: cs.StdinOnce, TTY: cs.TTY,
 	}, nil
 }
@@ -174,8 +174,8 @@ func containerMounts(cs *capsule.ContainerSpec, p Place) ([]runtime.Mount, error
 	return ms, nil
 }
 
-// resources are the cgroup limits as the kubelet computes them (pkg/kubelet/cm/helpers_linux.go).
-func resources(cs *capsule.ContainerSpec) runtime.Resources {
+// Resources are the cgroup limits as the kubelet computes them (pkg/kubelet/cm/helpers_linux.go).
+func Resources(cs *capsule.ContainerSpec) runtime.Resources {
 	const period = 100_000
 	r := runtime.Resources{CPUShares: 2}
 	request, limit := cs.Resources.Requests, cs.Resources.Limits
