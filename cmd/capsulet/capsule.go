@@ -16,7 +16,8 @@ import (
 
 func newCapsule() *cobra.Command {
 	c := &cobra.Command{Use: "capsule", Aliases: []string{"capsules"}, Short: "Create, list, show and delete capsules"}
-	c.AddCommand(newCapsuleCreate(), newCapsuleList(), newCapsuleShow(), newCapsuleDelete(), newCapsuleLogs())
+	c.AddCommand(newCapsuleCreate(), newCapsuleList(), newCapsuleShow(), newCapsuleDelete(), newCapsuleLogs(),
+		newCapsuleExec(), newCapsuleAttach(), newCapsulePortForward())
 	return c
 }
 

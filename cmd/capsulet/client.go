@@ -36,14 +36,22 @@ func env(name, otherwise string) string {
 	return otherwise
 }
 
+// secret is the token.
+func (c *connection) secret() (string, error) {
+	if token := os.Getenv("CAPSULET_TOKEN"); token != "" {
+		return token, nil
+	}
+	b, err := os.ReadFile(c.token)
+	if err != nil {
+		return "", fmt.Errorf("reading the token of the capsule API (set CAPSULET_TOKEN or --token-file): %w", err)
+	}
+	return trim(b), nil
+}
+
 func (c *connection) client() (*zun.Client, error) {
-	token := os.Getenv("CAPSULET_TOKEN")
-	if token == "" {
-		b, err := os.ReadFile(c.token)
-		if err != nil {
-			return nil, fmt.Errorf("reading the token of the capsule API (set CAPSULET_TOKEN or --token-file): %w", err)
-		}
-		token = trim(b)
+	token, err := c.secret()
+	if err != nil {
+		return nil, err
 	}
 	transport := http.DefaultTransport.(*http.Transport).Clone()
 	if c.caFile != "" {

@@ -3,7 +3,7 @@
 //	capsulet run      the virtual node and the capsule server in one process
 //	capsulet serve    the capsule server alone: REST, no Kubernetes
 //	capsulet node     the virtual node alone, against a capsule API elsewhere
-//	capsulet capsule  create, list, show, delete capsules and read their logs
+//	capsulet capsule  create, list, show, delete capsules, read their logs, run in, attach to and reach into them
 //	capsulet host     the container hosts of a capsule server
 //	capsulet config   print a commented sample of the configuration file
 package main
@@ -26,6 +26,10 @@ func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	err := newRoot().ExecuteContext(ctx)
 	stop()
+	var exit exitError
+	if errors.As(err, &exit) {
+		os.Exit(int(exit))
+	}
 	if err != nil && !errors.Is(err, context.Canceled) {
 		fmt.Fprintln(os.Stderr, "capsulet:", err)
 		os.Exit(1)

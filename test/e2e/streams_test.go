@@ -399,3 +399,53 @@ func same(t *testing.T, a, b string) {
 		t.Error(err)
 	}
 }
+
+// Who uses the capsule API has the same streams: capsulet exec, attach and port-forward.
+func TestCapsuleStreams(t *testing.T) {
+	s := shellPod(t)
+	uid := s.Get("pod/"+s.Namespace, "{.metadata.uid}")
+	token, err := s.W.Server.Token()
+	if err != nil {
+		t.Fatal(err)
+	}
+	command := func(ctx context.Context, args ...string) *exec.Cmd {
+		cmd := exec.CommandContext(ctx, s.W.Server.Program, append([]string{"capsule"}, args...)...)
+		cmd.Env = append(os.Environ(), "CAPSULET_URL="+s.W.Server.URL(), "CAPSULET_TOKEN="+token)
+		return cmd
+	}
+	cmd := command(t.Context(), "exec", "-i", "-c", "shell", uid, "--", "bash", "-c", "cat; echo err >&2; exit 9")
+	var stdout, stderr strings.Builder
+	cmd.Stdin, cmd.Stdout, cmd.Stderr = strings.NewReader("in"), &stdout, &stderr
+	if err := cmd.Run(); err == nil || cmd.ProcessState.ExitCode() != 9 || stdout.String() != "in" || stderr.String() != "err\n" {
+		t.Errorf("exec: %v, %q, %q", err, stdout.String(), stderr.String())
+	}
+	line := "stty rows 43 cols 132; " + strings.Join(command(t.Context(), "exec", "-it", "-c", "shell", uid, "--").Args, " ") +
+		` bash -c 'while [ "$(stty size)" = "0 0" ]; do sleep 0.1; done; stty size'`
+	cmd = exec.CommandContext(t.Context(), "script", "-qec", line, "/dev/null")
+	cmd.Env = append(os.Environ(), "CAPSULET_URL="+s.W.Server.URL(), "CAPSULET_TOKEN="+token)
+	if out, err := cmd.CombinedOutput(); err != nil || !strings.Contains(string(out), "43 132\r\n") {
+		t.Errorf("exec -it: %v, %q", err, out)
+	}
+	if out, err := command(t.Context(), "exec", uid, "--", "true").CombinedOutput(); err == nil || !strings.Contains(string(out), "choose one") {
+		t.Errorf("exec without a container: %v, %q", err, out)
+	}
+	ctx, cancel := context.WithCancel(t.Context())
+	defer cancel()
+	said := &e2e.Output{}
+	cmd = command(ctx, "port-forward", uid, ":7777")
+	cmd.Stdout, cmd.Stderr = said, said
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	defer func() { cancel(); _ = cmd.Wait() }()
+	re := regexp.MustCompile(`Forwarding from (127\.0\.0\.1:\d+)`)
+	s.Eventually("a local port is open", 20*time.Second, func() error {
+		if !re.MatchString(said.String()) {
+			return errors.New(said.String())
+		}
+		return nil
+	})
+	if got, err := ask(ctx, re.FindStringSubmatch(said.String())[1], "hello"); err != nil || got != "echo hello" {
+		t.Errorf("port-forward: %q, %v", got, err)
+	}
+}

@@ -10,6 +10,7 @@ import (
 	"github.com/containerd/errdefs"
 	"github.com/google/uuid"
 
+	"github.com/capsulet/capsulet/zunserver/api/remote"
 	"github.com/capsulet/capsulet/zunserver/auth"
 	"github.com/capsulet/capsulet/zunserver/capsule/template"
 )
@@ -98,11 +99,20 @@ func (c *call) fail(err error) {
 	if status == http.StatusUnauthorized {
 		// As keystonemiddleware's, which answers before Zun does.
 		c.w.Header().Set("WWW-Authenticate", fmt.Sprintf("Keystone uri=%q", c.base()))
-		_ = c.json(status, map[string]any{"error": map[string]any{"code": status, "title": "Unauthorized",
-			"message": "The request you have made requires authentication. (" + message + ")"}})
+		message = "The request you have made requires authentication. (" + message + ")"
+		_ = c.json(status, c.asStatus(status, message, map[string]any{"error": map[string]any{"code": status, "title": "Unauthorized",
+			"message": message}}))
 		return
 	}
-	_ = c.json(status, errorBody(c.id, status, code, message))
+	_ = c.json(status, c.asStatus(status, message, errorBody(c.id, status, code, message)))
+}
+
+// asStatus makes a body for who would have spoken a protocol of Kubernetes also what its clients expect: metav1.Status.
+func (c *call) asStatus(status int, message string, body map[string]any) map[string]any {
+	if remote.Upgrades(c.r) {
+		body["kind"], body["apiVersion"], body["status"], body["message"], body["code"] = "Status", "v1", "Failure", message, status
+	}
+	return body
 }
 
 func errorBody(id string, status int, code, message string) map[string]any {

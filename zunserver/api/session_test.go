@@ -240,7 +240,19 @@ func TestSessionRefusals(t *testing.T) {
 	w.get(405, "DELETE", "/v1/capsules/c/exec", "")
 }
 
-// forwarded opens a local port that leads to port 80 of the capsule; half says how.
+// Kubernetes' clients show the reason of a refusal.
+func TestRefusalIsTold(t *testing.T) {
+	w := newWorld(t)
+	w.get(202, "POST", "/v1/capsules", named("c"))
+	for name, e := range w.executors("/v1/capsules/c/exec", url.Values{"command": {"x"}, "stdout": {"1"}}) {
+		err := e.StreamWithContext(t.Context(), remotecommand.StreamOptions{Stdout: io.Discard})
+		if err == nil || !strings.Contains(err.Error(), "is not running") {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+}
+
+// forwarded opens a local port that leads to port 80 of the capsule.
 func (w *world) forwarded(how string) (address string) {
 	w.Helper()
 	u, err := url.Parse(w.url + "/v1/capsules/c/portforward")
