@@ -205,11 +205,9 @@ func addVolumeRules(add func(reflect.Type, rules)) {
 	add(kind[corev1.ConfigMapProjection]("LocalObjectReference Items Optional", nil))
 	add(kind[corev1.DownwardAPIProjection]("Items", nil))
 	add(kind[corev1.ServiceAccountTokenProjection]("Audience ExpirationSeconds Path", nil))
-	add(kind[corev1.VolumeMount]("Name ReadOnly MountPath", rules{
+	add(kind[corev1.VolumeMount]("Name ReadOnly MountPath SubPathExpr MountPropagation", rules{
 		"SubPath":           {Partly, "no absolute path and no .."},
-		"SubPathExpr":       {Refused, notYet},
 		"RecursiveReadOnly": {Partly, "Enabled is not supported yet"},
-		"MountPropagation":  {Partly, "only None"},
 	}))
 }
 

@@ -144,9 +144,6 @@ func refuseMount(m *corev1.VolumeMount, at string, r *Refusals) {
 	if m.RecursiveReadOnly != nil && *m.RecursiveReadOnly == corev1.RecursiveReadOnlyEnabled {
 		r.add(at+".recursiveReadOnly", "Enabled is not supported yet")
 	}
-	if m.MountPropagation != nil && *m.MountPropagation != corev1.MountPropagationNone {
-		r.add(at+".mountPropagation", "%q is not supported yet, only None", *m.MountPropagation)
-	}
 }
 
 func refuseVolume(v *corev1.Volume, at string, r *Refusals) {

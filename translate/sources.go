@@ -76,6 +76,10 @@ func (m *Missing) Error() string {
 	switch {
 	case m.Kind == SourceToken:
 		return fmt.Sprintf("service account token for %s/%s could not be requested", m.Namespace, m.Name)
+	case m.Key != "" && m.Volume != "" && m.Kind == SourceConfigMap:
+		return "configmap references non-existent config key: " + m.Key
+	case m.Key != "" && m.Volume != "":
+		return "references non-existent secret key: " + m.Key
 	case m.Key != "":
 		return fmt.Sprintf("couldn't find key %s in %s %s/%s", m.Key, m.Kind, m.Namespace, m.Name)
 	case m.Kind == SourceConfigMap:

@@ -62,6 +62,9 @@ func (f *files) put(p string, content []byte, mode *int32) error {
 	if f.byPath == nil {
 		f.byPath = map[string]capsule.File{}
 	}
+	if content == nil {
+		content = []byte{} // nothing at all would stand for what a view hides
+	}
 	f.byPath[clean] = capsule.File{Path: clean, Content: content, Mode: modeOr(mode, f.mode)}
 	return nil
 }
@@ -161,13 +164,51 @@ func (f *files) projected(sources []corev1.VolumeProjection) error {
 			if !ok {
 				return f.missing(SourceToken, f.pod.Spec.ServiceAccountName, "")
 			}
-			err = f.put(s.ServiceAccountToken.Path, []byte(token), nil)
+			err = f.token(s.ServiceAccountToken.Path, token)
 		}
 		if err != nil {
 			return err
 		}
 	}
 	return nil
+}
+
+// token puts a token where only the user that all containers run as can read it, if they run as one, and the volume's group
+// (kubelet: pkg/volume/projected).
+func (f *files) token(p, token string) error {
+	mode, user := f.mode, oneUser(f.pod)
+	sc := f.pod.Spec.SecurityContext
+	if user != nil || sc != nil && sc.FSGroup != nil {
+		mode = 0o600 // the group's bits come with the group
+	}
+	if err := f.put(p, []byte(token), &mode); err != nil {
+		return err
+	}
+	file := f.byPath[path.Clean(p)]
+	file.User = user
+	f.byPath[file.Path] = file
+	return nil
+}
+
+// oneUser is the user that every container of the pod is asked to run as, nil when there is no such one.
+func oneUser(pod *corev1.Pod) *int64 {
+	var one *int64
+	for _, list := range [][]corev1.Container{pod.Spec.InitContainers, pod.Spec.Containers} {
+		for i := range list {
+			var user *int64
+			if sc := pod.Spec.SecurityContext; sc != nil {
+				user = sc.RunAsUser
+			}
+			if sc := list[i].SecurityContext; sc != nil && sc.RunAsUser != nil {
+				user = sc.RunAsUser
+			}
+			if user == nil || one != nil && *one != *user {
+				return nil
+			}
+			one = user
+		}
+	}
+	return one
 }
 
 func modeOr(mode *int32, or int32) int32 {

@@ -209,6 +209,9 @@ func (c *checker) files(items []capsule.File, at string) {
 		}
 		seen[f.Path] = true
 		c.that(f.Mode >= 0 && f.Mode <= 0o777, p+".mode", nil, "%d is not between 0 and 511 (0777)", f.Mode)
+		if f.User != nil {
+			c.between(*f.User, 0, 1<<31-1, p+".user")
+		}
 	}
 }
 
