@@ -1,10 +1,16 @@
 package provider
 
 import (
+	"time"
+
 	corev1 "k8s.io/api/core/v1"
 
 	"github.com/capsulet/capsulet/translate"
+	"github.com/capsulet/capsulet/zunserver/capsule"
 )
+
+// deferredEvery is how often a resize that has to wait for room is looked at again.
+const deferredEvery = 10 * time.Second
 
 // admit takes the pod in or says why the node does not. One pod at a time is decided, so that two that would not both fit
 // do not keep each other out. What has a capsule was admitted before.
@@ -15,11 +21,15 @@ func (p *pods) admit(e *entry, pod *corev1.Pod) error {
 	if e.admitted || e.capsule != nil {
 		return nil
 	}
-	if allocatable.Memory().IsZero() {
-		// No host has said yet what it has: the capsule server places, or tells why not.
-		e.admitted = true
-		return nil
+	if r := translate.Reject(pod, p.without(e, allocatable)); r != nil {
+		return r
 	}
+	e.admitted = true
+	return nil
+}
+
+// without is the node as it is without the pod of e. The lock is held.
+func (p *pods) without(e *entry, allocatable corev1.ResourceList) translate.Node {
 	n := translate.Node{Allocatable: allocatable, Used: corev1.ResourceList{}}
 	for _, other := range p.byUID {
 		if other == e || other.gone || other.refused != nil || !other.admitted && other.capsule == nil {
@@ -34,9 +44,28 @@ func (p *pods) admit(e *entry, pod *corev1.Pod) error {
 			translate.AddRequests(n.Used, now)
 		}
 	}
-	if r := translate.Reject(pod, n); r != nil {
-		return r
+	return n
+}
+
+// holdResize leaves the resources in spec as the capsule has them while the node has no room for those that the pod asks
+// for, and remembers why.
+func (p *pods) holdResize(e, view *entry, pod *corev1.Pod, spec *capsule.Spec) {
+	var why *translate.Rejection
+	if translate.Resized(pod, view.capsule) {
+		allocatable := p.sources.allocatable()
+		p.mu.Lock()
+		n := p.without(e, allocatable)
+		p.mu.Unlock()
+		why = translate.Deferred(pod, n)
 	}
-	e.admitted = true
-	return nil
+	if why != nil {
+		translate.KeepAllocated(spec, view.capsule)
+		spec.Hash += " " + why.Reason // another one than when the resize is done
+	}
+	if why != nil && why.Reason == corev1.PodReasonDeferred {
+		time.AfterFunc(deferredEvery, func() { p.update(e.id.uid, func(e *entry) { e.stale = true }) })
+	}
+	p.mu.Lock()
+	e.resize = why
+	p.mu.Unlock()
 }

@@ -54,6 +54,8 @@ type entry struct {
 	// admitted: the node has room for it, which it keeps until it ends.
 	admitted bool
 	waiting  error // why there is no capsule yet
+	// resize is why resources that the pod asks for are not given to the capsule.
+	resize *translate.Rejection
 
 	made  *corev1.Pod // what the capsule's present specification was made of; nil after a restart
 	stale bool        // a source changed since
@@ -254,6 +256,6 @@ func (e *entry) status(pod *corev1.Pod) corev1.PodStatus {
 	case e.capsule == nil && e.waiting != nil:
 		return translate.WaitingStatus(pod, e.waiting)
 	default:
-		return translate.PodStatus(pod, e.capsule)
+		return translate.WithResize(translate.PodStatus(pod, e.capsule), e.resize)
 	}
 }

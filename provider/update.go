@@ -34,6 +34,9 @@ func (p *pods) setStale(e *entry, stale bool) {
 func (p *pods) updateCapsule(ctx context.Context, e, view *entry, pod *corev1.Pod) error {
 	p.setStale(e, false) // before reading: what changes from now on is for the next time
 	spec, _, err := p.translate(ctx, e, pod)
+	if err == nil {
+		p.holdResize(e, view, pod, &spec)
+	}
 	if err == nil && spec.Hash != view.capsule.Spec.Hash {
 		err = p.applySpec(ctx, e, view, &spec)
 	}

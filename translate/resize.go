@@ -16,7 +16,7 @@ func resizing(pod *corev1.Pod, c *capsule.Capsule, s *corev1.PodStatus) []corev1
 		return nil
 	}
 	var all []corev1.PodCondition
-	if asksForMore(pod, c) {
+	if Resized(pod, c) {
 		cond := corev1.PodCondition{Type: corev1.PodResizePending, Status: corev1.ConditionTrue, Reason: corev1.PodReasonDeferred}
 		if have := conditionOf(pod.Status.Conditions, cond.Type); have != nil {
 			cond.Reason, cond.Message = have.Reason, have.Message // whoever decided said why
@@ -41,8 +41,8 @@ func resizing(pod *corev1.Pod, c *capsule.Capsule, s *corev1.PodStatus) []corev1
 	return all
 }
 
-// asksForMore says whether the Pod asks for other resources than its capsule has.
-func asksForMore(pod *corev1.Pod, c *capsule.Capsule) bool {
+// Resized says whether the Pod asks for other resources than its capsule has.
+func Resized(pod *corev1.Pod, c *capsule.Capsule) bool {
 	for _, list := range [][]corev1.Container{pod.Spec.InitContainers, pod.Spec.Containers} {
 		for i := range list {
 			cs, _ := c.Spec.Container(list[i].Name)
