@@ -53,7 +53,7 @@ func (p *pods) updateCapsule(ctx context.Context, e, view *entry, pod *corev1.Po
 		return fmt.Errorf("bring the capsule up to date: %w", err)
 	}
 	p.mu.Lock()
-	e.made = pod
+	e.made, e.pod = pod, pod // Virtual Kubelet hands over few changes: no ephemeral containers, for one
 	p.mu.Unlock()
 	return nil
 }

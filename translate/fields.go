@@ -118,17 +118,18 @@ func addPodRules(add func(reflect.Type, rules)) {
 func addContainerRules(add func(reflect.Type, rules)) {
 	containerMapped := `Name Image Command Args WorkingDir Ports EnvFrom Env Resources VolumeMounts LivenessProbe
 		ReadinessProbe StartupProbe Lifecycle TerminationMessagePath TerminationMessagePolicy ImagePullPolicy
-		SecurityContext Stdin StdinOnce TTY ResizePolicy`
+		SecurityContext Stdin StdinOnce TTY ResizePolicy RestartPolicy RestartPolicyRules`
 	containerOthers := rules{
-		"RestartPolicy":      {Partly, "only Always, and only on an init container"},
-		"RestartPolicyRules": {Refused, notYet},
-		"VolumeDevices":      {Refused, "raw block devices cannot be given to a capsule"},
+		"VolumeDevices": {Refused, "raw block devices cannot be given to a capsule"},
 	}
 	add(kind[corev1.Container](containerMapped, containerOthers))
 	add(kind[corev1.EphemeralContainer]("EphemeralContainerCommon TargetContainerName", nil))
 	add(kind[corev1.EphemeralContainerCommon](containerMapped, containerOthers))
 	add(kind[corev1.ContainerPort]("Name HostPort ContainerPort Protocol HostIP", nil))
 	add(kind[corev1.ContainerResizePolicy]("ResourceName RestartPolicy", nil))
+	add(kind[corev1.ContainerRestartRule]("ExitCodes", rules{
+		"Action": {Partly, "RestartAllContainers is not supported yet"}}))
+	add(kind[corev1.ContainerRestartRuleOnExitCodes]("Operator Values", nil))
 	add(kind[corev1.EnvVar]("Name Value ValueFrom", nil))
 	add(kind[corev1.EnvVarSource]("FieldRef ResourceFieldRef ConfigMapKeyRef SecretKeyRef", rules{
 		"FileKeyRef": {Refused, notYet}}))

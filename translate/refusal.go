@@ -53,13 +53,13 @@ func Refuse(pod *corev1.Pod) Refusals {
 	})
 	refusePod(pod, &r)
 	for i := range pod.Spec.InitContainers {
-		refuseContainer(&pod.Spec.InitContainers[i], fmt.Sprintf("spec.initContainers[%d]", i), true, &r)
+		refuseContainer(&pod.Spec.InitContainers[i], fmt.Sprintf("spec.initContainers[%d]", i), &r)
 	}
 	for i := range pod.Spec.Containers {
-		refuseContainer(&pod.Spec.Containers[i], fmt.Sprintf("spec.containers[%d]", i), false, &r)
+		refuseContainer(&pod.Spec.Containers[i], fmt.Sprintf("spec.containers[%d]", i), &r)
 	}
 	for i, c := range ephemeralContainers(pod) {
-		refuseContainer(&c, fmt.Sprintf("spec.ephemeralContainers[%d]", i), false, &r)
+		refuseContainer(&c, fmt.Sprintf("spec.ephemeralContainers[%d]", i), &r)
 	}
 	for i := range pod.Spec.Volumes {
 		refuseVolume(&pod.Spec.Volumes[i], fmt.Sprintf("spec.volumes[%d]", i), &r)
@@ -96,9 +96,11 @@ func refusePod(pod *corev1.Pod, r *Refusals) {
 	}
 }
 
-func refuseContainer(c *corev1.Container, at string, init bool, r *Refusals) {
-	if c.RestartPolicy != nil && (!init || *c.RestartPolicy != corev1.ContainerRestartPolicyAlways) {
-		r.add(at+".restartPolicy", "%q is not supported yet here, only Always on an init container", *c.RestartPolicy)
+func refuseContainer(c *corev1.Container, at string, r *Refusals) {
+	for i, rule := range c.RestartPolicyRules {
+		if rule.Action != corev1.ContainerRestartRuleActionRestart {
+			r.add(fmt.Sprintf("%s.restartPolicyRules[%d].action", at, i), "%q is not supported yet, only Restart", rule.Action)
+		}
 	}
 	refuseResources(c.Resources.Limits, at+".resources.limits", r)
 	refuseResources(c.Resources.Requests, at+".resources.requests", r)

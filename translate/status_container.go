@@ -1,6 +1,7 @@
 package translate
 
 import (
+	"cmp"
 	"fmt"
 	"slices"
 	"strings"
@@ -187,20 +188,12 @@ func failureWords(spec *corev1.Container, f *capsule.Failure) *corev1.ContainerS
 
 // restarts says whether the container is started again after that exit code.
 func restarts(pod *corev1.Pod, spec *corev1.Container, exitCode int) bool {
-	if isSidecar(spec) {
-		return true
-	}
 	if isEphemeral(pod, spec.Name) {
 		return false
 	}
-	switch pod.Spec.RestartPolicy {
-	case corev1.RestartPolicyNever:
-		return false
-	case corev1.RestartPolicyOnFailure:
-		return exitCode != 0
-	default:
-		return exitCode != 0 || !isInit(pod, spec.Name)
-	}
+	s := capsule.Spec{RestartPolicy: cmp.Or(capsule.RestartPolicy(pod.Spec.RestartPolicy), capsule.RestartAlways)}
+	cs := capsule.ContainerSpec{RestartPolicy: spec.RestartPolicy, RestartPolicyRules: spec.RestartPolicyRules}
+	return s.Restarts(&cs, isInit(pod, spec.Name), exitCode)
 }
 
 func isSidecar(c *corev1.Container) bool {

@@ -118,6 +118,7 @@ func containerOf(pod *corev1.Pod, c *corev1.Container, src *Sources) (capsule.Co
 		Lifecycle:                lifecycleOf(c),
 		SecurityContext:          c.SecurityContext.DeepCopy(),
 		RestartPolicy:            c.RestartPolicy,
+		RestartPolicyRules:       c.RestartPolicyRules,
 		TerminationMessagePath:   cmp.Or(c.TerminationMessagePath, corev1.TerminationMessagePathDefault),
 		TerminationMessagePolicy: cmp.Or(c.TerminationMessagePolicy, corev1.TerminationMessageReadFile),
 		Stdin:                    c.Stdin,

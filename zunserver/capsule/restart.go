@@ -1,6 +1,10 @@
 package capsule
 
-import corev1 "k8s.io/api/core/v1"
+import (
+	"slices"
+
+	corev1 "k8s.io/api/core/v1"
+)
 
 // Sidecar says whether an init container goes on beside the main ones.
 func (cs *ContainerSpec) Sidecar() bool {
@@ -14,6 +18,9 @@ func (s *Spec) Restarts(cs *ContainerSpec, init bool, exitCode int) bool {
 	if s.Ephemeral(cs.Name) {
 		return false
 	}
+	if cs.ruled(exitCode) {
+		return true
+	}
 	policy := s.RestartPolicy
 	if init && policy == RestartAlways {
 		policy = RestartOnFailure
@@ -22,6 +29,20 @@ func (s *Spec) Restarts(cs *ContainerSpec, init bool, exitCode int) bool {
 		policy = RestartPolicy(*cs.RestartPolicy)
 	}
 	return policy == RestartAlways || policy == RestartOnFailure && exitCode != 0
+}
+
+// ruled says whether a rule of the container's own asks for another run after that exit code.
+func (cs *ContainerSpec) ruled(exitCode int) bool {
+	for _, r := range cs.RestartPolicyRules {
+		if r.ExitCodes == nil {
+			continue
+		}
+		in := slices.Contains(r.ExitCodes.Values, int32(exitCode))
+		if in == (r.ExitCodes.Operator == corev1.ContainerRestartRuleOnExitCodesOpIn) {
+			return r.Action == corev1.ContainerRestartRuleActionRestart
+		}
+	}
+	return false
 }
 
 // Done says whether the capsule has come to its own end: nothing of it will be started again. Sidecars may still run.

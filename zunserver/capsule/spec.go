@@ -101,8 +101,10 @@ type ContainerSpec struct {
 	SecurityContext *corev1.SecurityContext `json:"securityContext,omitempty"`
 	// TargetContainer of an ephemeral container is the one whose processes it sees; empty: its own only.
 	TargetContainer string `json:"targetContainer,omitempty"`
-	// RestartPolicy Always on an init container makes it a sidecar.
+	// RestartPolicy is the container's own; Always on an init container makes it a sidecar.
 	RestartPolicy *corev1.ContainerRestartPolicy `json:"restartPolicy,omitempty"`
+	// RestartPolicyRules go before RestartPolicy: the first that an exit code matches decides.
+	RestartPolicyRules []corev1.ContainerRestartRule `json:"restartPolicyRules,omitempty"`
 
 	TerminationMessagePath   string                          `json:"terminationMessagePath,omitempty"`
 	TerminationMessagePolicy corev1.TerminationMessagePolicy `json:"terminationMessagePolicy,omitempty"`

@@ -35,10 +35,11 @@ func (c *checker) container(cs *capsule.ContainerSpec, volumes, hostPorts map[st
 	oneOf(c, cs.TerminationMessagePolicy, at+".terminationMessagePolicy", "", corev1.TerminationMessageReadFile,
 		corev1.TerminationMessageFallbackToLogsOnError)
 	if r := cs.RestartPolicy; r != nil {
-		c.unsupported(!init, at+".restartPolicy", "a restart policy of its own is for init containers")
-		oneOf(c, *r, at+".restartPolicy", corev1.ContainerRestartPolicyAlways)
+		oneOf(c, *r, at+".restartPolicy", corev1.ContainerRestartPolicyAlways, corev1.ContainerRestartPolicyOnFailure,
+			corev1.ContainerRestartPolicyNever)
 	}
-	runsOnce := init && cs.RestartPolicy == nil
+	c.rules(cs, at+".restartPolicyRules")
+	runsOnce := init && !cs.Sidecar()
 	for _, p := range []struct {
 		probe *corev1.Probe
 		key   string
@@ -55,6 +56,21 @@ func (c *checker) container(cs *capsule.ContainerSpec, volumes, hostPorts map[st
 		c.unsupported(l.StopSignal != nil, at+".lifecycle.stopSignal", "it cannot be chosen yet")
 		c.hook(l.PostStart, at+".lifecycle.postStart")
 		c.hook(l.PreStop, at+".lifecycle.preStop")
+	}
+}
+
+func (c *checker) rules(cs *capsule.ContainerSpec, at string) {
+	c.count(len(cs.RestartPolicyRules), maxContainers, at)
+	c.that(len(cs.RestartPolicyRules) == 0 || cs.RestartPolicy != nil, at, nil, "there is no restartPolicy of the container's own")
+	for i, r := range cs.RestartPolicyRules {
+		p := fmt.Sprintf("%s[%d]", at, i)
+		oneOf(c, r.Action, p+".action", corev1.ContainerRestartRuleActionRestart)
+		if r.ExitCodes == nil {
+			c.fail(missing(p, "exitCodes"))
+			continue
+		}
+		oneOf(c, r.ExitCodes.Operator, p+".exitCodes.operator", corev1.ContainerRestartRuleOnExitCodesOpIn,
+			corev1.ContainerRestartRuleOnExitCodesOpNotIn)
 	}
 }
 
