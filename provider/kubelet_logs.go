@@ -84,7 +84,8 @@ func logTarget(e *entry, container string, previous bool) (before bool, status i
 // containerStatus is the container's part of the status that the pod has here, nil when it has no such container.
 func containerStatus(e *entry, container string) *corev1.ContainerStatus {
 	status := e.status(e.pod)
-	for _, list := range [][]corev1.ContainerStatus{status.InitContainerStatuses, status.ContainerStatuses} {
+	for _, list := range [][]corev1.ContainerStatus{status.InitContainerStatuses, status.ContainerStatuses,
+		status.EphemeralContainerStatuses} {
 		for i := range list {
 			if list[i].Name == container {
 				return &list[i]

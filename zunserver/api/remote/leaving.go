@@ -45,7 +45,15 @@ type leftConn struct {
 	ahead *io.PipeReader
 }
 
-func (c *leftConn) Read(b []byte) (int, error) { return c.ahead.Read(b) }
+// Read says of a connection that this side has closed that it is over, rather than that it is an error to read from it: the
+// libraries close first and read once more.
+func (c *leftConn) Read(b []byte) (int, error) {
+	n, err := c.ahead.Read(b)
+	if errors.Is(err, io.ErrClosedPipe) {
+		err = io.EOF
+	}
+	return n, err
+}
 
 func (c *leftConn) Close() error {
 	_ = c.ahead.Close()
