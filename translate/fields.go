@@ -163,7 +163,7 @@ func addContainerRules(add func(reflect.Type, rules)) {
 
 func addSecurityRules(add func(reflect.Type, rules)) {
 	shared := rules{
-		"SELinuxOptions":  {Refused, notYet},
+		"SELinuxOptions":  {Mapped, ""}, // a host without SELinux leaves them out of account, as a kubelet's does
 		"WindowsOptions":  {Refused, notLinux},
 		"SeccompProfile":  {Partly, "only RuntimeDefault and Unconfined"},
 		"AppArmorProfile": {Partly, "only RuntimeDefault"},
@@ -173,12 +173,13 @@ func addSecurityRules(add func(reflect.Type, rules)) {
 			"SupplementalGroupsPolicy": {Partly, "only Merge"},
 			"Sysctls":                  {Partly, "only those that Kubernetes calls safe; others are rejected as SysctlForbidden"},
 			"FSGroupChangePolicy":      {Ignored, "it only saves time, and volumes here are small or new"},
-			"SELinuxChangePolicy":      {Ignored, "it belongs to seLinuxOptions, and those are refused"},
+			"SELinuxChangePolicy":      {Ignored, "volumes here are mounted one by one in any case"},
 		})))
 	add(kind[corev1.SecurityContext](`Capabilities Privileged RunAsUser RunAsGroup RunAsNonRoot
 		ReadOnlyRootFilesystem AllowPrivilegeEscalation`,
 		merged(shared, rules{"ProcMount": {Mapped, ""}})))
 	add(kind[corev1.Sysctl]("Name Value", nil))
+	add(kind[corev1.SELinuxOptions]("User Role Type Level", nil))
 	add(kind[corev1.Capabilities]("Add Drop", nil))
 	add(kind[corev1.SeccompProfile]("Type", rules{"LocalhostProfile": {Refused, notYet}}))
 	add(kind[corev1.AppArmorProfile]("Type", rules{"LocalhostProfile": {Refused, notYet}}))

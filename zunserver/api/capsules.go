@@ -90,6 +90,8 @@ func powerOverHost(s *capsule.Spec) string {
 		return "hostPID"
 	case s.HostIPC:
 		return "hostIPC"
+	case s.SecurityContext != nil && s.SecurityContext.SELinuxOptions != nil:
+		return "seLinuxOptions"
 	case s.SecurityContext != nil && len(s.SecurityContext.Sysctls) > 0:
 		return "sysctls"
 	}
@@ -103,6 +105,8 @@ func powerOverHost(s *capsule.Spec) string {
 			sc := list[i].SecurityContext
 			switch {
 			case sc == nil:
+			case sc.SELinuxOptions != nil:
+				return "seLinuxOptions"
 			case sc.Privileged != nil && *sc.Privileged:
 				return "privileged"
 			case sc.Capabilities != nil && len(sc.Capabilities.Add) > 0:

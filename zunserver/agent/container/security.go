@@ -46,6 +46,7 @@ func securityOf(s *capsule.Spec, cs *capsule.ContainerSpec, img runtime.Image) (
 			out.CapDrop = append(out.CapDrop, string(c))
 		}
 	}
+	out.SELinux = labels(first(sc.SELinuxOptions, psc.SELinuxOptions))
 	if p := first(sc.SeccompProfile, psc.SeccompProfile); p != nil {
 		switch p.Type {
 		case corev1.SeccompProfileTypeUnconfined:
@@ -55,6 +56,20 @@ func securityOf(s *capsule.Spec, cs *capsule.ContainerSpec, img runtime.Image) (
 		}
 	}
 	return out, nil
+}
+
+// labels are the parts of a SELinux context that are asked for; a host without SELinux leaves them out of account.
+func labels(o *corev1.SELinuxOptions) []string {
+	var all []string
+	if o == nil {
+		return nil
+	}
+	for _, part := range []struct{ name, value string }{{"user", o.User}, {"role", o.Role}, {"type", o.Type}, {"level", o.Level}} {
+		if part.value != "" {
+			all = append(all, part.name+":"+part.value)
+		}
+	}
+	return all
 }
 
 // user is what the engine is asked to run as: the asked IDs, else the image's.

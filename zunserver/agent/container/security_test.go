@@ -38,6 +38,8 @@ func TestSecurity(t *testing.T) {
 		{"capabilities", nil, &app{Capabilities: &corev1.Capabilities{Add: []corev1.Capability{"NET_ADMIN"}, Drop: []corev1.Capability{"ALL"}}},
 			"", runtime.Security{CapAdd: []string{"NET_ADMIN"}, CapDrop: []string{"ALL"}}},
 		{"all of /proc", nil, &app{ProcMount: ptr(corev1.UnmaskedProcMount)}, "", runtime.Security{UnmaskProc: true}},
+		{"a SELinux context", &pod{SELinuxOptions: &corev1.SELinuxOptions{Level: "s0"}}, &app{SELinuxOptions: &corev1.SELinuxOptions{
+			Type: "t", Level: "s0:c1,c2"}}, "", runtime.Security{SELinux: []string{"type:t", "level:s0:c1,c2"}}},
 		{"no seccomp", &pod{SeccompProfile: &corev1.SeccompProfile{Type: corev1.SeccompProfileTypeUnconfined}}, nil, "",
 			runtime.Security{Seccomp: "unconfined"}},
 		{"the container's seccomp wins", &pod{SeccompProfile: &corev1.SeccompProfile{Type: corev1.SeccompProfileTypeUnconfined}},

@@ -12,7 +12,7 @@ func (c *checker) security(s *corev1.SecurityContext, at string) {
 	if s == nil {
 		return
 	}
-	c.unsupported(s.SELinuxOptions != nil, at+".seLinuxOptions", "there is no SELinux support yet")
+	c.seLinux(s.SELinuxOptions, at+".seLinuxOptions")
 	c.unsupported(s.WindowsOptions != nil, at+".windowsOptions", "capsules are Linux containers")
 	c.profiles(s.SeccompProfile, s.AppArmorProfile, at)
 	c.ids(at, map[string]*int64{"runAsUser": s.RunAsUser, "runAsGroup": s.RunAsGroup})
@@ -28,8 +28,8 @@ func (c *checker) podSecurity(s *corev1.PodSecurityContext, at string) {
 	if s == nil {
 		return
 	}
-	c.unsupported(s.SELinuxOptions != nil, at+".seLinuxOptions", "there is no SELinux support yet")
-	c.unsupported(s.SELinuxChangePolicy != nil, at+".seLinuxChangePolicy", "there is no SELinux support yet")
+	c.seLinux(s.SELinuxOptions, at+".seLinuxOptions")
+	c.unsupported(s.SELinuxChangePolicy != nil, at+".seLinuxChangePolicy", "volumes are not relabelled")
 	c.unsupported(s.WindowsOptions != nil, at+".windowsOptions", "capsules are Linux containers")
 	if p := s.SupplementalGroupsPolicy; p != nil {
 		oneOf(c, *p, at+".supplementalGroupsPolicy", corev1.SupplementalGroupsPolicyMerge)
@@ -44,6 +44,15 @@ func (c *checker) podSecurity(s *corev1.PodSecurityContext, at string) {
 		ok := y.Name != "" && !strings.ContainsAny(y.Name+y.Value, "= \t\r\n\x00")
 		c.that(ok || y.Name != "" && strings.Trim(y.Value, "0123456789 \t") == "", fmt.Sprintf("%s.sysctls[%d]", at, i), nil,
 			"it is not a sysctl")
+	}
+}
+
+func (c *checker) seLinux(o *corev1.SELinuxOptions, at string) {
+	if o == nil {
+		return
+	}
+	for field, v := range map[string]string{"user": o.User, "role": o.Role, "type": o.Type, "level": o.Level} {
+		c.that(!strings.ContainsAny(v, " \t\r\n\x00"), at+"."+field, v, "it has blanks in it")
 	}
 }
 
