@@ -14,8 +14,8 @@
 //
 // There is no registry where this runs, and none is needed elsewhere: what the suite asks for is imported under the names
 // it uses, unless the engine has an image of that name already (then that one is used and stays). They are stand-ins:
-// programs of this machine with their libraries, bash as /bin/sh (busybox' shell drops environment names such as
-// "data-1"), agnhost built from the same Kubernetes module, and standin/ for the pause, nginx and setuid images. Each
+// programs of this machine with their libraries, bash as /bin/sh (Debian's busybox drops environment names such
+// as "data-1"), agnhost built from the same Kubernetes module, and standin/ for what no Debian package has. Each
 // one must answer a `docker run` before the suite starts.
 //
 // # What is left

@@ -8,6 +8,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 
 	"github.com/capsulet/capsulet/test/controlplane"
@@ -46,8 +47,8 @@ var images = []image{
 	},
 	{
 		refs: []string{e2eImages + "busybox:1.37.0-1"}, config: []string{`CMD ["sh"]`, pathVariable},
-		root:  func(ctx context.Context, r *rootfs, _ parts) error { return r.shell(ctx) },
-		check: []string{"-e", "data-1=kept", "@", "sh", "-c", "env | grep data-1"}, answer: "data-1=kept",
+		root:  busyboxRoot,
+		check: []string{"-e", "data-1=kept", "@", "sh", "-c", "env | grep data-1; wget 2>&1 | head -c3"}, answer: "data-1=kept\nGet",
 	},
 	{
 		refs:   []string{e2eImages + "nginx:1.15-4", e2eImages + "nginx:1.27-0"},
@@ -75,6 +76,11 @@ func agnhostRoot(ctx context.Context, r *rootfs, p parts) error {
 		r.dir("home/user-defined-in-image", 0o755, owner{1000, 1000}),
 		r.file("agnhost", p.agnhost, 0o755), r.link("agnhost-2", "agnhost"),
 	)
+}
+
+// busyboxRoot has the shell of the stand-in, which comes first and so wins.
+func busyboxRoot(ctx context.Context, r *rootfs, p parts) error {
+	return errors.Join(r.skeleton(), r.file("bin/sh", p.standin, 0o755), r.link("bin/wget", "sh"), r.shell(ctx))
 }
 
 func nginxRoot(ctx context.Context, r *rootfs, p parts) error {
@@ -171,20 +177,19 @@ func (img image) verify(ctx context.Context, ref string) error {
 	return err
 }
 
-// removeImages removes what makeImages made, now or in a run that was killed.
+// removeImages removes what makeImages made, now or in a run that was killed, by its names: an image that somebody gave
+// another name stays under that one.
 func removeImages(ctx context.Context) error {
-	out, err := stage.Docker(ctx, "image", "ls", "-q", "--no-trunc", "--filter", "label="+label)
+	out, err := stage.Docker(ctx, "image", "ls", "--format", "{{.Repository}}:{{.Tag}}", "--filter", "label="+label)
 	if err != nil {
 		return err
 	}
-	seen := map[string]bool{}
 	var errs []error
-	for _, id := range strings.Fields(out) {
-		if seen[id] {
+	for _, ref := range strings.Fields(out) {
+		if !slices.ContainsFunc(images, func(img image) bool { return slices.Contains(img.refs, ref) }) {
 			continue
 		}
-		seen[id] = true
-		if _, err := stage.Docker(ctx, "image", "rm", "-f", id); err != nil && !strings.Contains(err.Error(), "No such") {
+		if _, err := stage.Docker(ctx, "image", "rm", "-f", ref); err != nil && !strings.Contains(err.Error(), "No such") {
 			errs = append(errs, err)
 		}
 	}

@@ -21,7 +21,7 @@ import (
 
 // options is what a run is told.
 type options struct {
-	// focus chooses among all conformance specs; empty is the family, whole.
+	// focus chooses among the conformance specs of nodes and storage; empty is the family, whole.
 	focus string
 	// names chooses them one by one instead.
 	names []string
@@ -125,7 +125,7 @@ func choose(ctx context.Context, g ginkgo, o options) ([]string, error) {
 		return o.names, missing(o.names, names)
 	}
 	if len(names) == 0 {
-		return nil, fmt.Errorf("no conformance spec that is not serial matches %q", o.focus)
+		return nil, fmt.Errorf("no conformance spec of nodes or storage that is not serial matches %q", o.focus)
 	}
 	return names, nil
 }

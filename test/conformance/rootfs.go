@@ -58,6 +58,9 @@ func (r *rootfs) link(name, target string) error {
 }
 
 func (r *rootfs) text(name, text string) error {
+	if r.seen[name] {
+		return nil
+	}
 	if err := r.parents(name); err != nil {
 		return err
 	}

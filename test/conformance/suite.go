@@ -10,6 +10,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -40,7 +41,10 @@ type ginkgo struct {
 	limit time.Duration
 }
 
-// list returns the names of the conformance specs that the expression matches.
+// reach is where a choice can be made: there are images for these groups only.
+var reach = regexp.MustCompile(`^\[sig-(node|storage)\] `)
+
+// list returns the names of the conformance specs within reach that the expression matches.
 func (g ginkgo) list(ctx context.Context, expr string) ([]string, error) {
 	re, err := regexp.Compile(expr)
 	if err != nil {
@@ -63,7 +67,7 @@ func (g ginkgo) list(ctx context.Context, expr string) ([]string, error) {
 	var names []string
 	seen := map[string]bool{}
 	for _, s := range specs {
-		if !re.MatchString(s.Name) {
+		if !reach.MatchString(s.Name) || !re.MatchString(s.Name) {
 			continue
 		}
 		if seen[s.Name] {
@@ -196,7 +200,7 @@ func readReport(path string) ([]spec, error) {
 				Family: familyOf(r.ContainerHierarchyTexts[0]), State: r.State, Took: r.RunTime,
 			}
 			if !s.passed() {
-				s.Failure = firstLine(r.Failure.Message)
+				s.Failure = why(r.Failure.Message)
 				s.Where = fmt.Sprintf("%s:%d", shortPath(r.Failure.Location.FileName), r.Failure.Location.LineNumber)
 			}
 			specs = append(specs, s)
@@ -210,18 +214,32 @@ var tags = regexp.MustCompile(` \[[A-Za-z:]+\]`)
 // familyOf is "[sig-node] Pods" of what the suite calls a group.
 func familyOf(container string) string { return tags.ReplaceAllString(container, "") }
 
-func firstLine(s string) string {
-	for line := range strings.Lines(s) {
-		if line = strings.TrimSpace(line); line != "" {
-			return line
+// why is the first line of a failure and, when it shows a pod's status, the messages in there.
+func why(failure string) string {
+	first := "(no message)"
+	var messages []string
+	for line := range strings.Lines(failure) {
+		line = strings.TrimSpace(line)
+		if first == "(no message)" && line != "" {
+			first = line
+		}
+		m, found := strings.CutPrefix(line, "message: ")
+		if m = strings.Trim(m, `'"`); found && !slices.Contains(messages, m) {
+			messages = append(messages, m)
 		}
 	}
-	return "(no message)"
+	text := strings.Join(append([]string{first}, messages...), "; ")
+	if len(text) > maxWhy {
+		text = strings.ToValidUTF8(text[:maxWhy], "") + "…"
+	}
+	return text
 }
 
+const maxWhy = 400
+
 func shortPath(path string) string {
-	if _, short, found := strings.Cut(path, "/kubernetes/"); found {
-		return short
+	if i := strings.Index(path, "/test/e2e/"); i >= 0 {
+		return path[i+1:]
 	}
 	return path
 }

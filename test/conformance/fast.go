@@ -1,0 +1,4 @@
+package main
+
+// fast are the specs of TestFast.
+var fast = []string{}
