@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"net/http"
 	"net/url"
 	"os"
@@ -17,6 +18,7 @@ import (
 	"k8s.io/client-go/tools/portforward"
 	"k8s.io/client-go/tools/remotecommand"
 	"k8s.io/client-go/transport/spdy"
+	"k8s.io/klog/v2"
 )
 
 // session is what exec and attach have in common.
@@ -92,6 +94,8 @@ func (s *session) run(cmd *cobra.Command, name, action string, params url.Values
 	if err != nil {
 		return err
 	}
+	klog.LogToStderr(false) // the library complains about connections that it has closed itself
+	klog.SetOutput(io.Discard)
 	executor, err := remotecommand.NewWebSocketExecutor(cfg, http.MethodGet, target.String())
 	if err != nil {
 		return fmt.Errorf("%s: %w", action, err)

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"net/url"
 	"strconv"
 	"time"
 
@@ -29,7 +30,12 @@ const (
 // exec is GET and POST /v1/capsules/{id}/exec. A POST without an upgrade is a command without input, whose output is the
 // answer.
 func (a *api) exec(c *call) error {
-	command := c.r.URL.Query()["command"]
+	// Elsewhere a parameter that cannot be read is as good as none; a word of a command must not get lost.
+	query, err := url.ParseQuery(c.r.URL.RawQuery)
+	if err != nil {
+		return invalidValue("The parameters cannot be read: %s", err)
+	}
+	command := query["command"]
 	if len(command) == 0 || command[0] == "" {
 		return invalidValue("A command is needed: command=…, once for each word of it")
 	}

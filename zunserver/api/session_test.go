@@ -213,7 +213,8 @@ func TestSessionRefusals(t *testing.T) {
 		{"/v1/capsules/c/exec?stdout=1", 400, upgrade},                 // no command
 		{"/v1/capsules/c/exec?command=x", 400, upgrade},                // no stream
 		{"/v1/capsules/c/exec?command=x&stdout=perhaps", 400, upgrade}, // no boolean
-		{"/v1/capsules/c/exec?command=x&stdout=1", 400, nil},           // no upgrade
+		{"/v1/capsules/c/exec?command=x&command=a;b&stdout=1", 400, upgrade},
+		{"/v1/capsules/c/exec?command=x&stdout=1", 400, nil}, // no upgrade
 		{"/v1/capsules/c/exec?command=x&stdout=1&container=y", 404, upgrade},
 		{"/v1/capsules/none/exec?command=x&stdout=1", 404, upgrade},
 		{"/v1/capsules/fresh/exec?command=x&stdout=1", 409, upgrade},
