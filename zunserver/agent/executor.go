@@ -152,6 +152,7 @@ func (a *Agent) configure(ctx context.Context, c *capsule.Capsule, mounts map[st
 	if cfg, err = container.Config(c, cs, img, p, id, act.SandboxID); err != nil {
 		return cfg, img, capsule.FailedConfig, err
 	}
+	cfg.JoinPID = act.TargetID
 	last, err := a.terminationMount(c, cs, act.Attempt)
 	if err != nil {
 		return cfg, img, capsule.FailedCreate, fmt.Errorf("making the file for the termination message: %w", err)
