@@ -1,5 +1,5 @@
 // Command conformance runs the pod family of Kubernetes' own conformance suite against capsulet's node and writes
-// docs/conformance.md. It is behind `make conformance`; its test runs a part of the suite that takes minutes.
+// docs/conformance.md. It is behind `make conformance`; its test runs the family without what is slow.
 //
 //	controlplane.BuildSuite ─► e2e.test, ginkgo, agnhost          built from the Kubernetes module, kept in the cache
 //	images                  ─► registry.k8s.io/… on the engine    made of agnhost and of this machine's programs

@@ -23,8 +23,8 @@ import (
 type options struct {
 	// focus chooses among the conformance specs of nodes and storage; empty is the family, whole.
 	focus string
-	// names chooses them one by one instead.
-	names []string
+	// fast leaves the slow ones of the family out.
+	fast  bool
 	procs int
 	limit time.Duration
 	out   string
@@ -110,38 +110,28 @@ func run(ctx context.Context, w io.Writer, o options) (r result, err error) {
 
 // choose lists the specs to run.
 func choose(ctx context.Context, g ginkgo, o options) ([]string, error) {
-	expr := family
-	if o.focus != "" || o.names != nil {
-		expr = o.focus
+	if o.focus != "" {
+		names, err := g.list(ctx, o.focus)
+		if err == nil && len(names) == 0 {
+			err = fmt.Errorf("no conformance spec of nodes or storage that is not serial matches %q", o.focus)
+		}
+		return names, err
 	}
-	names, err := g.list(ctx, expr)
+	names, err := g.list(ctx, family)
 	if err != nil {
 		return nil, err
 	}
-	if expr == family && len(names) != familySize {
+	if len(names) != familySize {
 		return nil, fmt.Errorf("the pod family has %d specs, not %d as it has in %s", len(names), familySize, controlplane.Version)
 	}
-	if o.names != nil {
-		return o.names, missing(o.names, names)
+	if !o.fast {
+		return names, nil
 	}
-	if len(names) == 0 {
-		return nil, fmt.Errorf("no conformance spec of nodes or storage that is not serial matches %q", o.focus)
+	names, unused := withoutSlow(names)
+	if len(unused) > 0 {
+		return nil, fmt.Errorf("no spec is called %q: correct the table in slow.go", unused)
 	}
 	return names, nil
-}
-
-func missing(want, have []string) error {
-	there := map[string]bool{}
-	for _, name := range have {
-		there[name] = true
-	}
-	var errs []error
-	for _, name := range want {
-		if !there[name] {
-			errs = append(errs, fmt.Errorf("Kubernetes %s has no conformance spec %q", controlplane.Version, name))
-		}
-	}
-	return errors.Join(errs...)
 }
 
 // inWorld starts a cluster with one capsulet node, runs the specs, and demands that nothing is left of their pods.

@@ -1,4 +1,0 @@
-package main
-
-// fast are the specs of TestFast.
-var fast = []string{}
