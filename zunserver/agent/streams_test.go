@@ -6,6 +6,7 @@ import (
 	"net"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/containerd/errdefs"
 
@@ -22,6 +23,17 @@ type dialled struct{ network.Target }
 func (d *dialled) Dial(_ context.Context, t network.Target, _ int32) (net.Conn, error) {
 	d.Target = t
 	return nil, errdefs.ErrUnavailable
+}
+
+// notice is told that something was written.
+type notice chan struct{}
+
+func (n notice) Write(b []byte) (int, error) {
+	select {
+	case n <- struct{}{}:
+	default:
+	}
+	return len(b), nil
 }
 
 func TestStreams(t *testing.T) {
@@ -52,6 +64,22 @@ func TestStreams(t *testing.T) {
 	if _, err := a.Dial(t.Context(), c, 80); !errdefs.IsUnavailable(err) || net.Host != hostName || net.ID != c.Facts.Sandbox.ID || net.Pid == 0 {
 		t.Errorf("dial: %v, %+v", err, net.Target)
 	}
+	// A host that is lost in the middle of a stream ends it.
+	seen, lost := make(chan struct{}, 1), make(chan error, 1)
+	go func() { lost <- a.Attach(t.Context(), c, "app", capsule.Session{Stdout: notice(seen)}) }()
+	for attached := false; !attached; {
+		w.host.Print(c.Facts.Container("app").Run.ID, "is anybody there?")
+		select {
+		case <-seen:
+			attached = true
+		case <-time.After(time.Millisecond):
+		}
+	}
+	w.host.Partition(true)
+	if err := <-lost; !errdefs.IsUnavailable(err) {
+		t.Errorf("the host is lost: %v", err)
+	}
+	w.host.Partition(false)
 	out.Reset()
 	err = a.Attach(t.Context(), c, "app", capsule.Session{Stdin: strings.NewReader("hello\n"), Stdout: &out})
 	if err != nil || out.String() != "hello\n" {

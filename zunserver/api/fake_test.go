@@ -121,7 +121,9 @@ func (b *backends) Logs(_ context.Context, c *capsule.Capsule, container string,
 }
 
 func (b *backends) Exec(ctx context.Context, c *capsule.Capsule, container string, command []string, s capsule.Session) (int, error) {
+	b.mu.Lock()
 	b.execCall = fmt.Sprintf("%s %s %q tty=%v", c.Spec.Name, container, command, s.TTY)
+	b.mu.Unlock()
 	return b.exec(ctx, s)
 }
 

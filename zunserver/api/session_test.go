@@ -241,6 +241,60 @@ func TestSessionRefusals(t *testing.T) {
 	w.get(405, "DELETE", "/v1/capsules/c/exec", "")
 }
 
+// One session more than there may be is refused, and there is room again when one has ended.
+func TestTooManySessions(t *testing.T) {
+	w := newWorld(t)
+	w.running(nil)
+	begun, end := make(chan struct{}), make(chan struct{})
+	w.exec = func(ctx context.Context, _ capsule.Session) (int, error) {
+		begun <- struct{}{}
+		select {
+		case <-end:
+		case <-ctx.Done():
+		}
+		return 0, nil
+	}
+	const limit = 1024
+	answers := make(chan int, limit)
+	for range limit {
+		go func() {
+			resp, err := w.post("/v1/capsules/c/exec?command=x")
+			if err != nil {
+				t.Error(err)
+				answers <- 0
+				return
+			}
+			_, _ = io.Copy(io.Discard, resp.Body)
+			_ = resp.Body.Close()
+			answers <- resp.StatusCode
+		}()
+	}
+	for range limit {
+		<-begun
+	}
+	w.get(429, "POST", "/v1/capsules/c/exec?command=x", "")
+	close(end)
+	for range limit {
+		if status := <-answers; status != 200 {
+			t.Errorf("status %d", status)
+		}
+	}
+	go func() { <-begun }()
+	if resp := w.do("POST", "/v1/capsules/c/exec?command=x", ""); resp.StatusCode != 200 {
+		t.Errorf("after all have ended: %s", resp.Status)
+	}
+}
+
+// post may be called from any goroutine.
+func (w *world) post(path string) (*http.Response, error) {
+	r, err := http.NewRequestWithContext(w.Context(), "POST", w.url+path, nil)
+	if err != nil {
+		return nil, err
+	}
+	r.Header.Set("X-Auth-Token", userToken)
+	return http.DefaultClient.Do(r)
+}
+
 // Kubernetes' clients show the reason of a refusal.
 func TestRefusalIsTold(t *testing.T) {
 	w := newWorld(t)
