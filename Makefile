@@ -59,6 +59,11 @@ unit: ## unit tests, no engine needed
 	$(units)
 	$(GO) test -timeout 5m $$units
 
+.PHONY: golden
+golden: ## write what tests compare with anew: translate's golden files, docs/pod-support.md
+	@$(call section,golden files)
+	$(GO) test ./translate -update
+
 .PHONY: race
 race: ## unit tests under the race detector (needs gcc)
 	@$(call section,unit tests under the race detector)
