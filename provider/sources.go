@@ -8,6 +8,7 @@ import (
 
 	"golang.org/x/sync/errgroup"
 	corev1 "k8s.io/api/core/v1"
+	nodev1 "k8s.io/api/node/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
@@ -102,9 +103,22 @@ func (s *sources) fetchOne(ctx context.Context, pod *corev1.Pod, need translate.
 			src.Tokens[need.Token] = token.value
 		}
 		return fmt.Sprint(need.Kind, " ", need.Token, " ", token.expires.UnixNano()), err
+	case translate.SourceRuntime:
+		return "", s.runtimeClass(ctx, need.Name, src)
 	default:
 		return "", s.services(ctx, pod.Namespace, src)
 	}
+}
+
+// runtimeClass reads the handler of a runtime class.
+func (s *sources) runtimeClass(ctx context.Context, name string, src *translate.Sources) error {
+	class, err := read(ctx, s, "runtimeclass "+name, func(ctx context.Context) (*nodev1.RuntimeClass, error) {
+		return s.client.NodeV1().RuntimeClasses().Get(ctx, name, metav1.GetOptions{})
+	})
+	if class != nil {
+		src.RuntimeHandlers = map[string]string{name: class.Handler}
+	}
+	return err
 }
 
 // services reads the services of the namespace and default/kubernetes.

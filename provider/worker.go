@@ -248,6 +248,8 @@ func (p *pods) tellWaiting(pod *corev1.Pod, err error) {
 	case missing.Container != "":
 		p.event(pod, translate.Event{Type: corev1.EventTypeWarning, Reason: "Failed", Message: "Error: " + missing.Error(),
 			FieldPath: "spec.containers{" + missing.Container + "}"})
+	case missing.Kind == translate.SourceRuntime:
+		p.recorder.Eventf(pod, corev1.EventTypeWarning, "FailedCreatePodSandBox", "Failed to create pod sandbox: %v", err)
 	default:
 		p.recorder.Eventf(pod, corev1.EventTypeWarning, "FailedMount", "MountVolume.SetUp failed for volume %q : %v", missing.Volume, err)
 	}

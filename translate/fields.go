@@ -94,15 +94,14 @@ func addPodRules(add func(reflect.Type, rules)) {
 	add(kind[corev1.PodSpec](`Volumes InitContainers Containers RestartPolicy TerminationGracePeriodSeconds
 		ActiveDeadlineSeconds DNSPolicy ServiceAccountName NodeName HostNetwork HostPID HostIPC ShareProcessNamespace
 		SecurityContext Hostname Subdomain HostAliases DNSConfig ReadinessGates EnableServiceLinks HostnameOverride
-		SetHostnameAsFQDN ImagePullSecrets EphemeralContainers`,
+		SetHostnameAsFQDN ImagePullSecrets EphemeralContainers RuntimeClassName`,
 		merged(
 			each(Rule{Ignored, byScheduler}, `NodeSelector Affinity SchedulerName Tolerations PriorityClassName Priority
 				PreemptionPolicy TopologySpreadConstraints SchedulingGates WorkloadRef`),
 			rules{
 				"AutomountServiceAccountToken": {Ignored, "the API server's admission has acted on it already"},
 				"DeprecatedServiceAccount":     {Ignored, "serviceAccountName says the same"},
-				"Overhead":                     {Ignored, "it belongs to a runtime class, and those are refused"},
-				"RuntimeClassName":             {Refused, notYet},
+				"Overhead":                     {Ignored, "admission puts it there from the runtime class; it counts for the node's room only"},
 				"HostUsers":                    {Partly, "false asks for a user namespace, which is not supported yet"},
 				"OS":                           {Partly, "only linux"},
 				"ResourceClaims":               {Refused, "this node has no dynamic resources"},

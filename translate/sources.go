@@ -18,6 +18,8 @@ type Sources struct {
 	Secrets    map[string]*corev1.Secret
 	// Tokens are service account tokens bound to the Pod.
 	Tokens map[Token]string
+	// RuntimeHandlers are the handlers of runtime classes by the name of the class.
+	RuntimeHandlers map[string]string
 	// Services are those of the Pod's namespace and default/kubernetes.
 	Services []*corev1.Service
 
@@ -48,6 +50,7 @@ const (
 	SourceSecret    SourceKind = "Secret"
 	SourceToken     SourceKind = "ServiceAccountToken"
 	SourceServices  SourceKind = "Services"
+	SourceRuntime   SourceKind = "RuntimeClass"
 )
 
 // SourceRef is one thing that has to be fetched before the Pod can be translated.
@@ -80,6 +83,8 @@ func (m *Missing) Error() string {
 		return "configmap references non-existent config key: " + m.Key
 	case m.Key != "" && m.Volume != "":
 		return "references non-existent secret key: " + m.Key
+	case m.Kind == SourceRuntime:
+		return fmt.Sprintf("failed to get runtime handler: runtimeclass.node.k8s.io %q not found", m.Name)
 	case m.Key != "":
 		return fmt.Sprintf("couldn't find key %s in %s %s/%s", m.Key, m.Kind, m.Namespace, m.Name)
 	case m.Kind == SourceConfigMap:
@@ -98,6 +103,9 @@ func Needs(pod *corev1.Pod) []SourceRef {
 		for i := range list {
 			needsOfContainer(&list[i], need)
 		}
+	}
+	if name := pod.Spec.RuntimeClassName; name != nil && *name != "" {
+		need(SourceRuntime, *name)
 	}
 	for _, s := range pod.Spec.ImagePullSecrets {
 		if s.Name != "" {

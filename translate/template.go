@@ -51,6 +51,13 @@ func Template(pod *corev1.Pod, src Sources) (capsule.Spec, error) {
 			sc.Sysctls[i].Name = sysctlName(sc.Sysctls[i].Name)
 		}
 	}
+	if name := p.RuntimeClassName; name != nil && *name != "" {
+		handler, ok := src.RuntimeHandlers[*name]
+		if !ok {
+			return capsule.Spec{}, &Missing{Kind: SourceRuntime, Name: *name}
+		}
+		spec.Runtime = handler
+	}
 	spec.Hostname, spec.Subdomain = hostnameOf(pod)
 	if spec.Subdomain != "" {
 		spec.HostDomain = strings.TrimSuffix(spec.Subdomain+"."+pod.Namespace+".svc."+src.ClusterDomain, ".")

@@ -1,9 +1,14 @@
 package e2e_test
 
 import (
+	"fmt"
 	"strings"
 	"testing"
 	"time"
+
+	"k8s.io/apimachinery/pkg/api/resource"
+
+	"github.com/capsulet/capsulet/test/dev/stage"
 )
 
 // events waits until the Pod has an event of each reason and returns them all, a line each: reason, field, message.
@@ -117,4 +122,124 @@ spec:
 	if got := s.Must("logs", s.Namespace+"-host"); !strings.HasPrefix(got, "# Kubernetes-managed hosts file (host network).\n") {
 		t.Errorf("in the host's network:\n%s", got)
 	}
+}
+
+// An ephemeral container joins a Pod that runs, sees the processes of its target, runs once and counts for nothing.
+func TestEphemeralContainer(t *testing.T) {
+	s := begin(t)
+	s.Apply(`
+apiVersion: v1
+kind: Pod
+metadata: {name: {{.Name}}}
+spec:
+  {{pod 2}}
+  terminationGracePeriodSeconds: 2
+  containers: [{name: main, image: {{.Image}}, args: [serve, "8080", main]}]
+`)
+	pod := "pod/" + s.Namespace
+	s.Wait("it runs", time.Minute, pod, "condition=Ready")
+	before := s.Get(pod, "{.status.containerStatuses[0].containerID}")
+	s.Must("debug", s.Namespace, "--image="+s.W.Image, "--image-pull-policy=IfNotPresent", "--container=look", "--target=main",
+		"--", "/app", "cat", "/proc/self/status")
+	s.Wait("it runs", time.Minute, pod, `jsonpath={.status.ephemeralContainerStatuses[0].state.running.startedAt}`)
+	s.Prints("it is not the first process where it runs", 20*time.Second, `(?m)^Pid:\s+([2-9]|\d\d+)$`, "logs", s.Namespace, "-c", "look")
+	s.Must("debug", s.Namespace, "--image="+s.W.Image, "--image-pull-policy=IfNotPresent", "--container=once", "--", "/app", "exit", "3")
+	s.Wait("another one ends", time.Minute, pod, `jsonpath={.status.ephemeralContainerStatuses[1].state.terminated.exitCode}=3`)
+	if got := s.Get(pod, "{.status.phase} {.status.containerStatuses[0].ready} {.status.containerStatuses[0].containerID}"); got != "Running true "+before {
+		t.Errorf("the pod is %s", got)
+	}
+	events(s, s.Namespace, `Started spec\.ephemeralContainers\{look\}`)
+}
+
+// Resources change while the container runs; what the node cannot give waits and is told.
+func TestResize(t *testing.T) {
+	s := begin(t)
+	s.Apply(`
+apiVersion: v1
+kind: Pod
+metadata: {name: {{.Name}}}
+spec:
+  {{pod 2}}
+  terminationGracePeriodSeconds: 2
+  containers:
+    - name: main
+      image: {{.Image}}
+      args: [serve, "8080", main]
+      resources: {requests: {cpu: 50m, memory: 32Mi}, limits: {cpu: 100m, memory: 64Mi}}
+      resizePolicy: [{resourceName: cpu, restartPolicy: NotRequired}, {resourceName: memory, restartPolicy: RestartContainer}]
+`)
+	pod := "pod/" + s.Namespace
+	s.Wait("it runs", time.Minute, pod, "condition=Ready")
+	before := s.Get(pod, "{.status.containerStatuses[0].containerID}")
+	resize := func(resources string) {
+		s.Must("patch", "pod", s.Namespace, "--subresource", "resize", "--patch",
+			`{"spec":{"containers":[{"name":"main","resources":`+resources+`}]}}`)
+	}
+	resize(`{"requests":{"cpu":"60m"},"limits":{"cpu":"200m"}}`)
+	s.Wait("the engine has the new limit", time.Minute, pod, "jsonpath={.status.containerStatuses[0].resources.limits.cpu}=200m")
+	if got := s.Get(pod, "{.status.containerStatuses[0].containerID}"); got != before {
+		t.Error("the container is another one")
+	}
+	quota, err := stage.Docker(t.Context(), "inspect", "-f", "{{.HostConfig.CpuQuota}}", strings.TrimPrefix(before, "docker://"))
+	if err != nil || strings.TrimSpace(quota) != "20000" {
+		t.Errorf("the engine's quota is %q, %v", quota, err)
+	}
+	s.Apply(`
+apiVersion: v1
+kind: Pod
+metadata: {name: {{.Name}}-other}
+spec:
+  {{pod 2}}
+  terminationGracePeriodSeconds: 2
+  containers: [{name: main, image: {{.Image}}, args: [serve, "8080", main], resources: {requests: {cpu: 200m}}}]
+`)
+	s.Wait("another one takes room", time.Minute, pod+"-other", "condition=Ready")
+	all, err := resource.ParseQuantity(s.Get("node/"+s.W.Node, "{.status.allocatable.cpu}"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	most := fmt.Sprintf("%dm", all.MilliValue()-100)
+	resize(`{"requests":{"cpu":"` + most + `"},"limits":{"cpu":"` + most + `"}}`)
+	s.Wait("it waits for room", time.Minute, pod, `jsonpath={.status.conditions[?(@.type=="PodResizePending")].reason}=Deferred`)
+	s.Must("delete", pod+"-other")
+	s.Wait("it gets the room", time.Minute, pod, "jsonpath={.status.containerStatuses[0].resources.requests.cpu}="+most)
+	s.Prints("the condition goes", time.Minute, `^$`, "get", pod, "-o", `jsonpath={.status.conditions[?(@.type=="PodResizePending")].reason}`)
+	resize(`{"limits":{"memory":"96Mi"}}`)
+	s.Wait("memory asks for a restart", time.Minute, pod, "jsonpath={.status.containerStatuses[0].restartCount}=1")
+	s.Wait("it has the memory", time.Minute, pod, "jsonpath={.status.containerStatuses[0].resources.limits.memory}=96Mi")
+}
+
+// What the node cannot give or will not do ends at once, with a kubelet's reason.
+func TestAdmission(t *testing.T) {
+	s := begin(t)
+	s.Apply(`
+apiVersion: v1
+kind: Pod
+metadata: {name: {{.Name}}-cpu}
+spec:
+  {{pod 2}}
+  nodeName: ` + s.W.Node + `
+  containers: [{name: main, image: {{.Image}}, args: [serve, "8080", main], resources: {requests: {cpu: "900"}}}]
+---
+apiVersion: v1
+kind: Pod
+metadata: {name: {{.Name}}-sysctl}
+spec:
+  {{pod 2}}
+  securityContext: {sysctls: [{name: kernel.msgmax, value: "65536"}]}
+  containers: [{name: main, image: {{.Image}}, args: [serve, "8080", main]}]
+---
+apiVersion: v1
+kind: Pod
+metadata: {name: {{.Name}}-safe}
+spec:
+  {{pod 2}}
+  terminationGracePeriodSeconds: 2
+  securityContext: {sysctls: [{name: kernel.shm_rmid_forced, value: "1"}]}
+  containers: [{name: main, image: {{.Image}}, args: [cat, /proc/sys/kernel/shm_rmid_forced]}]
+`)
+	s.Wait("there is no such room", time.Minute, "pod/"+s.Namespace+"-cpu", "jsonpath={.status.reason}=OutOfcpu")
+	s.Wait("the sysctl is forbidden", time.Minute, "pod/"+s.Namespace+"-sysctl", "jsonpath={.status.reason}=SysctlForbidden")
+	s.Wait("a safe one runs", time.Minute, "pod/"+s.Namespace+"-safe", "condition=Ready")
+	s.Prints("and is set", 10*time.Second, "^1", "logs", s.Namespace+"-safe")
 }

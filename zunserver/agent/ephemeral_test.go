@@ -37,6 +37,10 @@ func TestEphemeralContainer(t *testing.T) {
 	if !cf.Ephemeral || cf.Run.ExitCode != 3 || !running(c) || c.Status() != capsule.StatusRunning {
 		t.Errorf("status %s, %s", c.Status(), facts(c))
 	}
+	cfg, ok := w.host.Config(cf.Run.ID)
+	if !ok || cfg.JoinPID != c.Facts.Container("app").Run.ID {
+		t.Errorf("it joins %q", cfg.JoinPID)
+	}
 	w.delete(c.UUID, 1)
 	w.await(c.UUID, "gone", gone)
 	w.empty()

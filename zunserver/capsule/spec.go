@@ -53,6 +53,8 @@ type Spec struct {
 	ShareProcessNamespace bool `json:"shareProcessNamespace,omitempty"`
 
 	SecurityContext *corev1.PodSecurityContext `json:"securityContext,omitempty"`
+	// Runtime is the engine's OCI runtime for all containers; empty is its default. Only hosts that have it are taken.
+	Runtime string `json:"runtime,omitempty"`
 	// Hash is the client's hash of what it translated into this spec; the server keeps and returns it.
 	Hash string `json:"hash,omitempty"`
 }

@@ -11,6 +11,7 @@ type Need struct {
 	MilliCPU    int64
 	MemoryBytes int64
 	Zone        string
+	Runtime     string
 	Ports       []HostPort
 }
 
@@ -34,7 +35,7 @@ func (p HostPort) clashes(q HostPort) bool {
 
 // needOf sums up what c asks for.
 func needOf(c *capsule.Capsule) Need {
-	n := Need{Zone: c.Spec.AvailabilityZone}
+	n := Need{Zone: c.Spec.AvailabilityZone, Runtime: c.Spec.Runtime}
 	var peakCPU, peakMemory int64 // while init containers run, with the sidecars before each
 	for i := range c.Spec.InitContainers {
 		cs := &c.Spec.InitContainers[i]

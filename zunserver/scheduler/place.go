@@ -35,6 +35,11 @@ var filters = []Filter{
 		func(n Need, r Room) string {
 			return fmt.Sprintf("needs %s, is in %s", n.Zone, cmp.Or(r.Host.AvailabilityZone, "none"))
 		}},
+	{"without the runtime",
+		func(n Need, r Room) bool { return n.Runtime == "" || slices.Contains(r.Host.Runtimes, n.Runtime) },
+		func(n Need, r Room) string {
+			return fmt.Sprintf("needs %s, has %s", n.Runtime, cmp.Or(strings.Join(r.Host.Runtimes, " and "), "its default only"))
+		}},
 	{"too little cpu",
 		func(n Need, r Room) bool { return n.MilliCPU == 0 || n.MilliCPU <= r.freeCPU() },
 		func(n Need, r Room) string {

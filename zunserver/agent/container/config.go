@@ -55,6 +55,7 @@ func Sandbox(c *capsule.Capsule, p Place, attempt int) runtime.ContainerConfig {
 		HostPID:   s.HostPID,
 		HostIPC:   s.HostIPC,
 		Resources: runtime.Resources{CPUShares: 2},
+		Security:  runtime.Security{Runtime: s.Runtime},
 	}
 	if s.HostNetwork {
 		cfg.Network, cfg.Hostname = "host", ""
@@ -133,6 +134,7 @@ func Config(c *capsule.Capsule, cs *capsule.ContainerSpec, img runtime.Image, p 
 	if err != nil {
 		return runtime.ContainerConfig{}, fmt.Errorf("%w: %w", errdefs.ErrInvalidArgument, err)
 	}
+	security.Runtime = c.Spec.Runtime
 	score := oomScore(&c.Spec, cs, p.MemoryBytes)
 	labels := map[string]string{}
 	for k, v := range cs.Labels {

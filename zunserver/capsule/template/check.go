@@ -77,6 +77,9 @@ func check(s *capsule.Spec) error {
 	if d := s.ActiveDeadlineSeconds; d != nil {
 		c.between(*d, 1, 1<<31-1, at+".activeDeadlineSeconds")
 	}
+	if s.Runtime != "" {
+		c.name(s.Runtime, 63, at+".runtime")
+	}
 	c.network(s, at)
 	c.podSecurity(s.SecurityContext, at+".securityContext")
 	volumes := c.volumes(s.Volumes, at+".volumes")

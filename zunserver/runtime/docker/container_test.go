@@ -69,6 +69,9 @@ func TestAppSpec(t *testing.T) {
 		"host PID wins": {func(c *runtime.ContainerConfig) { c.SharePID, c.HostPID = true, true }, func(s spec) bool {
 			return s.host.PidMode == "host"
 		}},
+		"another container's PID": {func(c *runtime.ContainerConfig) { c.SharePID, c.JoinPID = true, "target" }, func(s spec) bool {
+			return s.host.PidMode == "container:target"
+		}},
 		"host IPC": {func(c *runtime.ContainerConfig) { c.HostIPC = true }, func(s spec) bool {
 			return s.host.IpcMode == "host"
 		}},
