@@ -33,7 +33,7 @@ var protocols = map[string][]string{
 var shellImage = sync.OnceValues(func() (string, error) {
 	ref := strings.Replace(world.Image, "/e2e-", "/shell-", 1)
 	return ref, stage.Programs(context.Background(), ref, world.Instance, //nolint:forbidigo // shared by all tests
-		"bash", "tar", "cat", "sleep", "stty", "tty", "sha256sum", "stat")
+		"bash", "tar", "cat", "sleep", "stty", "tty", "sha256sum", "stat", "ln", "readlink")
 })
 
 // typed is what kubectl did.

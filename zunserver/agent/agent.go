@@ -140,6 +140,7 @@ func (a *Agent) serve(ctx context.Context, lease *store.HostLease) error {
 	g.Go(func() error { return a.obs.run(ctx, a.cfg.Relist) })
 	g.Go(func() error { return a.feed(ctx) })
 	g.Go(func() error { return a.sweep(ctx) })
+	g.Go(func() error { return a.evict(ctx) })
 	err := g.Wait()
 	a.mu.Lock()
 	workers := a.workers

@@ -29,6 +29,8 @@ type worker struct {
 	latest *capsule.Capsule // from the store; the newest revision
 	news   []news
 	newsID int
+	// overfull is why the capsule has to be evicted.
+	overfull string
 
 	// The goroutine's own.
 	c        *capsule.Capsule
@@ -157,12 +159,14 @@ func (w *worker) step(ctx context.Context, flights *sync.WaitGroup) time.Time {
 	if w.c == nil || w.latest.Revision > w.c.Revision {
 		w.c = w.latest
 	}
+	overfull := w.overfull
 	w.mu.Unlock()
 	if !w.a.isUp() || !w.a.obs.ready() {
 		return time.Time{} // the host's return wakes everybody
 	}
 	now := time.Now()
 	seen := lifecycle.Observed{Instances: w.a.obs.instances(w.c.UUID), VolumesReady: w.mounts != nil}
+	seen.Overfull = overfull
 	seen.VolumesStale = seen.VolumesReady && !reflect.DeepEqual(w.volumes, w.c.Spec.Volumes)
 	w.a.lastWords(ctx, w.c, seen.Instances)
 	w.syncProbes(ctx, seen)

@@ -192,6 +192,9 @@ func age(f *capsule.Failure, now time.Time) *capsule.Failure {
 	return &a
 }
 
+// reasonEvicted is Kubernetes' word for what had to go because of what it took.
+const reasonEvicted = "Evicted"
+
 // end says whether the server itself has to end the capsule now.
 func end(c *capsule.Capsule, f *capsule.Facts, o Observed, now time.Time) *capsule.End {
 	if c.Deletion != nil || (&capsule.Capsule{Spec: c.Spec, Facts: *f}).Done() {
@@ -202,6 +205,9 @@ func end(c *capsule.Capsule, f *capsule.Facts, o Observed, now time.Time) *capsu
 			Reason: "DeadlineExceeded", At: now,
 			Message: fmt.Sprintf("active longer than the deadline of %d s", *c.Spec.ActiveDeadlineSeconds),
 		}
+	}
+	if o.Overfull != "" {
+		return &capsule.End{Reason: reasonEvicted, At: now, Message: o.Overfull}
 	}
 	sandbox := o.sandbox()
 	gone := f.Sandbox.ID != "" && (sandbox == nil || sandbox.State == capsule.StateExited)

@@ -40,6 +40,8 @@ type Observed struct {
 	VolumesReady bool
 	// VolumesStale: the spec's volumes are not what was prepared: files have changed.
 	VolumesStale bool
+	// Overfull says which volume takes more room than it may; empty when none does.
+	Overfull string
 }
 
 // of returns the instances of one container, newest attempt first.

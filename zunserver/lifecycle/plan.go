@@ -64,6 +64,9 @@ func (d *decision) finish() {
 	if e := d.c.Facts.End; e != nil {
 		cause = e.Reason
 		until = e.At.Add(time.Duration(d.c.Spec.Grace()) * time.Second)
+		if e.Reason == reasonEvicted {
+			until = e.At // every moment takes more (kubelet: evictPod)
+		}
 	}
 	if d.stopApps(until, cause) {
 		return

@@ -246,6 +246,10 @@ func TestDecide(t *testing.T) {
 			s.c.Spec.ActiveDeadlineSeconds = &d
 			s.c.Facts.StartedAt = now.Add(-101 * time.Second)
 		}, "stop a.0 (DeadlineExceeded)\nstop b.0 (DeadlineExceeded)", 0},
+		{"a volume is over its limit", func(s *scene) {
+			s.seen.Overfull = "too much"
+			s.look()
+		}, "stop a.0 (Evicted)\nstop b.0 (Evicted)", 0},
 		{"an ephemeral container runs in what is there", func(s *scene) { debug(s, "") },
 			"create debug.0 (ephemeral container has not run yet)", 0},
 		{"one with a target waits for it", func(s *scene) { debug(s, "a"); s.instance("a0").State = capsule.StateCreated },

@@ -1,0 +1,50 @@
+package volume_test
+
+import (
+	"os"
+	"path/filepath"
+	"testing"
+
+	corev1 "k8s.io/api/core/v1"
+
+	"github.com/capsulet/capsulet/zunserver/capsule"
+	"github.com/capsulet/capsulet/zunserver/volume"
+)
+
+func TestOverfull(t *testing.T) {
+	t.Parallel()
+	for _, row := range []struct {
+		name   string
+		volume capsule.Volume
+		bytes  int
+		want   string
+	}{
+		{"under its limit", emptyDir(corev1.StorageMediumDefault, "1Mi"), 100 << 10, ""},
+		{"over its limit", emptyDir(corev1.StorageMediumDefault, "1Mi"), 2 << 20, `Usage of EmptyDir volume "data" exceeds the limit "1Mi". `},
+		{"without a limit", emptyDir(corev1.StorageMediumDefault, ""), 2 << 20, ""},
+		{"a limit of nothing is none", emptyDir(corev1.StorageMediumDefault, "0"), 2 << 20, ""},
+	} {
+		t.Run(row.name, func(t *testing.T) {
+			t.Parallel()
+			n := onDisk(t)
+			c := with(row.volume, nil)
+			m := prepare(t, n, c)
+			if err := os.MkdirAll(filepath.Join(m.Source, "deep"), 0o755); err != nil {
+				t.Fatal(err)
+			}
+			large := filepath.Join(m.Source, "deep", "large")
+			if err := os.WriteFile(large, make([]byte, row.bytes), 0o600); err != nil {
+				t.Fatal(err)
+			}
+			if err := os.Link(large, filepath.Join(m.Source, "again")); err != nil {
+				t.Fatal(err)
+			}
+			if got, err := n.Overfull(c); err != nil || got != row.want {
+				t.Errorf("%q, %v; want %q", got, err, row.want)
+			}
+			if limited := volume.Limited(&c.Spec); limited != (row.volume.EmptyDir.SizeLimit != nil && row.volume.EmptyDir.SizeLimit.Sign() > 0) {
+				t.Errorf("limited: %v", limited)
+			}
+		})
+	}
+}
