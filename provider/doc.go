@@ -34,6 +34,9 @@
 // carries the identity of its pod in annotations, and its UUID is the pod's UID.
 //
 // Decisions (2026-11-20):
+//   - Pods are admitted as a kubelet admits them, against the sum of the hosts: what is over it fails at once. What fits the
+//     sum and no single host waits with the scheduler's reasons, because another host or a pod that ends can help.
+//   - A resize that the node has no room for leaves the capsule's resources as they are and everything else up to date.
 //   - Secrets and ConfigMaps are watched one by one while a pod of this node uses them, as the kubelet does, not by
 //     informers that would hold every secret of the cluster. An immutable one is read once.
 //   - A pod or source that changes means: translate again, and change of the capsule what can be changed. The hash of the

@@ -20,6 +20,17 @@
 // observer lists everything each time the event stream is opened and every half minute besides. An action's result is
 // an observation like any other. While the engine does not answer, nothing is decided and nothing counts as failed.
 //
+// # News
+//
+// What only an action knows (how an image came, which hook failed, which limits the engine was given) reaches the facts as
+// news of the worker. News of an attempt that is being made waits for the write that shows the attempt, so that the way
+// from a claim to a running container has no write more; a real pull and a failed hook are written at once.
+//
+// # /etc/hosts
+//
+// On a near host it is a file of the capsule that is mounted when a container is created and filled in, in place, before the
+// first container of a sandbox starts: only then is the address known, and creation does not wait for it.
+//
 // # Stopping
 //
 // When the context of Run ends, actions under way are abandoned and containers stay as they are; the next start

@@ -40,6 +40,11 @@
 //     RestartCount counts what really ran.
 //   - The back-off is the kubelet's: the first restart is immediate, then 10 s doubling to 300 s after the end of the
 //     run, and none again after a run of more than ten minutes.
+//   - An ephemeral container runs once in the sandbox that is there; nothing waits for it and nothing ends with it.
+//   - Resources are compared between the spec and what the facts say the engine was last given, not what the engine shows:
+//     an engine that rounds or ignores a limit must not be told again and again.
+//   - A probe that goes on failing is a fact once in ten seconds; a write of the store for each period would be the most
+//     frequent thing that an unhealthy capsule does.
 //   - A dead sandbox takes its containers with it (they sit in a dead network namespace) and is replaced; under
 //     RestartNever a capsule whose containers ran is ended instead, as the kubelet does.
 package lifecycle
