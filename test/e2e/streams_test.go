@@ -151,6 +151,7 @@ func TestExecTerminal(t *testing.T) {
 		cmd := exec.CommandContext(t.Context(), "script", "-qec", line, "/dev/null")
 		cmd.Env = append(os.Environ(), protocols[protocol]...)
 		out, err := cmd.CombinedOutput()
+		out = bytes.ReplaceAll(out, []byte("^@"), nil) // script's own end of input, echoed whenever it comes
 		if err == nil || cmd.ProcessState.ExitCode() != 5 || !regexp.MustCompile(`/dev/pts/\d+\r\n43 132\r\nerr\r\n`).Match(out) {
 			t.Errorf("%s: %v, %q", protocol, err, out)
 		}
@@ -447,5 +448,19 @@ func TestCapsuleStreams(t *testing.T) {
 	})
 	if got, err := ask(ctx, re.FindStringSubmatch(said.String())[1], "hello"); err != nil || got != "echo hello" {
 		t.Errorf("port-forward: %q, %v", got, err)
+	}
+}
+
+// kubectl debug brings a container of its own into a Pod that runs, and is attached to it.
+func TestDebugAttached(t *testing.T) {
+	s := shellPod(t)
+	image, err := shellImage()
+	if err != nil {
+		t.Fatal(err)
+	}
+	got := kubectl(s, "WebSocket", strings.NewReader("hello\n"), "debug", "-i", s.Namespace, "-c", "visitor", "--image="+image,
+		"--image-pull-policy=Never", "--target=shell", "--", "bash", "-c", "read x; echo got $x")
+	if got.code != 0 || !strings.Contains(got.stdout, "got hello\n") {
+		t.Errorf("%+v", got)
 	}
 }

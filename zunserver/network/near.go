@@ -2,7 +2,6 @@ package network
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"net"
 	"os"
@@ -25,7 +24,6 @@ type Near struct{}
 // nothing listens there. The connection can be closed for writing alone.
 func (Near) Dial(ctx context.Context, t Target, port int32) (net.Conn, error) {
 	to := strconv.Itoa(int(port))
-	var reasons []error
 	conn, err := within(t, func() (net.Conn, error) {
 		conn, err := dial(ctx, "127.0.0.1", to)
 		if err != nil {
@@ -39,14 +37,14 @@ func (Near) Dial(ctx context.Context, t Target, port int32) (net.Conn, error) {
 	if err == nil {
 		return conn, nil
 	}
-	reasons = append(reasons, err)
 	if t.Address != "" && ctx.Err() == nil {
-		if conn, err = dial(ctx, t.Address, to); err == nil {
+		conn, other := dial(ctx, t.Address, to)
+		if other == nil {
 			return conn, nil
 		}
-		reasons = append(reasons, err)
+		err = fmt.Errorf("%w; %w", err, other)
 	}
-	return nil, fmt.Errorf("connect to port %d in the capsule: %w: %w", port, errors.Join(reasons...), errdefs.ErrUnavailable)
+	return nil, fmt.Errorf("connect to port %d in the capsule: %w: %w", port, err, errdefs.ErrUnavailable)
 }
 
 func dial(ctx context.Context, host, port string) (net.Conn, error) {

@@ -37,7 +37,10 @@ func (h *Host) Attach(ctx context.Context, id string, s capsule.Session) error {
 		go func() {
 			// What fails here shows on the reading side or does not matter: the process need not read.
 			_, _ = io.Copy(conn.Conn, s.Stdin)
-			_ = conn.CloseWrite()
+			// Without StdinOnce, or with a terminal, the engine does not close the process' input: it closes the output.
+			if r.Config.StdinOnce && !r.Config.Tty {
+				_ = conn.CloseWrite()
+			}
 		}()
 	}
 	if r.Config.Tty && s.Resize != nil {

@@ -58,7 +58,9 @@ func exchange(ctx context.Context, api *connection, exec string, cfg runtime.Exe
 		go func() {
 			// What fails here shows on the reading side or does not matter: the command need not read.
 			_, _ = io.Copy(conn.Conn, cfg.Stdin)
-			_ = conn.CloseWrite()
+			if !cfg.TTY { // a terminal has no end of input, and the engine would close the output
+				_ = conn.CloseWrite()
+			}
 		}()
 	}
 	if cfg.TTY && cfg.Resize != nil {

@@ -32,6 +32,12 @@ func (a *attachment) says(t *testing.T, line string) {
 	if _, err := io.WriteString(a.input, line+"\n"); err != nil {
 		t.Fatal(err)
 	}
+	a.hears(t, line)
+}
+
+// hears waits for a line.
+func (a *attachment) hears(t *testing.T, line string) {
+	t.Helper()
 	for !strings.Contains(a.output.String(), line) {
 		select {
 		case <-a.output.written:
@@ -73,6 +79,14 @@ func testAttach(t *testing.T, b *bench) {
 		}
 		_ = a.input.Close()
 	}
+	// The end of one's input is not the end of what one hears.
+	first, second := b.attach(b.context(t), many), b.attach(b.context(t), many)
+	first.says(t, "my last words")
+	if err := first.input.Close(); err != nil {
+		t.Fatal(err)
+	}
+	second.says(t, "go on")
+	first.hears(t, "go on")
 	if c := b.inspect(t, many); c.State != capsule.StateRunning {
 		t.Errorf("after two attachments: %s", c.State)
 	}
