@@ -23,6 +23,7 @@ import (
 	"github.com/capsulet/capsulet/zunserver/runtime"
 	"github.com/capsulet/capsulet/zunserver/runtime/docker"
 	"github.com/capsulet/capsulet/zunserver/store"
+	"github.com/capsulet/capsulet/zunserver/volume"
 )
 
 // server is a capsule server in this process, reached by HTTP on loopback, and one watch of it.
@@ -238,5 +239,5 @@ func (s *server) stop() error {
 	if s.core != nil {
 		errs = append(errs, s.core.Close())
 	}
-	return errors.Join(append(errs, os.RemoveAll(s.dir))...)
+	return errors.Join(append(errs, volume.RemoveTree(s.dir))...)
 }

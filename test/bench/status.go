@@ -23,6 +23,7 @@ import (
 	"github.com/capsulet/capsulet/test/dev/stage"
 	rt "github.com/capsulet/capsulet/zunserver/runtime"
 	"github.com/capsulet/capsulet/zunserver/runtime/docker"
+	"github.com/capsulet/capsulet/zunserver/volume"
 )
 
 const (
@@ -263,13 +264,13 @@ func (c *cluster) close(ctx context.Context) error {
 	defer cancel()
 	var errs []error
 	if c.server != nil {
-		errs = append(errs, c.server.Stop(ctx, 10*time.Second), os.RemoveAll(c.server.RunDir()))
+		errs = append(errs, c.server.Stop(ctx, 10*time.Second), volume.RemoveTree(c.server.RunDir()))
 	}
 	if c.plane != nil {
 		errs = append(errs, c.plane.Stop(ctx))
 	}
 	if c.dir != "" {
-		errs = append(errs, os.RemoveAll(c.dir))
+		errs = append(errs, volume.RemoveTree(c.dir))
 	}
 	return errors.Join(errs...)
 }

@@ -12,6 +12,7 @@ import (
 
 	"github.com/capsulet/capsulet/test/controlplane"
 	"github.com/capsulet/capsulet/test/dev/stage"
+	"github.com/capsulet/capsulet/zunserver/volume"
 )
 
 // down removes everything in the order in which it can still be asked to go gently, goes on after each failure, and
@@ -38,7 +39,7 @@ func (w *world) down(ctx context.Context) error {
 	if err := w.stopEngine(ctx); err != nil {
 		return err
 	}
-	if err := errors.Join(os.RemoveAll(w.server.RunDir()), os.RemoveAll(w.dir)); err != nil {
+	if err := errors.Join(volume.RemoveTree(w.server.RunDir()), volume.RemoveTree(w.dir)); err != nil {
 		return fmt.Errorf("remove .dev: %w", err)
 	}
 	w.out.Line("All of it is gone. Kept: bin/, the built Kubernetes programs (in the cache directory) and installed packages.")

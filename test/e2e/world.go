@@ -16,6 +16,7 @@ import (
 	"github.com/capsulet/capsulet/test/controlplane"
 	"github.com/capsulet/capsulet/test/controlplane/progress"
 	"github.com/capsulet/capsulet/test/dev/stage"
+	"github.com/capsulet/capsulet/zunserver/volume"
 )
 
 // World is a control plane with one capsulet node. Its methods are safe for concurrent use, except those that stop and
@@ -174,12 +175,12 @@ func (w *World) Close(ctx context.Context) error {
 		errs = append(errs, w.ControlPlane.Stop(ctx))
 	}
 	if w.Server != nil {
-		errs = append(errs, os.RemoveAll(w.Server.RunDir()))
+		errs = append(errs, volume.RemoveTree(w.Server.RunDir()))
 	}
 	if keep() {
 		w.out.Line("kept: %s", w.Dir)
 	} else {
-		errs = append(errs, os.RemoveAll(w.Dir))
+		errs = append(errs, volume.RemoveTree(w.Dir))
 	}
 	return errors.Join(errs...)
 }

@@ -163,10 +163,7 @@ func (n Near) Remove(_ context.Context, uuid string) error {
 		return fmt.Errorf("%w: %q is not a capsule's UUID", errdefs.ErrInvalidArgument, uuid)
 	}
 	for _, dir := range []string{n.memory(uuid), n.disk(uuid)} {
-		if err := unmountUnder(dir); err != nil {
-			return err
-		}
-		if err := os.RemoveAll(dir); err != nil {
+		if err := RemoveTree(dir); err != nil {
 			return err
 		}
 	}

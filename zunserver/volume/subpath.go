@@ -87,10 +87,7 @@ func makeMissing(volume, sub string) error {
 // mountPoint makes target something that what fd is can be mounted on. What an earlier attempt of the container mounted
 // there is taken off; that attempt, should it live, has a mount of its own.
 func mountPoint(target string, fd int) error {
-	if err := unmountUnder(target); err != nil {
-		return err
-	}
-	if err := os.RemoveAll(target); err != nil {
+	if err := RemoveTree(target); err != nil {
 		return err
 	}
 	var s unix.Stat_t
@@ -108,6 +105,15 @@ func mountPoint(target string, fd int) error {
 		return err
 	}
 	return f.Close()
+}
+
+// RemoveTree removes a directory after taking off what is mounted in it: the files of others, which must not be removed.
+// Whoever removes a state or run directory of capsulet does it with this.
+func RemoveTree(dir string) error {
+	if err := unmountUnder(dir); err != nil {
+		return err
+	}
+	return os.RemoveAll(dir)
 }
 
 // unmountUnder takes off every mount at dir and below it, and fails when one stays: what is removed afterwards must not be
