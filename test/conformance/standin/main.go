@@ -32,7 +32,7 @@ func run(name string) error {
 	case "pause":
 		return pause()
 	case "nnp":
-		fmt.Printf("Effective uid: %d\n", os.Geteuid())
+		fmt.Fprintf(os.Stdout, "Effective uid: %d\n", os.Geteuid())
 		return nil
 	case "nginx":
 		return serve()
@@ -47,7 +47,7 @@ func run(name string) error {
 
 func pause() error {
 	if len(os.Args) > 1 && os.Args[1] == "-v" {
-		fmt.Println("pause, a stand-in")
+		fmt.Fprintln(os.Stdout, "pause, a stand-in")
 		return nil
 	}
 	stop := make(chan os.Signal, 1)
