@@ -151,6 +151,10 @@ func (d *decision) sandbox() *Instance {
 		if f.Sandbox.ID != "" {
 			attempt, cause = attempt+1, "the sandbox is gone"
 		}
+		for _, i := range d.o.Instances {
+			// It sits in a sandbox that went before it was seen to run; the next one must not pass for that one.
+			attempt = max(attempt, i.SandboxAttempt+1)
+		}
 		if d.leaveDeadSandbox(cause) && d.mayRetry(f.Failure) {
 			d.plan.add(Action{Op: Create, Attempt: attempt, Cause: cause})
 		}

@@ -190,6 +190,11 @@ func TestDecide(t *testing.T) {
 			s.exit("a0", 137, 0)
 			s.exit("b0", 137, 0)
 		}, "create sandbox.1 (the sandbox is gone)", 0},
+		{"a sandbox that went unseen is not passed off as the next one", func(s *scene) {
+			s.drop("s0", "i0", "b0")
+			s.c.Facts = capsule.Facts{}
+			s.instance("a0").State = capsule.StateCreated
+		}, "create sandbox.1 (capsule has no sandbox yet)", 0},
 		{"in which the init container runs again", func(s *scene) {
 			s.exit("a0", 137, 0)
 			s.exit("b0", 137, 0)
