@@ -14,7 +14,7 @@ export CGO_ENABLED ?= 0
 # section prints a line that is found in a long log.
 section = printf '\n\033[1m=== %s\033[0m (%s)\n' "$(1)" "$$(date +%T)"
 # units sets $$units to the packages whose tests need no engine; a tree that cannot be listed is an error, not no tests.
-units = units=$$($(GO) list ./... | grep -v -e /zunserver/runtime/docker -e /test/engine -e /test/controlplane -e /test/e2e -e /test/bench -e /test/chaos -e /test/conformance)
+units = units=$$($(GO) list ./... | grep -v -e /zunserver/runtime/docker -e /test/engine -e /test/controlplane -e /test/e2e -e /test/bench -e /test/chaos -e /test/conformance -e /test/vksuite)
 
 .PHONY: help
 help: ## list the targets
@@ -38,7 +38,7 @@ image: ## import capsulet/web:dev, the example's image, and capsulet/capsulet:de
 	@$(GO) run ./test/dev image
 
 .PHONY: test
-test: tools check unit suite-docker e2e ## everything: check, unit, Docker suites, end to end; what .ci/run calls
+test: tools check unit race-world suite-docker e2e conformance-fast ## everything, cheapest first; what .ci/run calls
 	@$(call section,all passed)
 
 .PHONY: tools
@@ -70,6 +70,13 @@ race: ## unit tests under the race detector (needs gcc)
 	$(units)
 	CGO_ENABLED=1 $(GO) test -race -timeout 15m $$units
 
+# The packages where goroutines meet: the whole system in one process, and what it is made of.
+RACE_WORLD := ./test/world/... ./provider/... ./zunserver ./zunserver/agent/... ./zunserver/probe/... ./zunserver/runtime/fake/...
+.PHONY: race-world
+race-world: ## the whole system in one process under the race detector (needs gcc)
+	@$(call section,the whole system under the race detector)
+	CGO_ENABLED=1 $(GO) test -race -timeout 15m $(RACE_WORLD)
+
 .PHONY: suite-docker
 suite-docker: ## suites on a real Docker engine and on private ones
 	@$(call section,suites on Docker)
@@ -89,6 +96,11 @@ bench: ## measure against the raw Engine API, write docs/benchmarks.md
 conformance: ## Kubernetes' conformance suite, its pod family; writes docs/conformance.md (FOCUS=regexp chooses, PROCS=4)
 	@$(call section,conformance)
 	$(GO) run ./test/conformance -procs "$${PROCS:-4}" -focus "$${FOCUS:-}"
+
+.PHONY: conformance-fast
+conformance-fast: ## the part of it that takes minutes, as a test
+	@$(call section,conformance in short)
+	$(GO) test -count=1 -timeout 25m -v ./test/conformance
 
 .PHONY: lint
 lint: ## golangci-lint, built from its module (minutes the first time)
