@@ -1,4 +1,5 @@
-// Command bench measures capsulet against the bare Engine API, and how long the end of a container takes to reach a Pod.
+// Command bench measures capsulet against the bare Engine API and a kubelet: how long a capsule and a Pod take to come up,
+// how long the end of a container takes to reach a Pod, and what Pods cost that do nothing.
 //
 //	go run ./test/bench            everything, some minutes; writes docs/benchmarks.md
 //	go run ./test/bench -quick     few rounds, prints only: is it alive, is the order of magnitude right
@@ -11,6 +12,9 @@
 //	burst    20 capsules of one app, all posted at once ─► all running
 //	  raw    the same work by four workers, each in the order above
 //	status   a container's FinishedAt ─► a Kubernetes watch shows its Pod's container as terminated
+//	pods     Pod created ─► a Kubernetes watch shows it (the last of 20, of 50) as Ready
+//	  raw    as for single and burst
+//	idle     100 Pods with a probe each: memory and processor time of capsulet, from /proc
 //	delete   for information: DELETE with no grace ─► the record is gone; raw: apps removed at once, then the sandbox
 //
 // Both sides run in this process against one engine, take turns, and change who goes first each round, so that what the
@@ -20,5 +24,7 @@
 // Decisions (2026-11-20):
 //   - the bar is on the ratio of medians: a stall of a shared machine hits one round, not the figure.
 //   - this room may use Docker's client library: the comparison would be with something else otherwise.
-//   - status is measured on the real control plane and the real `capsulet run`, because that is the path users have.
+//   - the bars of pods are times of a kubelet on such a machine, not ratios: the raw side beside them tells a slow capsulet
+//     from a slow machine.
+//   - status, pods and idle are measured on the real control plane and the real `capsulet run`, because that is the path users have.
 package main

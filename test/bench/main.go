@@ -25,10 +25,11 @@ type options struct {
 	only                  []string
 	out                   string
 	pairs, bursts, exits  int
-	burstSize             int
+	burstSize, idlePods   int
+	idle                  time.Duration
 }
 
-const parts = "single,burst,status"
+const parts = "single,burst,status,pods,idle"
 
 func main() {
 	var o options
@@ -42,10 +43,12 @@ func main() {
 	flag.IntVar(&o.bursts, "bursts", 4, "rounds of bursts")
 	flag.IntVar(&o.exits, "exits", 30, "containers that end")
 	flag.IntVar(&o.burstSize, "size", 20, "capsules in a burst")
+	flag.IntVar(&o.idlePods, "idle-pods", 100, "pods that do nothing")
+	flag.DurationVar(&o.idle, "idle", time.Minute, "how long idle pods are looked at")
 	flag.Parse()
 	o.only = strings.Split(only, ",")
 	if o.quick {
-		o.pairs, o.bursts, o.exits = 5, 1, 8
+		o.pairs, o.bursts, o.exits, o.idlePods, o.idle = 5, 1, 8, 20, 20*time.Second
 	}
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM) //nolint:forbidigo // the first context
 	err := run(ctx, os.Stdout, o)
@@ -75,13 +78,17 @@ func run(ctx context.Context, w io.Writer, o options) (err error) {
 			return err
 		}
 	}
-	if slices.Contains(o.only, "status") {
-		f, err := measureStatus(ctx, w, e, root, o)
-		if err != nil {
-			r.print(w)
-			return fmt.Errorf("exit to Pod status: %w", err)
+	for _, m := range []struct {
+		part    string
+		measure func(context.Context, io.Writer, *engine, string, options, *report) error
+	}{{"status", measureStatus}, {"pods", measurePods}, {"idle", measureIdle}} {
+		if !slices.Contains(o.only, m.part) {
+			continue
 		}
-		r.figures = append(r.figures, f...)
+		if err := m.measure(ctx, w, e, root, o, &r); err != nil {
+			r.print(w)
+			return fmt.Errorf("%s: %w", m.part, err)
+		}
 	}
 	r.print(w)
 	if o.out == "" && !o.quick && len(o.only) == len(strings.Split(parts, ",")) {

@@ -42,14 +42,16 @@ type cluster struct {
 	server *stage.Server
 	kube   kubernetes.Interface
 	pods   <-chan watch.Event
+	trace  bool
+	level  string // of the server's log
 }
 
 // measureStatus ends containers one after another and waits for a Kubernetes watch to say so.
-func measureStatus(ctx context.Context, w io.Writer, e *engine, root string, o options) (_ []figure, err error) {
-	c := &cluster{e: e}
+func measureStatus(ctx context.Context, w io.Writer, e *engine, root string, o options, r *report) (err error) {
+	c := &cluster{e: e, level: "debug"}
 	defer func() { err = errors.Join(err, c.close(context.WithoutCancel(ctx))) }()
 	if err := c.open(ctx, w, root); err != nil {
-		return nil, err
+		return err
 	}
 	exit := figure{name: "container exit → Pod status", most: statusBar}
 	kill := figure{name: "docker kill → Pod status"}
@@ -57,19 +59,20 @@ func measureStatus(ctx context.Context, w io.Writer, e *engine, root string, o o
 	for len(exit.ours) < o.exits {
 		names, err := c.run(ctx, len(exit.ours), &up)
 		if err != nil {
-			return nil, err
+			return err
 		}
 		for _, name := range names[:min(len(names), o.exits-len(exit.ours))] {
 			sinceExit, sinceKill, err := c.end(ctx, name)
 			if err != nil {
-				return nil, fmt.Errorf("%s: %w; the end of the server's log:\n%s", name, err, c.server.Tail(20))
+				return fmt.Errorf("%s: %w; the end of the server's log:\n%s", name, err, c.server.Tail(20))
 			}
 			exit.ours, kill.ours = append(exit.ours, sinceExit), append(kill.ours, sinceKill)
 			fmt.Fprintf(w, "  exit %d of %d: status after %.0f ms (%.0f ms after the kill)\n", len(exit.ours), o.exits,
 				milliseconds(sinceExit), milliseconds(sinceKill))
 		}
 	}
-	return []figure{exit, kill, up}, nil
+	r.figures = append(r.figures, exit, kill, up)
+	return nil
 }
 
 // open starts everything and waits for the node.
@@ -83,7 +86,7 @@ func (c *cluster) open(ctx context.Context, w io.Writer, root string) (err error
 	}
 	c.server = &stage.Server{
 		Program: filepath.Join(c.dir, "capsulet"), Dir: c.dir, Instance: c.e.instance, NodeName: nodeName,
-		Kubeconfig: c.plane.Kubeconfig, NodeAddress: "127.0.0.1", Engine: docker.DefaultEndpoint, LogLevel: "debug",
+		Kubeconfig: c.plane.Kubeconfig, NodeAddress: "127.0.0.1", Engine: docker.DefaultEndpoint, LogLevel: c.level,
 	}
 	for _, port := range []*int{&c.server.APIPort, &c.server.KubeletPort} {
 		if *port, err = freePort(ctx); err != nil {
@@ -110,9 +113,27 @@ func (c *cluster) open(ctx context.Context, w io.Writer, root string) (err error
 	if c.kube, err = kubernetes.NewForConfig(cfg); err != nil {
 		return err
 	}
-	ctx, cancel := context.WithTimeout(ctx, time.Minute)
+	limited, cancel := context.WithTimeout(ctx, time.Minute)
 	defer cancel()
-	return c.server.Await(ctx, "the node is not Ready", c.nodeReady)
+	if err := c.server.Await(limited, "the node is not Ready", c.nodeReady); err != nil {
+		return err
+	}
+	return c.watch(ctx)
+}
+
+// watch follows the pods of the namespace from now on.
+func (c *cluster) watch(ctx context.Context) error {
+	pods := c.kube.CoreV1().Pods(namespace)
+	list, err := pods.List(ctx, metav1.ListOptions{})
+	if err != nil {
+		return err
+	}
+	watching, err := pods.Watch(ctx, metav1.ListOptions{ResourceVersion: list.ResourceVersion})
+	if err != nil {
+		return err
+	}
+	c.pods = watching.ResultChan()
+	return nil
 }
 
 func (c *cluster) nodeReady(ctx context.Context) error {
@@ -131,17 +152,6 @@ func (c *cluster) nodeReady(ctx context.Context) error {
 // run makes pods that sleep, waits until all are ready and adds the time that each took.
 func (c *cluster) run(ctx context.Context, first int, up *figure) ([]string, error) {
 	pods := c.kube.CoreV1().Pods(namespace)
-	if c.pods == nil {
-		list, err := pods.List(ctx, metav1.ListOptions{})
-		if err != nil {
-			return nil, err
-		}
-		watching, err := pods.Watch(ctx, metav1.ListOptions{ResourceVersion: list.ResourceVersion})
-		if err != nil {
-			return nil, err
-		}
-		c.pods = watching.ResultChan()
-	}
 	var names []string
 	began := map[string]time.Time{}
 	for i := range atOnce {
