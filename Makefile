@@ -14,7 +14,7 @@ export CGO_ENABLED ?= 0
 # section prints a line that is found in a long log.
 section = printf '\n\033[1m=== %s\033[0m (%s)\n' "$(1)" "$$(date +%T)"
 # units sets $$units to the packages whose tests need no engine; a tree that cannot be listed is an error, not no tests.
-units = units=$$($(GO) list ./... | grep -v -e /zunserver/runtime/docker -e /test/engine -e /test/controlplane -e /test/e2e -e /test/vksuite -e /test/bench -e /test/chaos -e /test/conformance -e /test/vksuite)
+units = units=$$($(GO) list ./... | grep -v -e /zunserver/runtime/docker -e /test/engine -e /test/controlplane -e /test/e2e -e /test/bench -e /test/chaos -e /test/conformance -e /test/vksuite)
 
 .PHONY: help
 help: ## list the targets
@@ -85,7 +85,7 @@ suite-docker: ## suites on a real Docker engine and on private ones
 .PHONY: e2e
 e2e: ## scenarios on a real Kubernetes control plane (RUN=regexp chooses, KEEP=1 keeps what failed)
 	@$(call section,end to end)
-	CAPSULET_E2E_KEEP=$(KEEP) $(GO) test -count=1 -timeout 40m -v -run '$(RUN)' $(E2E)
+	CAPSULET_E2E_KEEP=$(KEEP) $(GO) test -p 1 -count=1 -timeout 40m -v -run '$(RUN)' $(E2E)
 
 .PHONY: bench
 bench: ## measure against the raw Engine API, write docs/benchmarks.md
