@@ -42,6 +42,7 @@ spec:
       args: [serve, "8080", sick]
       readinessProbe: {httpGet: {path: /state/never, port: 8080}, periodSeconds: 1}
       livenessProbe: {exec: {command: [/app, exit, "3"]}, periodSeconds: 1, failureThreshold: 3}
+    - {name: well, image: {{.Image}}, imagePullPolicy: IfNotPresent, args: [tick, 1s]}
     - name: lost
       image: example.invalid/no/such:image
       imagePullPolicy: IfNotPresent
@@ -69,7 +70,7 @@ spec:
 		}
 	}
 	s.Must("delete", "pod", s.Namespace, "--wait=false")
-	s.Prints("the end is told", time.Minute, `Stopping container sick`, "get", "events")
+	s.Prints("the end is told", time.Minute, `Stopping container well`, "get", "events")
 }
 
 // /etc/hosts is what a kubelet writes, unless the container mounts its own.
@@ -141,10 +142,10 @@ spec:
 	before := s.Get(pod, "{.status.containerStatuses[0].containerID}")
 	s.Must("debug", s.Namespace, "--image="+s.W.Image, "--image-pull-policy=IfNotPresent", "--container=look", "--target=main",
 		"--", "/app", "cat", "/proc/self/status")
-	s.Wait("it runs", time.Minute, pod, `jsonpath={.status.ephemeralContainerStatuses[0].state.running.startedAt}`)
-	s.Prints("it is not the first process where it runs", 20*time.Second, `(?m)^Pid:\s+([2-9]|\d\d+)$`, "logs", s.Namespace, "-c", "look")
+	s.Prints("it is not the first process where it runs", time.Minute, `(?m)^Pid:\s+([2-9]|\d\d+)$`, "logs", s.Namespace, "-c", "look")
 	s.Must("debug", s.Namespace, "--image="+s.W.Image, "--image-pull-policy=IfNotPresent", "--container=once", "--", "/app", "exit", "3")
-	s.Wait("another one ends", time.Minute, pod, `jsonpath={.status.ephemeralContainerStatuses[1].state.terminated.exitCode}=3`)
+	s.Prints("another one ends", time.Minute, "^3$", "get", pod, "-o",
+		`jsonpath={.status.ephemeralContainerStatuses[?(@.name=="once")].state.terminated.exitCode}`)
 	if got := s.Get(pod, "{.status.phase} {.status.containerStatuses[0].ready} {.status.containerStatuses[0].containerID}"); got != "Running true "+before {
 		t.Errorf("the pod is %s", got)
 	}
