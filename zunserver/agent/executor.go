@@ -43,6 +43,7 @@ func (a *Agent) execute(ctx, engine context.Context, c *capsule.Capsule, mounts 
 		r.cleared = err == nil && act.Container != ""
 	case lifecycle.Start:
 		kind, err = a.start(ctx, c, act)
+		r.untried = errdefs.IsFailedPrecondition(err)
 	case lifecycle.Stop:
 		err = a.stop(ctx, c, act)
 	case lifecycle.Resize:

@@ -37,6 +37,7 @@ type worker struct {
 	mounts   map[string]runtime.Mount // nil until volumes are prepared
 	volumes  []capsule.Volume         // what they were prepared from
 	flying   map[string]*flight
+	tried    map[string]lifecycle.Instance // by container, "" for the sandbox
 	results  chan result
 	failures map[string]*note // by container, "" for the sandbox and volumes
 }
@@ -56,6 +57,8 @@ type result struct {
 	volumes []capsule.Volume
 	// cleared: the operation succeeded, an earlier failure of its kind is over.
 	cleared bool
+	// untried: the engine refused the start before it tried it.
+	untried bool
 }
 
 // note is a failure to be written into the facts.
@@ -69,7 +72,7 @@ func newWorker(a *Agent, c *capsule.Capsule) *worker {
 	return &worker{
 		a: a, log: a.log.WithFields(logrus.Fields{"capsule": c.UUID, "name": c.Spec.Name}), latest: c,
 		done: make(chan struct{}), woken: make(chan struct{}, 1), results: make(chan result),
-		flying: map[string]*flight{}, failures: map[string]*note{},
+		flying: map[string]*flight{}, tried: map[string]lifecycle.Instance{}, failures: map[string]*note{},
 	}
 }
 
@@ -166,7 +169,7 @@ func (w *worker) step(ctx context.Context, flights *sync.WaitGroup) time.Time {
 	}
 	now := time.Now()
 	seen := lifecycle.Observed{Instances: w.a.obs.instances(w.c.UUID), VolumesReady: w.mounts != nil}
-	seen.Overfull = overfull
+	seen.Tried, seen.Overfull = w.tried, overfull
 	seen.VolumesStale = seen.VolumesReady && !reflect.DeepEqual(w.volumes, w.c.Spec.Volumes)
 	w.a.lastWords(ctx, w.c, seen.Instances)
 	w.syncProbes(ctx, seen)
@@ -246,6 +249,9 @@ func (w *worker) launch(ctx context.Context, flights *sync.WaitGroup, act lifecy
 	}
 	w.log.WithFields(logrus.Fields{"action": act.Op, "container": act.Container, "attempt": act.Attempt, "cause": act.Cause}).
 		Debug("Acting")
+	if act.Op == lifecycle.Start {
+		w.try(act)
+	}
 	wanted, cancel := context.WithCancel(ctx)
 	w.flying[act.Key()] = &flight{action: act, cancel: cancel}
 	c, mounts := w.c, w.mounts
@@ -255,6 +261,15 @@ func (w *worker) launch(ctx context.Context, flights *sync.WaitGroup, act lifecy
 		r.action = act
 		w.results <- r
 	})
+}
+
+// try remembers the instance that is about to be started.
+func (w *worker) try(act lifecycle.Action) {
+	for _, i := range w.a.obs.instances(w.c.UUID) {
+		if i.ID == act.ID {
+			w.tried[act.Container] = i
+		}
+	}
 }
 
 // abandon cancels the making of what is not wanted any more.
@@ -272,6 +287,9 @@ func (w *worker) abandon() {
 // land takes in what became of an action.
 func (w *worker) land(r result) {
 	delete(w.flying, r.action.Key())
+	if r.untried {
+		delete(w.tried, r.action.Container)
+	}
 	if r.mounts != nil {
 		w.mounts, w.volumes = r.mounts, r.volumes
 	}

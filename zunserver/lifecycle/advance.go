@@ -49,6 +49,9 @@ func Advance(c *capsule.Capsule, o Observed, probes map[string]ProbeResult, now 
 // capsule's.
 func advanceSandbox(s capsule.Sandbox, o Observed) capsule.Sandbox {
 	i := o.sandbox()
+	if v := o.vanished(""); i == nil && v != nil && v.Attempt >= s.Attempt {
+		s.ID, s.Attempt = v.ID, v.Attempt
+	}
 	if i == nil || i.State == capsule.StateCreated {
 		s.Ready = false
 		return s
@@ -73,6 +76,11 @@ func advanceContainer(cs *capsule.ContainerSpec, init bool, old *capsule.Contain
 		if i.ran() {
 			cf = take(cf, i, now)
 		}
+	}
+	if i := o.vanished(cs.Name); i != nil && (cf.Run == nil || cf.Run.Attempt < i.Attempt) {
+		i.State, i.FinishedAt = capsule.StateExited, now
+		cf = take(cf, i, now)
+		cf.Run = lost(cf.Run, now)
 	}
 	cf.Run = lose(cf.Run, o.of(cs.Name), now)
 	running := cf.Run.State() == capsule.StateRunning

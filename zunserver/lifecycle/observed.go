@@ -40,6 +40,9 @@ type Observed struct {
 	VolumesReady bool
 	// VolumesStale: the spec's volumes are not what was prepared: files have changed.
 	VolumesStale bool
+	// Tried holds, by container and "" for the sandbox, the newest instance whose start was asked for. One that the host
+	// does not show any more may have run, even if nobody saw it.
+	Tried map[string]Instance
 	// Overfull says which volume takes more room than it may; empty when none does.
 	Overfull string
 }
@@ -54,6 +57,20 @@ func (o Observed) of(container string) []*Instance {
 	}
 	sort.SliceStable(is, func(a, b int) bool { return is[a].Attempt > is[b].Attempt })
 	return is
+}
+
+// vanished returns the instance of a container that was tried and is not shown any more, or nil.
+func (o Observed) vanished(container string) *Instance {
+	t, ok := o.Tried[container]
+	if !ok {
+		return nil
+	}
+	for i := range o.Instances {
+		if o.Instances[i].ID == t.ID {
+			return nil
+		}
+	}
+	return &t
 }
 
 // newest returns the newest attempt of one container, or nil.

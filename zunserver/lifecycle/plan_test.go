@@ -195,6 +195,19 @@ func TestDecide(t *testing.T) {
 			s.c.Facts = capsule.Facts{}
 			s.instance("a0").State = capsule.StateCreated
 		}, "create sandbox.1 (capsule has no sandbox yet)", 0},
+		{"a container that went after its start was asked for may have run", func(s *scene) {
+			s.c.Facts = capsule.Facts{}
+			s.seen.Tried = map[string]lifecycle.Instance{"a": *s.instance("a0")}
+			s.drop("a0")
+		}, "create a.1 (attempt 0 ended with exit code 137)", 0},
+		{"one that is still shown has not gone", func(s *scene) {
+			s.seen.Tried = map[string]lifecycle.Instance{"a": *s.instance("a0")}
+		}, "", 0},
+		{"a sandbox that went after its start was asked for is not made again", func(s *scene) {
+			s.c.Facts = capsule.Facts{}
+			s.seen.Tried = map[string]lifecycle.Instance{"": *s.instance("s0")}
+			s.drop("s0", "i0", "a0", "b0")
+		}, "create sandbox.1 (the sandbox is gone)", 0},
 		{"in which the init container runs again", func(s *scene) {
 			s.exit("a0", 137, 0)
 			s.exit("b0", 137, 0)
