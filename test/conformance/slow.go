@@ -13,6 +13,11 @@ var slow = []string{
 	"Probing container should be restarted with a GRPC liveness probe",     // 65 s
 	"with readiness probe that fails should never be ready",                // 60 s
 	"issue 500 podspec updates and verify generation",                      // 270 s
+	"a failing subpath expansion can be modified during the lifecycle",     // 159 s
+	// 24 s each; those with a secret and on an existing file stay.
+	"should support subpaths with configmap pod [",
+	"should support subpaths with downward pod",
+	"should support subpaths with projected pod",
 }
 
 // withoutSlow returns the names that are not slow, and the entries of slow that no name has.

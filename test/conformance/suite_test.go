@@ -85,3 +85,12 @@ func TestMarkdown(t *testing.T) {
 		}
 	}
 }
+
+func TestWithoutSlow(t *testing.T) {
+	defer func(was []string) { slow = was }(slow)
+	slow = []string{"waits", "gone"}
+	fast, unused := withoutSlow([]string{"this waits", "this does not", "that waits"})
+	if len(fast) != 1 || fast[0] != "this does not" || len(unused) != 1 || unused[0] != "gone" {
+		t.Errorf("fast %q, unused %q", fast, unused)
+	}
+}
