@@ -145,7 +145,6 @@ func (p *pods) createCapsule(ctx context.Context, e *entry, pod *corev1.Pod) err
 	p.setStale(e, false) // before reading: what changes from now on is for the next time
 	spec, src, err := p.translate(ctx, e, pod)
 	if err == nil {
-		p.warn(pod, src)
 		made := pod
 		created, cause := p.capsules.Create(ctx, spec, string(e.id.uid))
 		if errdefs.IsAlreadyExists(cause) {
@@ -159,6 +158,7 @@ func (p *pods) createCapsule(ctx context.Context, e *entry, pod *corev1.Pod) err
 				e.capsule = created
 			}
 			p.mu.Unlock()
+			p.warn(pod, src) // once: not with each attempt
 			return nil
 		}
 		err = cause
@@ -209,6 +209,18 @@ func (p *pods) warn(pod *corev1.Pod, src translate.Sources) {
 	for _, w := range translate.Warnings(pod) {
 		p.recorder.Eventf(pod, corev1.EventTypeWarning, "IgnoredField", "%s: %s", w.Field, w.Reason)
 	}
+	for _, m := range translate.LackingOptional(pod, src) {
+		p.recorder.Eventf(pod, corev1.EventTypeNormal, notFoundReason("Optional", m), "Left out of the environment: %v", m)
+	}
+}
+
+// notFoundReason is Virtual Kubelet's word for a source of the environment that is not there (internal/podutils/env.go).
+func notFoundReason(need string, m *translate.Missing) string {
+	key := ""
+	if m.Key != "" {
+		key = "Key"
+	}
+	return need + string(m.Kind) + key + "NotFound"
 }
 
 func (p *pods) refuse(e *entry, pod *corev1.Pod, refused translate.Refusals, err error) {
@@ -239,7 +251,7 @@ func (p *pods) await(e *entry, pod *corev1.Pod, err error) {
 	}
 }
 
-// tellWaiting records the event that a kubelet would have recorded.
+// tellWaiting records the event that a kubelet would have recorded, and that Virtual Kubelet would have.
 func (p *pods) tellWaiting(pod *corev1.Pod, err error) {
 	var missing *translate.Missing
 	switch {
@@ -248,6 +260,7 @@ func (p *pods) tellWaiting(pod *corev1.Pod, err error) {
 	case missing.Container != "":
 		p.event(pod, translate.Event{Type: corev1.EventTypeWarning, Reason: "Failed", Message: "Error: " + missing.Error(),
 			FieldPath: "spec.containers{" + missing.Container + "}"})
+		p.recorder.Event(pod, corev1.EventTypeWarning, notFoundReason("Mandatory", missing), missing.Error())
 	case missing.Kind == translate.SourceRuntime:
 		p.recorder.Eventf(pod, corev1.EventTypeWarning, "FailedCreatePodSandBox", "Failed to create pod sandbox: %v", err)
 	default:
