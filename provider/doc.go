@@ -49,6 +49,10 @@
 //     put together here. What this side adds is who may, which pod is meant, and the kubelet's words when it cannot be.
 //   - A session needs the right to create, also when it is opened by GET (a WebSocket): a command is no reading. The kubelet
 //     asks for get there.
+//   - The node's own figures (/stats/summary, /metrics/resource) are the sum of its hosts and left out when one of them
+//     cannot tell: a part would make the node look idle.
+//   - What lacks in a container's environment is told in Virtual Kubelet's words, too (OptionalSecretNotFound …): the kubelet
+//     has none for what is optional.
 //   - The node stays Ready while the capsule API does not answer: pods that run go on running, new ones wait. The
 //     condition CapsuleServerUnavailable says so. It is not Ready when the server says that no host is up.
 package provider

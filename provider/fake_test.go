@@ -23,12 +23,14 @@ type fakeCapsules struct {
 	mu       sync.Mutex
 	capsules map[string]*capsule.Capsule
 	hosts    []capsule.Host
-	revision int64
-	down     bool
-	creates  int
-	updates  int
-	log      []zun.Event
-	changed  chan struct{} // closed and replaced with every change
+	// incomplete are the hosts whose statistics lack something.
+	incomplete []string
+	revision   int64
+	down       bool
+	creates    int
+	updates    int
+	log        []zun.Event
+	changed    chan struct{} // closed and replaced with every change
 }
 
 func newFakeCapsules() *fakeCapsules {
@@ -203,6 +205,27 @@ func (f *fakeCapsules) Hosts(context.Context) ([]capsule.Host, error) {
 		return nil, errDown
 	}
 	return slices.Clone(f.hosts), nil
+}
+
+// Stats are figures of the node's host and of every capsule, with each container of its specification.
+func (f *fakeCapsules) Stats(context.Context) (capsule.StatsReport, error) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if f.down {
+		return capsule.StatsReport{}, errDown
+	}
+	at, cores := time.UnixMilli(1700000001234), uint64(5e8)
+	u := capsule.Usage{At: at, CPUNanos: 1.5e9, CPUNanoCores: &cores, MemoryBytes: 300, WorkingSetBytes: 200, RSSBytes: 100}
+	report := capsule.StatsReport{Hosts: []capsule.HostStats{{Name: "h1", StartedAt: at.Add(-time.Hour), Usage: u}}, Incomplete: f.incomplete}
+	for _, c := range f.capsules {
+		s := capsule.Stats{UUID: c.UUID, StartedAt: at.Add(-time.Minute), Usage: u,
+			Network: []capsule.Interface{{Name: "eth0", RxBytes: 7, TxBytes: 8}}}
+		for i := range c.Spec.Containers {
+			s.Containers = append(s.Containers, capsule.ContainerStats{Name: c.Spec.Containers[i].Name, StartedAt: at.Add(-time.Second), Usage: u})
+		}
+		report.Capsules = append(report.Capsules, s)
+	}
+	return report, nil
 }
 
 func (f *fakeCapsules) Logs(_ context.Context, uuid, container string, previous bool, opts capsule.LogOptions) (io.ReadCloser, error) {

@@ -87,9 +87,12 @@ func (k *kubelet) routes() http.Handler {
 	mux.HandleFunc("GET /pods/{$}", k.listPods)
 	mux.HandleFunc("GET /runningpods/", k.listRunning)
 	mux.HandleFunc("GET /containerLogs/{namespace}/{pod}/{container}", k.containerLogs)
+	for _, end := range []string{"", "/{$}"} {
+		mux.HandleFunc("GET /stats/summary"+end, k.summary)
+		mux.HandleFunc("GET /metrics/resource"+end, k.resourceMetrics)
+	}
 	k.sessionRoutes(mux)
-	for _, path := range []string{"/stats/summary", "/stats/", "/metrics",
-		"/metrics/", "/logs/", "/configz", "/checkpoint/"} {
+	for _, path := range []string{"/stats/", "/metrics", "/metrics/", "/logs/", "/configz", "/checkpoint/"} {
 		mux.HandleFunc(path, notImplemented)
 	}
 	return mux

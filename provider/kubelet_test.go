@@ -76,7 +76,14 @@ func TestKubeletEndpoint(t *testing.T) {
 		{"nobody", "/exec/shop/web/a?output=1", 403, "verb=create, resource=nodes, subresource(s)=[proxy]"},
 		{"nobody", "/attach/shop/web/a?output=1", 403, "verb=create"},
 		{"nobody", "/portForward/shop/web", 403, "verb=create"},
-		{"admin", "/stats/summary", 501, "not implement"},
+		{"admin", "/stats/container", 501, "not implement"},
+		{"admin", "/metrics/cadvisor", 501, "not implement"},
+		{"", "/stats/summary", 401, "Unauthorized"},
+		{"nobody", "/stats/summary", 403, "verb=get, resource=nodes, subresource(s)=[stats]"},
+		{"admin", "/stats/summary", 200, `"nodeName": "capsulet"`},
+		{"", "/metrics/resource", 401, "Unauthorized"},
+		{"nobody", "/metrics/resource", 403, "verb=get, resource=nodes, subresource(s)=[metrics]"},
+		{"admin", "/metrics/resource", 200, "# TYPE node_cpu_usage_seconds_total counter"},
 		{"admin", "/nothing", 404, ""},
 	} {
 		if status, body := w.ask(c.token, c.path); status != c.status || !strings.Contains(body, c.body) {

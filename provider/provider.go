@@ -42,6 +42,12 @@ type Capsules interface {
 	Delete(ctx context.Context, uuid string, graceSeconds *int64) error
 	Watch(ctx context.Context, since int64) (<-chan zun.Event, error)
 	Hosts(ctx context.Context) ([]capsule.Host, error)
+	Containers
+}
+
+// Containers looks and reaches into the containers of capsules.
+type Containers interface {
+	Stats(ctx context.Context) (capsule.StatsReport, error)
 	Logs(ctx context.Context, uuid, container string, previous bool, opts capsule.LogOptions) (io.ReadCloser, error)
 	Run(ctx context.Context, uuid, container string, command []string) (output []byte, exitCode int, err error)
 	Session(w http.ResponseWriter, r *http.Request, uuid, action string, params url.Values)

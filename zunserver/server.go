@@ -18,6 +18,7 @@ import (
 	"github.com/capsulet/capsulet/zunserver/network"
 	"github.com/capsulet/capsulet/zunserver/runtime"
 	"github.com/capsulet/capsulet/zunserver/scheduler"
+	"github.com/capsulet/capsulet/zunserver/stats"
 	"github.com/capsulet/capsulet/zunserver/store"
 	"github.com/capsulet/capsulet/zunserver/volume"
 )
@@ -91,7 +92,7 @@ func New(ctx context.Context, cfg Config) (_ *Server, err error) {
 		return nil, err
 	}
 	s.handler = api.New(api.Config{
-		Capsules: s.store, Hosts: s.store, Logs: streams{s.agents}, Streams: streams{s.agents}, Auth: anyOf{s.local, cfg.Auth}, Log: cfg.Log,
+		Capsules: s.store, Hosts: s.store, Logs: streams{s.agents}, Streams: streams{s.agents}, Stats: meters{s.agents, cfg.Log}, Auth: anyOf{s.local, cfg.Auth}, Log: cfg.Log,
 		MaxBodyBytes: cfg.MaxBodyBytes, Now: time.Now,
 	})
 	return s, nil
@@ -108,13 +109,14 @@ func (s *Server) addHost(ctx context.Context, h HostConfig) error {
 	s.hosts = append(s.hosts, host)
 	var volumes volume.Driver = volume.Far{}
 	var net agent.Network = network.Far{}
+	var meter agent.Meter = stats.Far{}
 	if h.Near {
-		net = network.Near{}
+		net, meter = network.Near{}, stats.Near{}
 		volumes = volume.Near{StateDir: s.cfg.StateDir, RunDir: s.cfg.RunDir}
 	}
 	s.agents[h.Name] = agent.New(agent.Config{
 		Name: h.Name, Instance: s.cfg.Instance, Address: h.Address, Labels: h.Labels, AvailabilityZone: h.AvailabilityZone,
-		Runtime: host, Volumes: volumes, Network: net, Store: s.store, Log: s.log,
+		Runtime: host, Volumes: volumes, Network: net, Meter: meter, Store: s.store, Log: s.log,
 	})
 	return nil
 }

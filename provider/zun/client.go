@@ -138,6 +138,13 @@ func (c *Client) Delete(ctx context.Context, uuid string, graceSeconds *int64) e
 		http.StatusOK, http.StatusAccepted, http.StatusNoContent)
 }
 
+// Stats returns what the capsules of the project and, for an administrator, the hosts use.
+func (c *Client) Stats(ctx context.Context) (capsule.StatsReport, error) {
+	var report capsule.StatsReport
+	err := c.call(ctx, "read the statistics of capsules", http.MethodGet, c.service.ServiceURL("capsules", "stats"), nil, &report, http.StatusOK)
+	return report, err
+}
+
 // Hosts returns the container hosts that the server has.
 func (c *Client) Hosts(ctx context.Context) ([]capsule.Host, error) {
 	var body struct {

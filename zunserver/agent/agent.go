@@ -29,7 +29,7 @@ type Store interface {
 	AcquireHost(ctx context.Context, name string, ttl time.Duration) (*store.HostLease, error)
 }
 
-// Config is what an agent needs. Name, Instance, Runtime, Volumes, Network, Store and Log are required.
+// Config is what an agent needs. Name, Instance, Runtime, Volumes, Network, Meter, Store and Log are required.
 type Config struct {
 	// Name is the host's; Instance is the capsulet installation whose containers are ours.
 	Name, Instance string
@@ -41,6 +41,7 @@ type Config struct {
 	Runtime runtime.Host
 	Volumes volume.Driver
 	Network Network
+	Meter   Meter
 	Store   Store
 	Log     *logrus.Entry
 
@@ -66,6 +67,7 @@ type Agent struct {
 	images *image.Puller
 	starts chan struct{}
 	hosts  sync.Mutex // held while an /etc/hosts is written
+	usage  *usage
 
 	mu      sync.Mutex
 	workers map[string]*worker
@@ -97,7 +99,7 @@ func New(cfg Config) *Agent {
 	a := &Agent{
 		cfg: cfg, log: cfg.Log.WithField("host", cfg.Name), workers: map[string]*worker{},
 		images: image.NewPuller(cfg.Runtime), starts: make(chan struct{}, cfg.Starts),
-		changed: make(chan struct{}, 1),
+		changed: make(chan struct{}, 1), usage: newUsage(),
 	}
 	a.obs = newObserver(cfg.Runtime, a.log, a.wake)
 	a.probes = probe.New(probe.Config{Exec: a.probeExec, Wake: a.wake})
@@ -192,6 +194,7 @@ func (a *Agent) adopt(ctx context.Context, all []*capsule.Capsule) {
 	a.mu.Unlock()
 	for _, w := range gone {
 		w.stop()
+		a.usage.forget(w.uuid())
 	}
 }
 
@@ -238,6 +241,7 @@ func (a *Agent) drop(uuid string) {
 	if w != nil {
 		w.stop()
 	}
+	a.usage.forget(uuid)
 }
 
 // wake makes the worker of a capsule look again, or all workers when uuid is empty.

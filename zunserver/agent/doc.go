@@ -31,6 +31,11 @@
 // On a near host it is a file of the capsule that is mounted when a container is created and filled in, in place, before the
 // first container of a sandbox starts: only then is the address known, and creation does not wait for it.
 //
+// # Statistics
+//
+// They are read from the kernel's files when somebody asks (package stats); the pids come from the observer, so that a
+// scrape makes no engine busy. A capsule's CPU time goes on when a container ends, by what was last read of it.
+//
 // # Stopping
 //
 // When the context of Run ends, actions under way are abandoned and containers stay as they are; the next start

@@ -15,6 +15,7 @@ import (
 	"github.com/capsulet/capsulet/zunserver/capsule"
 	"github.com/capsulet/capsulet/zunserver/network"
 	"github.com/capsulet/capsulet/zunserver/runtime/fake"
+	"github.com/capsulet/capsulet/zunserver/stats"
 	"github.com/capsulet/capsulet/zunserver/store"
 	"github.com/capsulet/capsulet/zunserver/volume"
 )
@@ -73,7 +74,7 @@ func newWorld(t *testing.T) *world {
 // startAgent starts an agent as a new process would: it knows nothing.
 func (w *world) startAgent() {
 	a := agent.New(agent.Config{
-		Name: hostName, Instance: "test", Address: "192.0.2.1", Runtime: w.host, Volumes: volume.Far{}, Network: network.Far{},
+		Name: hostName, Instance: "test", Address: "192.0.2.1", Runtime: w.host, Volumes: volume.Far{}, Network: network.Far{}, Meter: stats.Far{},
 		Store: tappedStore{w.store, w.leases},
 		Log:   w.log(), Ping: 20 * time.Millisecond, Relist: 200 * time.Millisecond,
 		SweepAfter: 300 * time.Millisecond, Lease: 2 * time.Second,

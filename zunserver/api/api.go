@@ -45,12 +45,18 @@ type Streams interface {
 	Dial(ctx context.Context, c *capsule.Capsule, port int32) (net.Conn, error)
 }
 
+// Stats tells what capsules and hosts use, without asking an engine. Capsules that do not run are left out.
+type Stats interface {
+	Stats(ctx context.Context, of []*capsule.Capsule) capsule.StatsReport
+}
+
 // Config is what the API works with. Everything is required but MaxBodyBytes, Log and Now.
 type Config struct {
 	Capsules Capsules
 	Hosts    Hosts
 	Logs     Logs
 	Streams  Streams
+	Stats    Stats
 	Auth     auth.Authenticator
 	Log      *logrus.Entry
 	// MaxBodyBytes limits the body of a request; 0 is 1 MiB.
@@ -87,7 +93,7 @@ func (a *api) routes() []route {
 		{method: "GET", path: "/v1", serve: a.v1, public: true},
 		{method: "GET", path: "/v1/capsules", serve: a.listCapsules},
 		{method: "POST", path: "/v1/capsules", serve: a.createCapsule},
-		{method: "GET", path: "/v1/capsules/{id}", serve: a.getCapsule},
+		{method: "GET", path: "/v1/capsules/{id}", serve: a.getCapsule}, // and the native /v1/capsules/stats
 		{method: "PATCH", path: "/v1/capsules/{id}", serve: a.updateCapsule},
 		{method: "DELETE", path: "/v1/capsules/{id}", serve: a.deleteCapsule},
 		{method: "GET", path: "/v1/capsules/{id}/logs", serve: a.logs, stream: true},

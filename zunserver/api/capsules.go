@@ -136,6 +136,9 @@ func (a *api) show(c *call, one *capsule.Capsule) any {
 
 // getCapsule is GET /v1/capsules/{id}.
 func (a *api) getCapsule(c *call) error {
+	if c.native && c.r.PathValue("id") == "stats" {
+		return a.stats(c) // native clients know capsules by UUID; for Zun's, one may be called so
+	}
 	one, err := a.find(c, auth.CapsuleGet)
 	if err != nil {
 		return err

@@ -5,7 +5,7 @@ import (
 )
 
 // extensions are capsulet's; clients ask for them here and never guess.
-var extensions = map[string]any{"extensions": []string{"native", "watch", "logs", "template", "update", "streams"}}
+var extensions = map[string]any{"extensions": []string{"native", "watch", "logs", "template", "update", "streams", "stats"}}
 
 // root is GET / (zun/api/controllers/root.py).
 func (a *api) root(c *call) error {

@@ -18,6 +18,7 @@
 //	streams   GET or POST /v1/capsules/{id}/exec?container=&command=…&stdin=&stdout=&stderr=&tty=, /attach with the same
 //	          but command, /portforward?ports=…: the connection is upgraded to a protocol of Kubernetes (package remote);
 //	          POST exec without an upgrade answers with the output, and the exit code in the trailer Capsulet-Exit-Code
+//	stats     GET /v1/capsules/stats, native only: a capsule.StatsReport, with the hosts for who may see hosts
 //	update    PATCH /v1/capsules/{id} with {"template": the whole new one}; what may change says capsule.Spec.Adopt
 //
 // # What a caller sees

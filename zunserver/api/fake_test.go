@@ -135,6 +135,14 @@ func (b *backends) Dial(ctx context.Context, _ *capsule.Capsule, port int32) (ne
 	return b.dial(ctx, port)
 }
 
+func (b *backends) Stats(_ context.Context, of []*capsule.Capsule) capsule.StatsReport {
+	report := capsule.StatsReport{Capsules: []capsule.Stats{}, Hosts: []capsule.HostStats{{Name: "h1"}}, Incomplete: []string{"h2"}}
+	for _, c := range of {
+		report.Capsules = append(report.Capsules, capsule.Stats{UUID: c.UUID})
+	}
+	return report
+}
+
 // world is the API on a real listener.
 type world struct {
 	*testing.T
@@ -152,7 +160,7 @@ func newWorld(t *testing.T) *world {
 	}
 	w := &world{T: t, backends: &backends{all: map[string]*capsule.Capsule{}, events: make(chan store.CapsuleEvent, 8)},
 		now: time.Date(2026, 11, 20, 12, 0, 0, 123456789, time.UTC)}
-	h := api.New(api.Config{Capsules: w.backends, Hosts: w.backends, Logs: w.backends, Streams: w.backends, Auth: tokens, MaxBodyBytes: 64 << 10,
+	h := api.New(api.Config{Capsules: w.backends, Hosts: w.backends, Logs: w.backends, Streams: w.backends, Stats: w.backends, Auth: tokens, MaxBodyBytes: 64 << 10,
 		Now: func() time.Time { w.mu.Lock(); defer w.mu.Unlock(); w.now = w.now.Add(time.Second); return w.now }})
 	server := httptest.NewUnstartedServer(nil)
 	server.Config = api.NewServer(h)

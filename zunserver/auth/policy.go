@@ -29,6 +29,7 @@ const (
 	CapsuleExec        Action = "capsule:execute"
 	CapsuleAttach      Action = "capsule:attach"
 	CapsulePortForward Action = "capsule:port_forward"
+	CapsuleStats       Action = "capsule:stats"
 	CapsuleAllProject  Action = "capsule:get_all_all_projects"
 	HostGet            Action = "host:get"
 	HostGetAll         Action = "host:get_all"
@@ -46,6 +47,7 @@ var rules = map[Action]rule{
 	CapsuleExec:        adminOrOwner,
 	CapsuleAttach:      adminOrOwner,
 	CapsulePortForward: adminOrOwner,
+	CapsuleStats:       adminOrOwner,
 	CapsuleAllProject:  admin,
 	HostGet:            admin,
 	HostGetAll:         admin,

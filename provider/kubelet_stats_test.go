@@ -1,0 +1,68 @@
+package provider
+
+import (
+	"encoding/json"
+	"strings"
+	"testing"
+
+	corev1 "k8s.io/api/core/v1"
+	stats "k8s.io/kubelet/pkg/apis/stats/v1alpha1"
+)
+
+func TestStats(t *testing.T) {
+	w := newWorld(t).start()
+	pod := w.createPod(nil)
+	w.run(pod)
+	w.phase(corev1.PodRunning)
+
+	var got stats.Summary
+	status, body := w.ask("admin", "/stats/summary")
+	if err := json.Unmarshal([]byte(body), &got); status != 200 || err != nil || len(got.Pods) != 1 {
+		t.Fatalf("%d %v %s", status, err, body)
+	}
+	p := got.Pods[0]
+	if got.Node.NodeName != "capsulet" || *got.Node.CPU.UsageNanoCores != 5e8 || *got.Node.Memory.WorkingSetBytes != 200 {
+		t.Errorf("node %+v", got.Node)
+	}
+	if p.PodRef != (stats.PodReference{Name: "web", Namespace: "shop", UID: string(pod.UID)}) || len(p.Containers) != len(pod.Spec.Containers) ||
+		*p.CPU.UsageCoreNanoSeconds != 1.5e9 || *p.Containers[0].Memory.RSSBytes != 100 || *p.Network.RxBytes != 7 || p.StartTime.IsZero() {
+		t.Errorf("pod %s", body)
+	}
+	if _, body := w.ask("admin", "/stats/summary?only_cpu_and_memory=true"); strings.Contains(body, "network") {
+		t.Errorf("network was not asked for: %s", body)
+	}
+	if status, _ := w.ask("admin", "/stats/summary?only_cpu_and_memory=x"); status != 400 {
+		t.Errorf("status %d", status)
+	}
+
+	_, body = w.ask("admin", "/metrics/resource")
+	for _, line := range []string{
+		"node_cpu_usage_seconds_total 1.5 1700000001234",
+		"node_memory_working_set_bytes 200 1700000001234",
+		`pod_cpu_usage_seconds_total{namespace="shop",pod="web"} 1.5 1700000001234`,
+		`pod_memory_working_set_bytes{namespace="shop",pod="web"} 200 1700000001234`,
+		`container_cpu_usage_seconds_total{container="a",pod="web",namespace="shop"} 1.5 1700000001234`,
+		`container_memory_working_set_bytes{container="a",pod="web",namespace="shop"} 200 1700000001234`,
+		`container_start_time_seconds{container="a",pod="web",namespace="shop"} 1.700000000234e+09`,
+		"# TYPE container_start_time_seconds gauge", "resource_scrape_error 0",
+	} {
+		if !strings.Contains(body, line+"\n") {
+			t.Errorf("no line %s in\n%s", line, body)
+		}
+	}
+
+	w.capsules.mu.Lock()
+	w.capsules.incomplete = []string{"far"}
+	w.capsules.mu.Unlock()
+	_, body = w.ask("admin", "/metrics/resource")
+	if strings.Contains(body, "node_") || !strings.Contains(body, "resource_scrape_error 1\n") || !strings.Contains(body, "pod_cpu") {
+		t.Errorf("a part was given for the whole node:\n%s", body)
+	}
+	w.capsules.setDown(true)
+	if _, body = w.ask("admin", "/metrics/resource"); strings.Contains(body, "_cpu_") || !strings.Contains(body, "resource_scrape_error 1\n") {
+		t.Errorf("while the capsule API is away:\n%s", body)
+	}
+	if status, body := w.ask("admin", "/stats/summary"); status != 503 {
+		t.Errorf("while the capsule API is away: %d %s", status, body)
+	}
+}

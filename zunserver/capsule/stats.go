@@ -1,0 +1,75 @@
+package capsule
+
+import "time"
+
+// Usage is what processes use, read at one moment.
+type Usage struct {
+	At time.Time `json:"at"`
+	// CPUNanos is the CPU time used so far. It only grows.
+	CPUNanos uint64 `json:"cpuNanos"`
+	// CPUNanoCores is the CPU time per second between the last two readings; nil before there were two.
+	CPUNanoCores *uint64 `json:"cpuNanoCores,omitempty"`
+	MemoryBytes  uint64  `json:"memoryBytes"`
+	// WorkingSetBytes is the memory without what the kernel can take back at once; RSSBytes is of processes alone.
+	WorkingSetBytes uint64 `json:"workingSetBytes"`
+	RSSBytes        uint64 `json:"rssBytes"`
+}
+
+// Add adds what another uses. The rate is known when that of both is.
+func (u *Usage) Add(other Usage) {
+	if other.At.After(u.At) {
+		u.At = other.At
+	}
+	if u.CPUNanoCores != nil && other.CPUNanoCores != nil {
+		sum := *u.CPUNanoCores + *other.CPUNanoCores
+		u.CPUNanoCores = &sum
+	} else {
+		u.CPUNanoCores = nil
+	}
+	u.CPUNanos += other.CPUNanos
+	u.MemoryBytes += other.MemoryBytes
+	u.WorkingSetBytes += other.WorkingSetBytes
+	u.RSSBytes += other.RSSBytes
+}
+
+// Interface is what went over a network interface since it was made.
+type Interface struct {
+	Name     string `json:"name"`
+	RxBytes  uint64 `json:"rxBytes"`
+	RxErrors uint64 `json:"rxErrors"`
+	TxBytes  uint64 `json:"txBytes"`
+	TxErrors uint64 `json:"txErrors"`
+}
+
+// ContainerStats is the usage of a container that runs.
+type ContainerStats struct {
+	Name      string    `json:"name"`
+	StartedAt time.Time `json:"startedAt"`
+	Usage
+}
+
+// Stats is the usage of a capsule that runs: all of it, with its sandbox and with the CPU time of the containers that were
+// seen to end, and of each container, in the order of the specification.
+type Stats struct {
+	UUID      string    `json:"uuid"`
+	StartedAt time.Time `json:"startedAt"`
+	Usage
+	Containers []ContainerStats `json:"containers"`
+	// Network has no loopback, and nothing for a capsule in the network of its host.
+	Network []Interface `json:"network,omitempty"`
+}
+
+// HostStats is the usage of a whole host. StartedAt is when it booted.
+type HostStats struct {
+	Name      string    `json:"name"`
+	StartedAt time.Time `json:"startedAt"`
+	Usage
+}
+
+// StatsReport is what a server can tell of all capsules at once.
+type StatsReport struct {
+	Capsules []Stats     `json:"capsules"`
+	Hosts    []HostStats `json:"hosts,omitempty"`
+	// Incomplete are the hosts of which something could not be read.
+	Incomplete []string `json:"incomplete,omitempty"`
+}

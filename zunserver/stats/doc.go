@@ -1,0 +1,12 @@
+// Package stats reads what containers and their host use, from the files of the kernel: no engine is asked.
+//
+//	pid ─► /proc/<pid>/cgroup ─► the container's group in each hierarchy ─► CPU and memory files (v1 or v2)
+//	pid ─► /proc/<pid>/net/dev
+//	host ─► /proc/stat, /proc/meminfo
+//
+// Decisions (2026-11-20):
+//   - v1 or v2 is decided for each controller by what the process' own list says, so that hybrid trees work.
+//   - The group has to be called after the container: a pid may be somebody else's by now, and what a container's init makes
+//     below its group belongs to it.
+//   - The host's own figures come from /proc, because the root group has no memory file in v2.
+package stats

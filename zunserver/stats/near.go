@@ -1,0 +1,206 @@
+package stats
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/containerd/errdefs"
+	"golang.org/x/sys/unix"
+
+	"github.com/capsulet/capsulet/zunserver/capsule"
+)
+
+// userHZ is the unit of CPU times in /proc/stat, the same on every Linux.
+const userHZ = 100
+
+// Near reads of a host that shares this process' kernel. The zero value reads /proc and /sys/fs/cgroup. It is safe for
+// concurrent use.
+type Near struct{ Proc, Cgroup string }
+
+func (n Near) proc(name ...string) string {
+	root := n.Proc
+	if root == "" {
+		root = "/proc"
+	}
+	return filepath.Join(append([]string{root}, name...)...)
+}
+
+func (n Near) cgroup() string {
+	if n.Cgroup == "" {
+		return "/sys/fs/cgroup"
+	}
+	return n.Cgroup
+}
+
+// Container returns what the container uses whose main process is pid; the rate is not set. NotFound: it has ended.
+func (n Near) Container(id string, pid int) (capsule.Usage, error) {
+	u := capsule.Usage{At: time.Now()}
+	groups, err := os.ReadFile(n.proc(strconv.Itoa(pid), "cgroup"))
+	if err != nil {
+		return u, failed("find the control group", err)
+	}
+	dir, v2, err := n.group(string(groups), "cpuacct", id)
+	if err != nil {
+		return u, err
+	}
+	if v2 {
+		var stat map[string]uint64
+		stat, err = table(filepath.Join(dir, "cpu.stat"))
+		u.CPUNanos = stat["usage_usec"] * 1000
+	} else {
+		u.CPUNanos, err = number(filepath.Join(dir, "cpuacct.usage"))
+	}
+	if err != nil {
+		return u, failed("read the CPU time", err)
+	}
+	if dir, v2, err = n.group(string(groups), "memory", id); err != nil {
+		return u, err
+	}
+	current, inactive, rss := "memory.usage_in_bytes", "total_inactive_file", "total_rss"
+	if v2 {
+		current, inactive, rss = "memory.current", "inactive_file", "anon"
+	}
+	if u.MemoryBytes, err = number(filepath.Join(dir, current)); err != nil {
+		return u, failed("read the memory", err)
+	}
+	stat, err := table(filepath.Join(dir, "memory.stat"))
+	if err != nil {
+		return u, failed("read the memory", err)
+	}
+	u.WorkingSetBytes, u.RSSBytes = less(u.MemoryBytes, stat[inactive]), stat[rss]
+	return u, nil
+}
+
+// group finds the directory of the container in the hierarchy of a v1 controller or, without that, in the unified one.
+func (n Near) group(groups, controller, id string) (dir string, v2 bool, err error) {
+	unified := ""
+	for _, line := range strings.Split(groups, "\n") {
+		parts := strings.SplitN(line, ":", 3) // hierarchy:controllers:path
+		if len(parts) != 3 {
+			continue
+		}
+		if parts[0] == "0" && parts[1] == "" {
+			unified = parts[2]
+		}
+		if slices.Contains(strings.Split(parts[1], ","), controller) {
+			dir, err = ofContainer(parts[2], id)
+			return filepath.Join(n.cgroup(), controller, dir), false, err
+		}
+	}
+	dir, err = ofContainer(unified, id)
+	return filepath.Join(n.cgroup(), dir), true, err
+}
+
+// ofContainer cuts a path after the group that is called after the container.
+func ofContainer(path, id string) (string, error) {
+	elements := strings.Split(path, "/")
+	i := slices.IndexFunc(elements, func(e string) bool { return strings.Contains(e, id) })
+	if id == "" || i < 0 {
+		return "", fmt.Errorf("the process is not container %.12s: %w", id, errdefs.ErrNotFound)
+	}
+	return strings.Join(elements[:i+1], "/"), nil
+}
+
+// Network returns the interfaces of the process but the loopback.
+func (n Near) Network(pid int) ([]capsule.Interface, error) {
+	data, err := os.ReadFile(n.proc(strconv.Itoa(pid), "net", "dev"))
+	if err != nil {
+		return nil, failed("read the network", err)
+	}
+	var list []capsule.Interface
+	for _, line := range strings.Split(string(data), "\n") {
+		name, counters, ok := strings.Cut(line, ":")
+		name = strings.TrimSpace(name)
+		f := strings.Fields(counters)
+		if !ok || name == "lo" || len(f) < 11 {
+			continue // the head of the table
+		}
+		i := capsule.Interface{Name: name}
+		for at, into := range map[int]*uint64{0: &i.RxBytes, 2: &i.RxErrors, 8: &i.TxBytes, 10: &i.TxErrors} {
+			if *into, err = strconv.ParseUint(f[at], 10, 64); err != nil {
+				return nil, fmt.Errorf("read the network: %w", err)
+			}
+		}
+		list = append(list, i)
+	}
+	return list, nil
+}
+
+// Host returns what the whole host uses and when it was booted; name and rate are not set.
+func (n Near) Host() (capsule.HostStats, error) {
+	h := capsule.HostStats{Usage: capsule.Usage{At: time.Now()}}
+	data, err := os.ReadFile(n.proc("stat"))
+	if err != nil {
+		return h, failed("read the host's CPU time", err)
+	}
+	for _, line := range strings.Split(string(data), "\n") {
+		f := strings.Fields(line)
+		switch {
+		case len(f) > 8 && f[0] == "cpu":
+			for _, at := range []int{1, 2, 3, 6, 7, 8} { // user nice system, not idle iowait, irq softirq steal; guests are in user
+				ticks, err := strconv.ParseUint(f[at], 10, 64)
+				if err != nil {
+					return h, fmt.Errorf("read the host's CPU time: %w", err)
+				}
+				h.CPUNanos += ticks * uint64(time.Second/userHZ)
+			}
+		case len(f) == 2 && f[0] == "btime":
+			seconds, err := strconv.ParseInt(f[1], 10, 64)
+			if err != nil {
+				return h, fmt.Errorf("read when the host was booted: %w", err)
+			}
+			h.StartedAt = time.Unix(seconds, 0)
+		}
+	}
+	m, err := table(n.proc("meminfo"))
+	if err != nil {
+		return h, failed("read the host's memory", err)
+	}
+	h.MemoryBytes = less(m["MemTotal:"], m["MemFree:"]) << 10
+	h.WorkingSetBytes, h.RSSBytes = less(h.MemoryBytes, m["Inactive(file):"]<<10), m["AnonPages:"]<<10
+	return h, nil
+}
+
+// number reads a file of one number.
+func number(path string) (uint64, error) {
+	data, err := os.ReadFile(path)
+	if err != nil {
+		return 0, err
+	}
+	return strconv.ParseUint(strings.TrimSpace(string(data)), 10, 64)
+}
+
+// table reads a file of names and numbers; lines of another form are passed over.
+func table(path string) (map[string]uint64, error) {
+	data, err := os.ReadFile(path)
+	if err != nil {
+		return nil, err
+	}
+	out := map[string]uint64{}
+	for _, line := range strings.Split(string(data), "\n") {
+		if f := strings.Fields(line); len(f) >= 2 {
+			if v, err := strconv.ParseUint(f[1], 10, 64); err == nil {
+				out[f[0]] = v
+			}
+		}
+	}
+	return out, nil
+}
+
+// less is a difference of figures that were not read at one moment.
+func less(a, b uint64) uint64 { return a - min(a, b) }
+
+// failed gives the end of a process its class.
+func failed(what string, err error) error {
+	if errors.Is(err, fs.ErrNotExist) || errors.Is(err, unix.ESRCH) || errors.Is(err, unix.ENODEV) {
+		return fmt.Errorf("%s: %w: %w", what, err, errdefs.ErrNotFound)
+	}
+	return fmt.Errorf("%s: %w", what, err)
+}

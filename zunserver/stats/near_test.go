@@ -1,0 +1,119 @@
+package stats_test
+
+import (
+	"os"
+	"path/filepath"
+	"reflect"
+	"testing"
+	"time"
+
+	"github.com/containerd/errdefs"
+
+	"github.com/capsulet/capsulet/zunserver/capsule"
+	"github.com/capsulet/capsulet/zunserver/stats"
+)
+
+const id = "c0269ea14448cc4cb37c13b0d1cf3dae71b337d72a41bcbc4bb5a3cd1ac48bee"
+
+// tree writes files below a new directory and reads there.
+func tree(t *testing.T, files map[string]string) stats.Near {
+	t.Helper()
+	root := t.TempDir()
+	for name, content := range files {
+		path := filepath.Join(root, name)
+		if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.WriteFile(path, []byte(content), 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	return stats.Near{Proc: filepath.Join(root, "proc"), Cgroup: filepath.Join(root, "cgroup")}
+}
+
+func v1() map[string]string {
+	return map[string]string{
+		"proc/7/cgroup": "4:memory:/docker/" + id + "\n2:cpu,cpuacct:/docker/" + id + "\n1:name=systemd:/docker/" + id + "\n0::/docker/" + id + "\n",
+		"cgroup/cpuacct/docker/" + id + "/cpuacct.usage":        "26465775\n",
+		"cgroup/memory/docker/" + id + "/memory.usage_in_bytes": "6791168\n",
+		"cgroup/memory/docker/" + id + "/memory.stat":           "inactive_file 1\nrss 2\ntotal_rss 1003520\ntotal_inactive_file 5373952\n",
+	}
+}
+
+func v2() map[string]string {
+	return map[string]string{
+		"proc/7/cgroup": "0::/system.slice/docker-" + id + ".scope/init.scope\n",
+		"cgroup/system.slice/docker-" + id + ".scope/cpu.stat":       "usage_usec 26465\nuser_usec 1\n",
+		"cgroup/system.slice/docker-" + id + ".scope/memory.current": "6791168\n",
+		"cgroup/system.slice/docker-" + id + ".scope/memory.stat":    "anon 1003520\nfile 9\ninactive_file 5373952\n",
+	}
+}
+
+func TestContainer(t *testing.T) {
+	for _, c := range []struct {
+		name   string
+		files  map[string]string
+		change func(map[string]string)
+		cpu    uint64
+		gone   bool
+	}{
+		{"v1", v1(), func(map[string]string) {}, 26465775, false},
+		{"v2", v2(), func(map[string]string) {}, 26465000, false},
+		{"v1, pid of another", v1(), func(f map[string]string) { f["proc/7/cgroup"] = "4:memory:/\n2:cpuacct:/\n0::/\n" }, 0, true},
+		{"v2, pid of another", v2(), func(f map[string]string) { f["proc/7/cgroup"] = "0::/user.slice\n" }, 0, true},
+		{"no process", v2(), func(f map[string]string) { delete(f, "proc/7/cgroup") }, 0, true},
+		{"group is gone", v1(), func(f map[string]string) { delete(f, "cgroup/memory/docker/"+id+"/memory.stat") }, 0, true},
+	} {
+		c.change(c.files)
+		got, err := tree(t, c.files).Container(id, 7)
+		if c.gone {
+			if !errdefs.IsNotFound(err) {
+				t.Errorf("%s: %v, want NotFound", c.name, err)
+			}
+			continue
+		}
+		want := capsule.Usage{At: got.At, CPUNanos: c.cpu, MemoryBytes: 6791168, WorkingSetBytes: 6791168 - 5373952, RSSBytes: 1003520}
+		if err != nil || got != want || time.Since(got.At) > time.Minute {
+			t.Errorf("%s: %+v %v, want %+v", c.name, got, err, want)
+		}
+	}
+	files := v1()
+	files["cgroup/cpuacct/docker/"+id+"/cpuacct.usage"] = "many"
+	if _, err := tree(t, files).Container(id, 7); err == nil || errdefs.IsNotFound(err) {
+		t.Errorf("no number: %v", err)
+	}
+}
+
+func TestNetwork(t *testing.T) {
+	n := tree(t, map[string]string{"proc/7/net/dev": `Inter-|   Receive                                                |  Transmit
+ face |bytes    packets errs drop fifo frame compressed multicast|bytes    packets errs drop fifo colls carrier compressed
+    lo:       9       9    0    0    0     0          0         0        9       9    0    0    0     0       0          0
+  eth0:     516       6    1    0    0     0          0         0       77       2    3    0    0     0       0          0
+`})
+	got, err := n.Network(7)
+	want := []capsule.Interface{{Name: "eth0", RxBytes: 516, RxErrors: 1, TxBytes: 77, TxErrors: 3}}
+	if err != nil || !reflect.DeepEqual(got, want) {
+		t.Errorf("%+v %v, want %+v", got, err, want)
+	}
+	if _, err := n.Network(8); !errdefs.IsNotFound(err) {
+		t.Errorf("no process: %v", err)
+	}
+}
+
+func TestHost(t *testing.T) {
+	got, err := tree(t, map[string]string{
+		"proc/stat":    "cpu  100 1 50 9999 88 2 3 4 7 0\ncpu0 1 1 1 1 1 1 1 1 1 1\nbtime 1700000000\n",
+		"proc/meminfo": "MemTotal:       1000 kB\nMemFree:         400 kB\nInactive(file):  100 kB\nAnonPages:       300 kB\n",
+	}).Host()
+	want := capsule.HostStats{StartedAt: time.Unix(1700000000, 0), Usage: capsule.Usage{At: got.At,
+		CPUNanos: 160e7, MemoryBytes: 600 << 10, WorkingSetBytes: 500 << 10, RSSBytes: 300 << 10}}
+	if err != nil || got != want {
+		t.Errorf("%+v %v, want %+v", got, err, want)
+	}
+	if h, err := (stats.Near{}).Host(); err != nil || h.CPUNanos == 0 || h.WorkingSetBytes == 0 || h.StartedAt.IsZero() {
+		t.Errorf("this machine: %+v %v", h, err)
+	}
+	if _, err := (stats.Far{}).Host(); !errdefs.IsNotImplemented(err) {
+		t.Error(err)
+	}
+}
