@@ -66,6 +66,10 @@ func measureIdle(ctx context.Context, w io.Writer, e *engine, root string, o opt
 		gauge{name: what + ": RSS, highest in " + o.idle.String(), unit: "MB", value: rss, bar: rssBar},
 		gauge{name: what + ": CPU over " + o.idle.String(), unit: "% of a core", value: cpu, bar: cpuBar},
 		gauge{name: what + ": highest RSS since the start", unit: "MB", value: peak})
+	// Nobody has read the watch for a while, and the API server cuts off who does not.
+	if err := c.watch(ctx); err != nil {
+		return err
+	}
 	_, err = c.down(ctx, names)
 	return err
 }

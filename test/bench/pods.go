@@ -55,8 +55,11 @@ func measurePods(ctx context.Context, w io.Writer, e *engine, root string, o opt
 		}
 		for i := range rounds + warmUp {
 			var ours, theirs [2]time.Duration
-			err := sides(i, func() error { return c.burst(ctx, fmt.Sprintf("pod-%d-%d", p.size, i), p.size, &ours) },
-				func() error { return rawBurst(ctx, e, p.size, &theirs) })
+			var work time.Duration
+			err := sides(i, func() (err error) {
+				work, err = c.worked(func() error { return c.burst(ctx, fmt.Sprintf("pod-%d-%d", p.size, i), p.size, &ours) })
+				return err
+			}, func() error { return rawBurst(ctx, e, p.size, &theirs) })
 			if err != nil {
 				return fmt.Errorf("%d pods: %w; the end of the server's log:\n%s", p.size, err, c.server.Tail(20))
 			}
@@ -64,12 +67,26 @@ func measurePods(ctx context.Context, w io.Writer, e *engine, root string, o opt
 				continue
 			}
 			f.add(ours[0], theirs[0])
-			fmt.Fprintf(w, "  %d pod%s, %d of %d: Ready %.0f ms, raw %.0f ms\n", p.size, plural(p.size), i-warmUp+1, rounds,
-				milliseconds(ours[0]), milliseconds(theirs[0]))
+			fmt.Fprintf(w, "  %d pod%s, %d of %d: Ready %.0f ms, raw %.0f ms; up and down cost capsulet %.0f ms of processor time\n", p.size,
+				plural(p.size), i-warmUp+1, rounds, milliseconds(ours[0]), milliseconds(theirs[0]), milliseconds(work))
 		}
 		r.figures = append(r.figures, f)
 	}
 	return nil
+}
+
+// worked is the processor time that capsulet takes during f.
+func (c *cluster) worked(f func() error) (time.Duration, error) {
+	pid := c.server.PID()
+	before, err := cpuTime(pid)
+	if err != nil {
+		return 0, err
+	}
+	if err := f(); err != nil {
+		return 0, err
+	}
+	after, err := cpuTime(pid)
+	return after - before, err
 }
 
 // burst makes pods at once and takes them away.
