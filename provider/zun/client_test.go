@@ -74,6 +74,8 @@ func TestRequests(t *testing.T) {
 			_, _ = io.WriteString(w, `{"versions":[],"capsulet":{"extensions":["watch","native"]}}`)
 		case r.URL.Path == "/v1/hosts":
 			_, _ = io.WriteString(w, `{"hosts":[{"name":"h","up":true}],"revision":3}`)
+		case r.URL.Path == "/v1/capsules/stats":
+			_, _ = io.WriteString(w, `{"capsules":[{"uuid":"u","cpuNanos":7,"containers":[{"name":"a"}]}],"hosts":[{"name":"h"}]}`)
 		case strings.HasSuffix(r.URL.Path, "/logs"):
 			_, _ = io.WriteString(w, "hello\n")
 		case r.URL.Path == "/v1/capsules":
@@ -94,6 +96,9 @@ func TestRequests(t *testing.T) {
 	}
 	if hosts, err := c.Hosts(ctx); err != nil || len(hosts) != 1 || !hosts[0].Up {
 		t.Errorf("hosts %v %v", hosts, err)
+	}
+	if s, err := c.Stats(ctx); err != nil || len(s.Capsules) != 1 || s.Capsules[0].CPUNanos != 7 || s.Hosts[0].Name != "h" {
+		t.Errorf("stats %+v %v", s, err)
 	}
 	if err := c.Delete(ctx, "u", &grace); err != nil || asked != "DELETE /v1/capsules/u?grace_period=5" {
 		t.Errorf("delete %q %v", asked, err)
