@@ -174,8 +174,8 @@ func remove(t *testing.T, e *engine.Engine) {
 const leftovers = `
 i=${N##*-}
 grep -la "[c]${N#c}/" /proc/[0-9]*/cmdline 2>/dev/null
-ip -o link | grep "ce$i@"
-ip route | grep "172.30.$i.0"
+ip -o link 2>/dev/null | grep "ce$i@"
+ip route 2>/dev/null | grep "172.30.$i.0"
 iptables -S 2>/dev/null | grep "ce$i "
 grep "$N/" /proc/self/mountinfo
 ls -d /sys/fs/cgroup/$N /sys/fs/cgroup/*/$N /run/$N /var/tmp/$N 2>/dev/null
