@@ -80,7 +80,7 @@ race-world: ## the whole system in one process under the race detector (needs gc
 .PHONY: suite-docker
 suite-docker: ## suites on a real Docker engine and on private ones
 	@$(call section,suites on Docker)
-	$(GO) test -p 1 -timeout 30m $(DOCKER_SUITES)
+	$(GO) test -count=1 -p 1 -timeout 30m $(DOCKER_SUITES)
 
 .PHONY: e2e
 e2e: ## scenarios on a real Kubernetes control plane (RUN=regexp chooses, KEEP=1 keeps what failed)
