@@ -189,6 +189,8 @@ func (a *Agent) start(ctx context.Context, c *capsule.Capsule, act lifecycle.Act
 		release()
 		return capsule.FailedStart, err
 	}
+	looked := a.obs.start(act.ID)
+	defer looked()
 	starting, cancel := context.WithTimeout(ctx, startDeadline)
 	err = a.cfg.Runtime.Start(starting, act.ID)
 	cancel()
@@ -201,6 +203,7 @@ func (a *Agent) start(ctx context.Context, c *capsule.Capsule, act lifecycle.Act
 		return "", errors.Join(err, ctx.Err())
 	}
 	a.obs.refresh(ctx, c.UUID, act.ID)
+	looked()
 	if err != nil {
 		if act.Container == "" || !a.ended(c.UUID, act.ID) {
 			return capsule.FailedStart, fmt.Errorf("starting container: %w", err)

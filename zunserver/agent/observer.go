@@ -22,9 +22,11 @@ type observer struct {
 	// wake is called after something changed for a capsule.
 	wake func(uuid string)
 
-	mu     sync.Mutex
-	seen   map[string]map[string]sight // capsule, ID
-	listed bool
+	mu   sync.Mutex
+	seen map[string]map[string]sight // capsule, ID
+	// starting holds the containers whose start is an action under way: it looks at them itself.
+	starting map[string]bool
+	listed   bool
 }
 
 // sight is a container and when we saw it by our own clock: the engine's may differ.
@@ -34,7 +36,7 @@ type sight struct {
 }
 
 func newObserver(host runtime.Containers, log *logrus.Entry, wake func(string)) *observer {
-	return &observer{host: host, log: log, wake: wake, seen: map[string]map[string]sight{}}
+	return &observer{host: host, log: log, wake: wake, seen: map[string]map[string]sight{}, starting: map[string]bool{}}
 }
 
 // run follows the host until ctx ends: subscribe first, list then, so that nothing falls between.
@@ -122,6 +124,7 @@ func (o *observer) look(ctx context.Context, e runtime.Event) {
 	uuid := e.Identity.Capsule
 	o.mu.Lock()
 	known, ok := o.seen[uuid][e.ID]
+	ours := o.starting[e.ID]
 	o.mu.Unlock()
 	switch e.Action {
 	case "destroy":
@@ -130,13 +133,25 @@ func (o *observer) look(ctx context.Context, e runtime.Event) {
 	case "create":
 		return // the one who creates says so, or the next list does
 	case "start":
-		if !ok || known.State == capsule.StateRunning || known.State == capsule.StateExited {
+		if !ok || ours || known.State == capsule.StateRunning || known.State == capsule.StateExited {
 			return
 		}
 	case "oom":
 		return // the end that follows tells
 	}
 	o.refresh(ctx, uuid, e.ID)
+}
+
+// start says that an action starts the container and will look at it; done says that it has.
+func (o *observer) start(id string) (done func()) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	o.starting[id] = true
+	return func() {
+		o.mu.Lock()
+		defer o.mu.Unlock()
+		delete(o.starting, id)
+	}
 }
 
 // refresh asks the host for one container.
