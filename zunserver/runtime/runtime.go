@@ -233,14 +233,13 @@ type Mount struct {
 
 // Resources are cgroup limits; 0 is unlimited or the engine's default.
 type Resources struct {
-	CPUShares        int64
-	CPUPeriodMicros  int64
-	CPUQuotaMicros   int64
-	MemoryBytes      int64
-	MemorySwapBytes  int64
-	PidsLimit        int64
-	CPUSet           string
-	EphemeralStorage int64
+	CPUShares       int64
+	CPUPeriodMicros int64
+	CPUQuotaMicros  int64
+	MemoryBytes     int64
+	MemorySwapBytes int64
+	PidsLimit       int64
+	CPUSet          string
 }
 
 // Security is what the container may do.

@@ -28,8 +28,7 @@ type spec struct {
 	host   *container.HostConfig
 }
 
-// dockerSpec translates a configuration. It is pure; errors are of the class InvalidArgument. Ephemeral storage is not
-// Docker's to limit (most storage drivers cannot), so Resources.EphemeralStorage has no part here.
+// dockerSpec translates a configuration. It is pure; errors are of the class InvalidArgument.
 func dockerSpec(cfg runtime.ContainerConfig, dropOOMScore bool) (spec, error) {
 	if cfg.Name == "" || cfg.Identity.Capsule == "" {
 		return spec{}, fmt.Errorf("a name and a capsule are needed: %w", errdefs.ErrInvalidArgument)
