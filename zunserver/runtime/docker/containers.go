@@ -14,6 +14,7 @@ import (
 
 	"github.com/capsulet/capsulet/zunserver/capsule"
 	"github.com/capsulet/capsulet/zunserver/runtime"
+	"github.com/capsulet/capsulet/zunserver/runtime/docker/convert"
 )
 
 // inspectors is how many containers List looks at at once.
@@ -109,7 +110,7 @@ func (h *Host) Inspect(ctx context.Context, id string) (runtime.Container, error
 	if err != nil {
 		return runtime.Container{}, err
 	}
-	c := fromInspect(r)
+	c := convert.Inspected(r)
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	h.cache[c.ID] = seen{state: r.State.Status, container: c}
@@ -167,11 +168,11 @@ func (h *Host) create(ctx context.Context, cfg runtime.ContainerConfig) (string,
 	if err != nil {
 		return "", err
 	}
-	s, err := dockerSpec(cfg, h.dropOOMScore.Load())
+	s, err := convert.Container(cfg, h.dropOOMScore.Load())
 	if err != nil {
 		return "", fmt.Errorf("create container %s: %w", cfg.Name, err)
 	}
-	r, err := api.ContainerCreate(ctx, s.config, s.host, nil, nil, cfg.Name)
+	r, err := api.ContainerCreate(ctx, s.Config, s.Host, nil, nil, cfg.Name)
 	if err != nil {
 		return "", fmt.Errorf("create container %s: %w", cfg.Name, translateCreate(err))
 	}
@@ -188,7 +189,7 @@ func (h *Host) Start(ctx context.Context, id string) error {
 	if err != nil {
 		return err
 	}
-	switch stateOf(r.State) {
+	switch convert.State(r.State) {
 	case capsule.StateRunning:
 		return nil
 	case capsule.StateCreated:
@@ -201,7 +202,7 @@ func (h *Host) Start(ctx context.Context, id string) error {
 		if err != nil && !errdefs.IsNotFound(err) {
 			return err
 		}
-		if err != nil || stateOf(s.State) != capsule.StateRunning {
+		if err != nil || convert.State(s.State) != capsule.StateRunning {
 			return fmt.Errorf("start container %s: its sandbox does not run: %w", id, errdefs.ErrFailedPrecondition)
 		}
 	}
@@ -224,7 +225,7 @@ func (h *Host) Stop(ctx context.Context, id string, grace time.Duration) error {
 	if err != nil {
 		return err
 	}
-	if stateOf(r.State) != capsule.StateRunning {
+	if convert.State(r.State) != capsule.StateRunning {
 		return nil
 	}
 	api, err := h.api(ctx)
@@ -290,7 +291,7 @@ func (h *Host) Update(ctx context.Context, id string, res runtime.Resources) err
 	if err != nil {
 		return err
 	}
-	_, err = api.ContainerUpdate(ctx, r.ID, container.UpdateConfig{Resources: updateResources(res)})
+	_, err = api.ContainerUpdate(ctx, r.ID, container.UpdateConfig{Resources: convert.Update(res)})
 	if err != nil {
 		return fail(err, "update container %s", id)
 	}

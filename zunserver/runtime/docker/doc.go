@@ -3,11 +3,11 @@
 //
 // # Where things are
 //
-//	docker.go      connection, ping, Info           container.go  configuration → Docker (pure)
-//	containers.go  the calls on containers          inspect.go    Docker → runtime.Container (pure)
+//	docker.go      connection, ping, Info           convert/      configuration → Docker → what is seen (pure)
+//	containers.go  the calls on containers          imports/      the archive that an imported image is
 //	images.go, import.go  images                    errors.go     Docker's errors → classes, once
 //	streams.go, exec.go, attach.go  logs, copies, commands, streams of the main process    events.go     the event stream
-//	sandbox.go     the built-in sandbox image       oomscore.go   what the kernel lets the engine do
+//	sandbox.go, sandbox/  the built-in sandbox image       oomscore.go   what the kernel lets the engine do
 //
 // # What is decided for every container
 //

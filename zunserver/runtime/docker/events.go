@@ -2,12 +2,12 @@ package docker
 
 import (
 	"context"
-	"time"
 
 	"github.com/docker/docker/api/types/events"
 	"github.com/docker/docker/api/types/filters"
 
 	"github.com/capsulet/capsulet/zunserver/runtime"
+	"github.com/capsulet/capsulet/zunserver/runtime/docker/convert"
 )
 
 // Events subscribes to the changes of the instance's containers. A partition gives no sign here: the caller pings.
@@ -37,7 +37,7 @@ func (h *Host) Events(ctx context.Context) (<-chan runtime.Event, error) {
 			case m := <-messages:
 				h.forget(m.Actor.ID)
 				select {
-				case out <- fromEvent(m):
+				case out <- convert.Event(m):
 				case <-sctx.Done():
 					return
 				}
@@ -47,13 +47,4 @@ func (h *Host) Events(ctx context.Context) (<-chan runtime.Event, error) {
 		}
 	}()
 	return out, nil
-}
-
-func fromEvent(m events.Message) runtime.Event {
-	return runtime.Event{
-		ID:       m.Actor.ID,
-		Identity: runtime.IdentityOf(m.Actor.Attributes),
-		Action:   string(m.Action),
-		At:       time.Unix(0, m.TimeNano),
-	}
 }

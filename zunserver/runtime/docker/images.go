@@ -6,8 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"maps"
-	"slices"
 	"time"
 
 	"github.com/containerd/errdefs"
@@ -16,6 +14,7 @@ import (
 	"github.com/docker/docker/api/types/registry"
 
 	"github.com/capsulet/capsulet/zunserver/runtime"
+	"github.com/capsulet/capsulet/zunserver/runtime/docker/convert"
 )
 
 // Image returns a local image.
@@ -28,20 +27,7 @@ func (h *Host) Image(ctx context.Context, ref string) (runtime.Image, error) {
 	if err != nil {
 		return runtime.Image{}, fail(err, "inspect image %s", ref)
 	}
-	return fromImage(r), nil
-}
-
-func fromImage(r image.InspectResponse) runtime.Image {
-	out := runtime.Image{
-		ID: r.ID, Tags: r.RepoTags, Digests: r.RepoDigests, SizeBytes: r.Size, CreatedAt: parseTime(r.Created),
-	}
-	if c := r.Config; c != nil {
-		out.User, out.WorkDir, out.Env = c.User, c.WorkingDir, c.Env
-		out.Entrypoint, out.Cmd, out.StopSignal = c.Entrypoint, c.Cmd, c.StopSignal
-		out.Volumes = slices.Sorted(maps.Keys(c.Volumes))
-		out.ExposePorts = slices.Sorted(maps.Keys(c.ExposedPorts))
-	}
-	return out
+	return convert.Image(r), nil
 }
 
 // ListImages returns all images with what the engine's list says of them: ID, tags, digests, size and time.

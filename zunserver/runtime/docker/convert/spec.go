@@ -1,11 +1,11 @@
-package docker
+package convert
 
 import (
 	"cmp"
 	"fmt"
+	"io/fs"
 	"maps"
 	"math"
-	"os"
 	"strconv"
 
 	"github.com/containerd/errdefs"
@@ -22,43 +22,44 @@ var logConfig = container.LogConfig{
 	Config: map[string]string{"max-size": "10m", "max-file": "5"},
 }
 
-// spec is a container in Docker's words.
-type spec struct {
-	config *container.Config
-	host   *container.HostConfig
+// Spec is a container in Docker's words.
+type Spec struct {
+	Config *container.Config
+	Host   *container.HostConfig
 }
 
-// dockerSpec translates a configuration. It is pure; errors are of the class InvalidArgument.
-func dockerSpec(cfg runtime.ContainerConfig, dropOOMScore bool) (spec, error) {
+// Container translates a configuration; with dropOOMScore a negative oom_score_adj is left out. Errors are of the class
+// InvalidArgument.
+func Container(cfg runtime.ContainerConfig, dropOOMScore bool) (Spec, error) {
 	if cfg.Name == "" || cfg.Identity.Capsule == "" {
-		return spec{}, fmt.Errorf("a name and a capsule are needed: %w", errdefs.ErrInvalidArgument)
+		return Spec{}, fmt.Errorf("a name and a capsule are needed: %w", errdefs.ErrInvalidArgument)
 	}
 	if cfg.Identity.Sandbox() != (cfg.Sandbox == "") {
-		return spec{}, fmt.Errorf("a sandbox joins none, and every other container joins one: %w", errdefs.ErrInvalidArgument)
+		return Spec{}, fmt.Errorf("a sandbox joins none, and every other container joins one: %w", errdefs.ErrInvalidArgument)
 	}
-	mounts, err := dockerMounts(cfg.Mounts)
+	mounts, err := mountsOf(cfg.Mounts)
 	if err != nil {
-		return spec{}, err
+		return Spec{}, err
 	}
 	no := false
-	s := spec{
-		config: &container.Config{
+	s := Spec{
+		Config: &container.Config{
 			Image: cfg.Image, Entrypoint: cfg.Command, Cmd: cfg.Args, WorkingDir: cfg.WorkDir, Env: cfg.Env,
-			User: cfg.Security.User, Labels: dockerLabels(cfg),
+			User: cfg.Security.User, Labels: labels(cfg),
 			OpenStdin: cfg.Stdin, StdinOnce: cfg.Stdin && cfg.StdinOnce, Tty: cfg.TTY, StopSignal: cfg.StopSignal,
 			Healthcheck: &container.HealthConfig{Test: []string{"NONE"}},
 		},
-		host: &container.HostConfig{
+		Host: &container.HostConfig{
 			RestartPolicy: container.RestartPolicy{Name: container.RestartPolicyDisabled},
 			LogConfig:     logConfig,
 			Init:          &no,
 			Mounts:        mounts,
-			Resources:     dockerResources(cfg.Resources),
+			Resources:     resources(cfg.Resources),
 			Runtime:       cfg.Security.Runtime,
 		},
 	}
 	if adj := cfg.OOMScoreAdj; adj != nil && (*adj >= 0 || !dropOOMScore) {
-		s.host.OomScoreAdj = *adj
+		s.Host.OomScoreAdj = *adj
 	}
 	s.secure(cfg.Security, cfg.Identity.Sandbox())
 	if cfg.Identity.Sandbox() {
@@ -69,8 +70,8 @@ func dockerSpec(cfg runtime.ContainerConfig, dropOOMScore bool) (spec, error) {
 }
 
 // secure is what the container may do.
-func (s *spec) secure(sec runtime.Security, sandbox bool) {
-	h := s.host
+func (s *Spec) secure(sec runtime.Security, sandbox bool) {
+	h := s.Host
 	h.Privileged, h.ReadonlyRootfs, h.GroupAdd = sec.Privileged, sec.ReadOnlyRoot, sec.Groups
 	h.CapAdd, h.CapDrop = sec.CapAdd, sec.CapDrop
 	if sec.NoNewPrivileges {
@@ -97,9 +98,9 @@ func (s *spec) secure(sec runtime.Security, sandbox bool) {
 }
 
 // asSandbox gives the container namespaces of its own for others to join.
-func (s *spec) asSandbox(cfg runtime.ContainerConfig) error {
-	h := s.host
-	s.config.Hostname = cfg.Hostname
+func (s *Spec) asSandbox(cfg runtime.ContainerConfig) error {
+	h := s.Host
+	s.Config.Hostname = cfg.Hostname
 	h.NetworkMode = container.NetworkMode(cmp.Or(cfg.Network, "default"))
 	h.IpcMode = "shareable"
 	if cfg.HostIPC {
@@ -122,50 +123,50 @@ func (s *spec) asSandbox(cfg runtime.ContainerConfig) error {
 	return s.publish(cfg.Ports)
 }
 
-func (s *spec) publish(ports []runtime.PortMapping) error {
+func (s *Spec) publish(ports []runtime.PortMapping) error {
 	for _, p := range ports {
 		port, err := nat.NewPort(cmp.Or(p.Protocol, "tcp"), strconv.Itoa(int(p.ContainerPort)))
 		if err != nil {
 			return fmt.Errorf("port %d: %w: %w", p.ContainerPort, err, errdefs.ErrInvalidArgument)
 		}
-		if s.config.ExposedPorts == nil {
-			s.config.ExposedPorts, s.host.PortBindings = nat.PortSet{}, nat.PortMap{}
+		if s.Config.ExposedPorts == nil {
+			s.Config.ExposedPorts, s.Host.PortBindings = nat.PortSet{}, nat.PortMap{}
 		}
-		s.config.ExposedPorts[port] = struct{}{}
-		s.host.PortBindings[port] = append(s.host.PortBindings[port],
+		s.Config.ExposedPorts[port] = struct{}{}
+		s.Host.PortBindings[port] = append(s.Host.PortBindings[port],
 			nat.PortBinding{HostIP: p.HostIP, HostPort: strconv.Itoa(int(p.HostPort))})
 	}
 	return nil
 }
 
 // join puts the container into the namespaces of its sandbox.
-func (s *spec) join(cfg runtime.ContainerConfig) {
+func (s *Spec) join(cfg runtime.ContainerConfig) {
 	of := "container:" + cfg.Sandbox
-	s.host.NetworkMode = container.NetworkMode(of)
-	s.host.IpcMode = container.IpcMode(of)
+	s.Host.NetworkMode = container.NetworkMode(of)
+	s.Host.IpcMode = container.IpcMode(of)
 	if cfg.HostIPC {
-		s.host.IpcMode = "host"
+		s.Host.IpcMode = "host"
 	}
 	switch {
 	case cfg.JoinPID != "":
-		s.host.PidMode = container.PidMode("container:" + cfg.JoinPID)
+		s.Host.PidMode = container.PidMode("container:" + cfg.JoinPID)
 	case cfg.HostPID:
-		s.host.PidMode = "host"
+		s.Host.PidMode = "host"
 	case cfg.SharePID:
-		s.host.PidMode = container.PidMode(of)
+		s.Host.PidMode = container.PidMode(of)
 	}
 }
 
-func dockerLabels(cfg runtime.ContainerConfig) map[string]string {
-	labels := maps.Clone(cfg.Labels)
-	if labels == nil {
-		labels = map[string]string{}
+func labels(cfg runtime.ContainerConfig) map[string]string {
+	all := maps.Clone(cfg.Labels)
+	if all == nil {
+		all = map[string]string{}
 	}
-	maps.Copy(labels, cfg.Identity.Labels())
-	return labels
+	maps.Copy(all, cfg.Identity.Labels())
+	return all
 }
 
-func dockerMounts(mounts []runtime.Mount) ([]mount.Mount, error) {
+func mountsOf(mounts []runtime.Mount) ([]mount.Mount, error) {
 	var out []mount.Mount
 	for _, m := range mounts {
 		d := mount.Mount{Source: m.Source, Target: m.Target, ReadOnly: m.ReadOnly}
@@ -177,7 +178,7 @@ func dockerMounts(mounts []runtime.Mount) ([]mount.Mount, error) {
 			}
 		case runtime.MountTmpfs:
 			d.Type = mount.TypeTmpfs
-			d.TmpfsOptions = &mount.TmpfsOptions{SizeBytes: m.SizeBytes, Mode: os.FileMode(m.Mode)}
+			d.TmpfsOptions = &mount.TmpfsOptions{SizeBytes: m.SizeBytes, Mode: fs.FileMode(m.Mode)}
 		case runtime.MountNamed:
 			d.Type = mount.TypeVolume
 			// A volume is what its driver made it; Docker would fill an empty one from the image.
@@ -190,8 +191,8 @@ func dockerMounts(mounts []runtime.Mount) ([]mount.Mount, error) {
 	return out, nil
 }
 
-// dockerResources translates limits for a new container, where 0 means the engine's default.
-func dockerResources(r runtime.Resources) container.Resources {
+// resources translates limits for a new container, where 0 means the engine's default.
+func resources(r runtime.Resources) container.Resources {
 	out := container.Resources{
 		CPUShares: r.CPUShares, CPUPeriod: r.CPUPeriodMicros, CPUQuota: r.CPUQuotaMicros,
 		Memory: r.MemoryBytes, MemorySwap: r.MemorySwapBytes, CpusetCpus: r.CPUSet,
@@ -206,11 +207,11 @@ func dockerResources(r runtime.Resources) container.Resources {
 // largest that cgroup v1 shows.
 const noMemoryLimit = math.MaxInt64 &^ 0xfff
 
-// updateResources translates limits for a container that is there, where 0 would leave a limit as it is.
-func updateResources(r runtime.Resources) container.Resources {
+// Update translates limits for a container that is there, where 0 would leave a limit as it is.
+func Update(r runtime.Resources) container.Resources {
 	r.MemoryBytes = cmp.Or(r.MemoryBytes, noMemoryLimit)
 	r.MemorySwapBytes = cmp.Or(r.MemorySwapBytes, noMemoryLimit)
 	r.CPUQuotaMicros = cmp.Or(r.CPUQuotaMicros, -1)
 	r.PidsLimit = cmp.Or(r.PidsLimit, -1)
-	return dockerResources(r)
+	return resources(r)
 }

@@ -1,4 +1,4 @@
-package docker
+package convert
 
 import (
 	"maps"
@@ -8,13 +8,15 @@ import (
 	"time"
 
 	"github.com/docker/docker/api/types/container"
+	"github.com/docker/docker/api/types/events"
+	"github.com/docker/docker/api/types/image"
 
 	"github.com/capsulet/capsulet/zunserver/capsule"
 	"github.com/capsulet/capsulet/zunserver/runtime"
 )
 
-// fromInspect translates what the engine says of a container. It is pure.
-func fromInspect(r container.InspectResponse) runtime.Container {
+// Inspected translates what the engine says of a container.
+func Inspected(r container.InspectResponse) runtime.Container {
 	out := runtime.Container{
 		ID: r.ID, Name: strings.TrimPrefix(r.Name, "/"), CreatedAt: parseTime(r.Created), ImageID: r.Image, LogPath: r.LogPath,
 		State: capsule.StateUnknown,
@@ -26,7 +28,7 @@ func fromInspect(r container.InspectResponse) runtime.Container {
 		return out
 	}
 	out.StartedAt, out.FinishedAt = parseTime(r.State.StartedAt), parseTime(r.State.FinishedAt)
-	out.State = stateOf(r.State)
+	out.State = State(r.State)
 	switch out.State {
 	case capsule.StateRunning:
 		out.Pid = r.State.Pid
@@ -46,7 +48,8 @@ func fromInspect(r container.InspectResponse) runtime.Container {
 	return out
 }
 
-func stateOf(s *container.State) capsule.State {
+// State is the state of a container; a start that was refused is an end.
+func State(s *container.State) capsule.State {
 	switch s.Status {
 	case container.StateCreated:
 		if s.Error != "" {
@@ -98,4 +101,28 @@ func parseTime(s string) time.Time {
 		return time.Time{}
 	}
 	return t
+}
+
+// Event translates a change of a container.
+func Event(m events.Message) runtime.Event {
+	return runtime.Event{
+		ID:       m.Actor.ID,
+		Identity: runtime.IdentityOf(m.Actor.Attributes),
+		Action:   string(m.Action),
+		At:       time.Unix(0, m.TimeNano),
+	}
+}
+
+// Image translates what the engine says of an image.
+func Image(r image.InspectResponse) runtime.Image {
+	out := runtime.Image{
+		ID: r.ID, Tags: r.RepoTags, Digests: r.RepoDigests, SizeBytes: r.Size, CreatedAt: parseTime(r.Created),
+	}
+	if c := r.Config; c != nil {
+		out.User, out.WorkDir, out.Env = c.User, c.WorkingDir, c.Env
+		out.Entrypoint, out.Cmd, out.StopSignal = c.Entrypoint, c.Cmd, c.StopSignal
+		out.Volumes = slices.Sorted(maps.Keys(c.Volumes))
+		out.ExposePorts = slices.Sorted(maps.Keys(c.ExposedPorts))
+	}
+	return out
 }
