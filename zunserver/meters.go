@@ -18,7 +18,7 @@ type meters struct {
 	log    *logrus.Entry
 }
 
-// Stats implements api.Stats.
+// Stats implements capsules.Stats of the API.
 func (m meters) Stats(ctx context.Context, of []*capsule.Capsule) capsule.StatsReport {
 	report := capsule.StatsReport{Capsules: []capsule.Stats{}}
 	lacking := map[string]bool{}

@@ -22,7 +22,7 @@ func (s streams) of(c *capsule.Capsule) (*agent.Agent, error) {
 	return nil, fmt.Errorf("%w: the host of capsule %s, %q, is not served by this server", errdefs.ErrUnavailable, c.Spec.Name, c.Claim.Host)
 }
 
-// Logs implements api.Logs.
+// Logs implements the Backend of package api/streams.
 func (s streams) Logs(ctx context.Context, c *capsule.Capsule, container string, previous bool, opts capsule.LogOptions,
 	stdout, stderr io.Writer,
 ) error {
@@ -33,7 +33,7 @@ func (s streams) Logs(ctx context.Context, c *capsule.Capsule, container string,
 	return a.Logs(ctx, c, container, previous, opts, stdout, stderr)
 }
 
-// Exec implements api.Streams.
+// Exec implements the Backend of package api/streams.
 func (s streams) Exec(ctx context.Context, c *capsule.Capsule, container string, command []string, session capsule.Session) (int, error) {
 	a, err := s.of(c)
 	if err != nil {
@@ -42,7 +42,7 @@ func (s streams) Exec(ctx context.Context, c *capsule.Capsule, container string,
 	return a.Exec(ctx, c, container, command, session)
 }
 
-// Attach implements api.Streams.
+// Attach implements the Backend of package api/streams.
 func (s streams) Attach(ctx context.Context, c *capsule.Capsule, container string, session capsule.Session) error {
 	a, err := s.of(c)
 	if err != nil {
@@ -51,7 +51,7 @@ func (s streams) Attach(ctx context.Context, c *capsule.Capsule, container strin
 	return a.Attach(ctx, c, container, session)
 }
 
-// Dial implements api.Streams.
+// Dial implements the Backend of package api/streams.
 func (s streams) Dial(ctx context.Context, c *capsule.Capsule, port int32) (net.Conn, error) {
 	a, err := s.of(c)
 	if err != nil {

@@ -3,8 +3,12 @@
 //	request ─► id, panics ─► path cleaned ─► caller known ─► microversion ─► route ─► handler ─► view ─► answer
 //	                                                                            └── error ─► one table ─► Zun's error body
 //
-// There is one table of routes (api.go), one table from error class to status and code (errors.go), and one place where a
-// microversion is read (version.go). Handlers know the newest model only; package view shapes it for a microversion.
+// Each family of resources is a package with a table of routes and an interface of what it needs; here they are put together.
+//
+//	rest      a request under way: callers, microversions, parameters, pages, errors, streamed answers
+//	capsules, hosts, streams   resources; a new family is a new package
+//	view      the newest model as a microversion shows it; handlers know the newest only
+//	remote    protocols of Kubernetes on connections that leave HTTP
 //
 // # Extensions
 //

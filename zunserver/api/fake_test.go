@@ -160,7 +160,7 @@ func newWorld(t *testing.T) *world {
 	}
 	w := &world{T: t, backends: &backends{all: map[string]*capsule.Capsule{}, events: make(chan store.CapsuleEvent, 8)},
 		now: time.Date(2026, 11, 20, 12, 0, 0, 123456789, time.UTC)}
-	h := api.New(api.Config{Capsules: w.backends, Hosts: w.backends, Logs: w.backends, Streams: w.backends, Stats: w.backends, Auth: tokens, MaxBodyBytes: 64 << 10,
+	h := api.New(api.Config{Capsules: w.backends, Hosts: w.backends, Streams: w.backends, Stats: w.backends, Auth: tokens, MaxBodyBytes: 64 << 10,
 		Now: func() time.Time { w.mu.Lock(); defer w.mu.Unlock(); w.now = w.now.Add(time.Second); return w.now }})
 	server := httptest.NewUnstartedServer(nil)
 	server.Config = api.NewServer(h)

@@ -21,7 +21,7 @@ func NeedsPorts(r *http.Request) bool {
 	return wsstream.IsWebSocketRequest(r) && !wsstream.IsWebSocketRequestWithTunnelingProtocol(r)
 }
 
-// Forward answers a request that Upgrades, and returns when the caller has hung up. Name is for messages.
+// Forward answers a request that upgrades its connection, and returns when the caller has hung up. Name is for messages.
 func Forward(w http.ResponseWriter, r *http.Request, name, uid string, ports []int32, forward Forwarder) {
 	ctx, cancel := context.WithCancel(r.Context())
 	defer cancel()

@@ -8,7 +8,6 @@ import (
 	"time"
 
 	"k8s.io/cri-streaming/pkg/streaming/remotecommand"
-	"k8s.io/streaming/pkg/httpstream"
 	"k8s.io/streaming/pkg/httpstream/wsstream"
 	utilexec "k8s.io/utils/exec"
 
@@ -29,10 +28,7 @@ type Options struct {
 // hangs up. The text of an error is told to the caller.
 type Process func(ctx context.Context, s capsule.Session) (exitCode int, err error)
 
-// Upgrades says whether the request wants the connection to leave HTTP.
-func Upgrades(r *http.Request) bool { return httpstream.IsUpgradeRequest(r) }
-
-// Serve answers a request that Upgrades, in the protocol that it asks for, and returns when the session is over. Errors
+// Serve answers a request that upgrades its connection, in the protocol that it asks for, and returns when the session is over. Errors
 // have been told to the caller when it returns.
 func Serve(w http.ResponseWriter, r *http.Request, o Options, p Process) {
 	ctx, cancel := context.WithCancel(r.Context())

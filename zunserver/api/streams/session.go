@@ -1,4 +1,4 @@
-package api
+package streams
 
 import (
 	"context"
@@ -12,7 +12,9 @@ import (
 
 	"github.com/containerd/errdefs"
 
+	"github.com/capsulet/capsulet/zunserver/api/capsules"
 	"github.com/capsulet/capsulet/zunserver/api/remote"
+	"github.com/capsulet/capsulet/zunserver/api/rest"
 	"github.com/capsulet/capsulet/zunserver/auth"
 	"github.com/capsulet/capsulet/zunserver/capsule"
 )
@@ -29,40 +31,40 @@ const (
 
 // exec is GET and POST /v1/capsules/{id}/exec. A POST without an upgrade is a command without input, whose output is the
 // answer.
-func (a *api) exec(c *call) error {
+func (r *Resource) exec(c *rest.Call) error {
 	// Elsewhere a parameter that cannot be read is as good as none; a word of a command must not get lost.
-	query, err := url.ParseQuery(c.r.URL.RawQuery)
+	query, err := url.ParseQuery(c.R.URL.RawQuery)
 	if err != nil {
-		return invalidValue("The parameters cannot be read: %s", err)
+		return rest.InvalidValue("The parameters cannot be read: %s", err)
 	}
 	command := query["command"]
 	if len(command) == 0 || command[0] == "" {
-		return invalidValue("A command is needed: command=…, once for each word of it")
+		return rest.InvalidValue("A command is needed: command=…, once for each word of it")
 	}
-	one, container, err := a.running(c, auth.CapsuleExec)
+	one, container, err := r.running(c, auth.CapsuleExec)
 	if err != nil {
 		return err
 	}
 	run := func(ctx context.Context, s capsule.Session) (int, error) {
-		return a.Streams.Exec(ctx, one, container, command, s)
+		return r.Backend.Exec(ctx, one, container, command, s)
 	}
-	if !remote.Upgrades(c.r) && c.r.Method == http.MethodPost {
-		return a.output(c, run)
+	if !c.Upgrades() && c.R.Method == http.MethodPost {
+		return r.output(c, run)
 	}
-	o, err := c.sessionOptions()
+	o, err := sessionOptions(c)
 	if err != nil {
 		return err
 	}
-	return a.session(c, o, run)
+	return r.session(c, o, run)
 }
 
 // attach is GET and POST /v1/capsules/{id}/attach.
-func (a *api) attach(c *call) error {
-	one, container, err := a.running(c, auth.CapsuleAttach)
+func (r *Resource) attach(c *rest.Call) error {
+	one, container, err := r.running(c, auth.CapsuleAttach)
 	if err != nil {
 		return err
 	}
-	o, err := c.sessionOptions()
+	o, err := sessionOptions(c)
 	if err != nil {
 		return err
 	}
@@ -70,18 +72,18 @@ func (a *api) attach(c *call) error {
 	if o.Attach, o.TTY = true, cs.TTY; cs.TTY { // a process has a terminal or not, whatever the caller would like
 		o.Stderr = false
 	}
-	return a.session(c, o, func(ctx context.Context, s capsule.Session) (int, error) {
-		return 0, a.Streams.Attach(ctx, one, container, s)
+	return r.session(c, o, func(ctx context.Context, s capsule.Session) (int, error) {
+		return 0, r.Backend.Attach(ctx, one, container, s)
 	})
 }
 
 // running finds the capsule and its container, which has to run.
-func (a *api) running(c *call, action auth.Action) (*capsule.Capsule, string, error) {
-	one, err := a.find(c, action)
+func (r *Resource) running(c *rest.Call, action auth.Action) (*capsule.Capsule, string, error) {
+	one, err := capsules.Find(c, r.Capsules, action)
 	if err != nil {
 		return nil, "", err
 	}
-	container, err := containerOf(one, c.r.URL.Query().Get("container"))
+	container, err := containerOf(one, c.R.URL.Query().Get("container"))
 	if err != nil {
 		return nil, "", err
 	}
@@ -92,131 +94,124 @@ func (a *api) running(c *call, action auth.Action) (*capsule.Capsule, string, er
 }
 
 func notRunning(format string, args ...any) error {
-	return &refusal{http.StatusConflict, "invalid-state-exception", fmt.Sprintf(format, args...)}
+	return rest.Refuse(http.StatusConflict, "invalid-state-exception", format, args...)
 }
 
 // sessionOptions reads which streams are wanted.
-func (c *call) sessionOptions() (o remote.Options, err error) {
+func sessionOptions(c *rest.Call) (o remote.Options, err error) {
 	for _, p := range []struct {
 		name string
 		into *bool
 	}{{"stdin", &o.Stdin}, {"stdout", &o.Stdout}, {"stderr", &o.Stderr}, {"tty", &o.TTY}} {
-		if *p.into, err = c.flag(p.name); err != nil {
+		if *p.into, err = c.Flag(p.name); err != nil {
 			return o, err
 		}
 	}
 	o.Stderr = o.Stderr && !o.TTY // a terminal has one output
 	switch {
 	case !o.Stdin && !o.Stdout && !o.Stderr:
-		return o, invalidValue("At least one of stdin, stdout and stderr is needed")
-	case !remote.Upgrades(c.r):
+		return o, rest.InvalidValue("At least one of stdin, stdout and stderr is needed")
+	case !c.Upgrades():
 		return o, needsUpgrade()
 	}
 	return o, nil
 }
 
 func needsUpgrade() error {
-	return invalidValue("The connection has to be upgraded: to SPDY/3.1 or to a WebSocket, with a protocol of Kubernetes")
+	return rest.InvalidValue("The connection has to be upgraded: to SPDY/3.1 or to a WebSocket, with a protocol of Kubernetes")
 }
 
 // session joins the caller with a process until one of them is gone.
-func (a *api) session(c *call, o remote.Options, p remote.Process) error {
-	if err := a.sessions.enter(); err != nil {
+func (r *Resource) session(c *rest.Call, o remote.Options, p remote.Process) error {
+	if err := r.sessions.enter(); err != nil {
 		return err
 	}
-	defer a.sessions.leave()
-	remote.Serve(c.w, c.r, o, func(ctx context.Context, s capsule.Session) (int, error) {
+	defer r.sessions.leave()
+	remote.Serve(c.W, c.R, o, func(ctx context.Context, s capsule.Session) (int, error) {
 		code, err := p(ctx, s)
-		return code, c.told(ctx, err)
+		return code, told(c, ctx, err)
 	})
-	c.left()
+	c.Left()
 	return nil
 }
 
 // told is what the caller is told of an error once the connection has left HTTP.
-func (c *call) told(ctx context.Context, err error) error {
+func told(c *rest.Call, ctx context.Context, err error) error {
 	if err == nil || ctx.Err() != nil {
 		return err
 	}
-	_, _, message := c.verdict(err)
+	_, _, message := c.Verdict(err)
 	return errors.New(message)
 }
 
-// left notes that the connection left HTTP, if nothing else was answered: a library may write the head by itself.
-func (c *call) left() {
-	if c.w.status == 0 {
-		c.w.status = http.StatusSwitchingProtocols
-	}
-}
-
 // output answers with the output of a command; its exit code is in the trailer.
-func (a *api) output(c *call, run remote.Process) error {
-	if err := a.sessions.enter(); err != nil {
+func (r *Resource) output(c *rest.Call, run remote.Process) error {
+	if err := r.sessions.enter(); err != nil {
 		return err
 	}
-	defer a.sessions.leave()
-	c.w.Header().Set("Trailer", exitCodeTrailer)
-	s := c.stream("application/octet-stream")
-	defer s.close()
-	timer := time.AfterFunc(headerDelay, s.begin)
+	defer r.sessions.leave()
+	c.W.Header().Set("Trailer", exitCodeTrailer)
+	s := c.Stream("application/octet-stream")
+	defer s.Close()
+	timer := time.AfterFunc(rest.HeaderDelay, s.Begin)
 	defer timer.Stop()
-	code, err := run(c.r.Context(), capsule.Session{Stdout: s, Stderr: s})
+	code, err := run(c.R.Context(), capsule.Session{Stdout: s, Stderr: s})
 	if err != nil {
-		c.w.Header().Del("Trailer")
+		c.W.Header().Del("Trailer")
 		return fmt.Errorf("run a command: %w", err)
 	}
-	s.begin()
-	c.w.Header().Set(exitCodeTrailer, strconv.Itoa(code))
+	s.Begin()
+	c.W.Header().Set(exitCodeTrailer, strconv.Itoa(code))
 	return nil
 }
 
 // portForward is GET and POST /v1/capsules/{id}/portforward.
-func (a *api) portForward(c *call) error {
-	one, err := a.find(c, auth.CapsulePortForward)
+func (r *Resource) portForward(c *rest.Call) error {
+	one, err := capsules.Find(c, r.Capsules, auth.CapsulePortForward)
 	if err != nil {
 		return err
 	}
-	ports, err := c.ports()
+	ports, err := ports(c)
 	switch {
 	case err != nil:
 		return err
 	case !one.Facts.Sandbox.Ready:
 		return notRunning("Capsule %s is not running", one.UUID)
-	case !remote.Upgrades(c.r):
+	case !c.Upgrades():
 		return needsUpgrade()
-	case remote.NeedsPorts(c.r) && len(ports) == 0:
-		return invalidValue("This WebSocket protocol needs ports=…, once for each port")
+	case remote.NeedsPorts(c.R) && len(ports) == 0:
+		return rest.InvalidValue("This WebSocket protocol needs ports=…, once for each port")
 	}
-	if err := a.sessions.enter(); err != nil {
+	if err := r.sessions.enter(); err != nil {
 		return err
 	}
-	defer a.sessions.leave()
-	remote.Forward(c.w, c.r, one.Spec.Name, one.UUID, ports, func(ctx context.Context, port int32, stream io.ReadWriteCloser) error {
-		if err := a.sessions.enter(); err != nil {
-			return c.told(ctx, err)
+	defer r.sessions.leave()
+	remote.Forward(c.W, c.R, one.Spec.Name, one.UUID, ports, func(ctx context.Context, port int32, stream io.ReadWriteCloser) error {
+		if err := r.sessions.enter(); err != nil {
+			return told(c, ctx, err)
 		}
-		defer a.sessions.leave()
-		conn, err := a.Streams.Dial(ctx, one, port)
+		defer r.sessions.leave()
+		conn, err := r.Backend.Dial(ctx, one, port)
 		if err != nil {
-			return c.told(ctx, err)
+			return told(c, ctx, err)
 		}
 		return remote.Join(ctx, stream, conn)
 	})
-	c.left()
+	c.Left()
 	return nil
 }
 
 // ports reads the parameter ports.
-func (c *call) ports() (ports []int32, err error) {
-	for _, text := range c.r.URL.Query()["ports"] {
+func ports(c *rest.Call) (ports []int32, err error) {
+	for _, text := range c.R.URL.Query()["ports"] {
 		n, err := strconv.ParseUint(text, 10, 16)
 		if err != nil || n == 0 {
-			return nil, invalidValue("Invalid value for ports: '%.64s' is no port", text)
+			return nil, rest.InvalidValue("Invalid value for ports: '%.64s' is no port", text)
 		}
 		ports = append(ports, int32(n))
 	}
 	if len(ports) > maxPorts {
-		return nil, invalidValue("%d ports are more than the %d that one connection may forward", len(ports), maxPorts)
+		return nil, rest.InvalidValue("%d ports are more than the %d that one connection may forward", len(ports), maxPorts)
 	}
 	return ports, nil
 }

@@ -1,4 +1,4 @@
-package api
+package capsules
 
 import (
 	"fmt"
@@ -7,6 +7,7 @@ import (
 
 	"github.com/containerd/errdefs"
 
+	"github.com/capsulet/capsulet/zunserver/api/rest"
 	"github.com/capsulet/capsulet/zunserver/auth"
 	"github.com/capsulet/capsulet/zunserver/capsule"
 	"github.com/capsulet/capsulet/zunserver/capsule/template"
@@ -14,12 +15,12 @@ import (
 
 // updateCapsule is PATCH /v1/capsules/{id}: the body has the whole new template, as for POST. What of a capsule may change
 // is taken over; any other difference is refused by the name of its field, and nothing changes then.
-func (a *api) updateCapsule(c *call) error {
-	one, err := a.find(c, auth.CapsuleUpdate)
+func (r *Resource) updateCapsule(c *rest.Call) error {
+	one, err := Find(c, r.Backend, auth.CapsuleUpdate)
 	if err != nil {
 		return err
 	}
-	body, err := readJSON(c.r)
+	body, err := readJSON(c.R)
 	if err != nil {
 		return err
 	}
@@ -32,14 +33,14 @@ func (a *api) updateCapsule(c *call) error {
 		return err
 	}
 	if uid != "" && uid != one.UUID {
-		return invalidValue("Invalid value for template.metadata.uid: the capsule is %s", one.UUID)
+		return rest.InvalidValue("Invalid value for template.metadata.uid: the capsule is %s", one.UUID)
 	}
 	added := capsule.Spec{EphemeralContainers: next.EphemeralContainers}
-	if power := powerOverHost(&added); power != "" && !c.caller.Admin {
-		return notAllowed(auth.Action("capsule:create:" + power))
+	if power := powerOverHost(&added); power != "" && !c.Caller.Admin {
+		return rest.NotAllowed(auth.Action("capsule:create:" + power))
 	}
 	giveUUIDs(next.EphemeralContainers, one.UUID)
-	updated, err := a.Capsules.UpdateSpec(c.r.Context(), one.UUID, func(s *capsule.Spec) error {
+	updated, err := r.Backend.UpdateSpec(c.R.Context(), one.UUID, func(s *capsule.Spec) error {
 		mine, err := next.Clone()
 		if err != nil {
 			return err
@@ -50,17 +51,17 @@ func (a *api) updateCapsule(c *call) error {
 			return err
 		}
 		if len(frozen) > 0 {
-			return invalidValue("template.%s cannot be changed while the capsule lives: an upgrade with rollback is not there yet; "+
+			return rest.InvalidValue("template.%s cannot be changed while the capsule lives: an upgrade with rollback is not there yet; "+
 				"delete the capsule and create it again", strings.Join(frozen, ", template."))
 		}
 		s.Adopt(mine)
 		return nil
 	})
 	if errdefs.IsNotFound(err) {
-		return notFound(c.r.PathValue("id"))
+		return rest.NotFound(c.R.PathValue("id"))
 	}
 	if err != nil {
 		return fmt.Errorf("update capsule %s: %w", one.UUID, err)
 	}
-	return c.json(http.StatusOK, a.show(c, updated))
+	return c.JSON(http.StatusOK, r.show(c, updated))
 }

@@ -1,4 +1,4 @@
-package api
+package rest
 
 import (
 	"context"
@@ -10,33 +10,36 @@ import (
 	"github.com/containerd/errdefs"
 	"github.com/google/uuid"
 
-	"github.com/capsulet/capsulet/zunserver/api/remote"
 	"github.com/capsulet/capsulet/zunserver/auth"
 	"github.com/capsulet/capsulet/zunserver/capsule/template"
 )
 
 // refusal is an error that the API itself decides on.
 type refusal struct {
-	status int
-	// code is the part after "container."; Zun's routing errors have none.
-	code    string
-	message string
+	status        int
+	code, message string
 }
 
 func (r *refusal) Error() string { return r.message }
 
-func invalidValue(format string, args ...any) error {
-	return &refusal{http.StatusBadRequest, "invalid-value", fmt.Sprintf(format, args...)}
+// Refuse is an error with its status and code, which is the part after "container."; Zun's routing errors have none.
+func Refuse(status int, code, format string, args ...any) error {
+	return &refusal{status, code, fmt.Sprintf(format, args...)}
 }
 
-// notFound is Zun's sentence, which says Container for capsules too.
-func notFound(ident string) error {
-	return &refusal{http.StatusNotFound, "container-not-found", fmt.Sprintf("Container %.255s could not be found.", ident)}
+// InvalidValue refuses a request because of what a parameter or a field says.
+func InvalidValue(format string, args ...any) error {
+	return Refuse(http.StatusBadRequest, "invalid-value", format, args...)
 }
 
-func notAllowed(action auth.Action) error {
-	return &refusal{http.StatusForbidden, "policy-not-authorized",
-		fmt.Sprintf("Policy doesn't allow %s to be performed.", action)}
+// NotFound is Zun's sentence, which says Container for capsules too.
+func NotFound(ident string) error {
+	return Refuse(http.StatusNotFound, "container-not-found", "Container %.255s could not be found.", ident)
+}
+
+// NotAllowed refuses an action that the caller may not ask for.
+func NotAllowed(action auth.Action) error {
+	return Refuse(http.StatusForbidden, "policy-not-authorized", "Policy doesn't allow %s to be performed.", action)
 }
 
 // classes is the only place where an error class becomes a status and a code.
@@ -59,8 +62,8 @@ var classes = []struct {
 	{context.DeadlineExceeded, http.StatusServiceUnavailable, "timeout"},
 }
 
-// verdict is what the caller is told about an error.
-func (c *call) verdict(err error) (status int, code, message string) {
+// Verdict is what the caller is told about an error.
+func (c *Call) Verdict(err error) (status int, code, message string) {
 	var r *refusal
 	var t *template.Error
 	var big *http.MaxBytesError
@@ -79,40 +82,46 @@ func (c *call) verdict(err error) (status int, code, message string) {
 		}
 	}
 	correlation := uuid.NewString()
-	c.log.WithError(err).WithField("correlation", correlation).Error("request failed")
+	c.Log.WithError(err).WithField("correlation", correlation).Error("request failed")
 	return http.StatusInternalServerError, "", "Your request could not be handled because of a problem in the server. " +
 		"Error Correlation id is: " + correlation
 }
 
 // fail answers with Zun's error body (zun/api/middleware/parsable_error.py), unless an answer has begun: then it is cut, so
 // that it does not look complete.
-func (c *call) fail(err error) {
+func (c *Call) fail(err error) {
 	if c.gone() {
-		c.log.WithError(err).Debug("caller hung up")
+		c.Log.WithError(err).Debug("caller hung up")
 		return
 	}
-	status, code, message := c.verdict(err)
-	if c.w.status != 0 {
-		c.log.WithError(err).Debug("answer was cut")
+	status, code, message := c.Verdict(err)
+	if c.W.status != 0 {
+		c.Log.WithError(err).Debug("answer was cut")
 		panic(http.ErrAbortHandler)
 	}
 	if status == http.StatusUnauthorized {
 		// As keystonemiddleware's, which answers before Zun does.
-		c.w.Header().Set("WWW-Authenticate", fmt.Sprintf("Keystone uri=%q", c.base()))
+		c.W.Header().Set("WWW-Authenticate", fmt.Sprintf("Keystone uri=%q", c.Base()))
 		message = "The request you have made requires authentication. (" + message + ")"
-		_ = c.json(status, c.asStatus(status, message, map[string]any{"error": map[string]any{"code": status, "title": "Unauthorized",
+		_ = c.JSON(status, c.asStatus(status, message, map[string]any{"error": map[string]any{"code": status, "title": "Unauthorized",
 			"message": message}}))
 		return
 	}
-	_ = c.json(status, c.asStatus(status, message, errorBody(c.id, status, code, message)))
+	_ = c.JSON(status, c.asStatus(status, message, errorBody(c.id, status, code, message)))
 }
 
 // asStatus makes a body for who would have spoken a protocol of Kubernetes also what its clients expect: metav1.Status.
-func (c *call) asStatus(status int, message string, body map[string]any) map[string]any {
-	if remote.Upgrades(c.r) {
+func (c *Call) asStatus(status int, message string, body map[string]any) map[string]any {
+	if c.Upgrades() {
 		body["kind"], body["apiVersion"], body["status"], body["message"], body["code"] = "Status", "v1", "Failure", message, status
 	}
 	return body
+}
+
+// Errors is what Zun's error body says of an error, for a line in a stream.
+func (c *Call) Errors(err error) (status int, message string, errors any) {
+	status, code, message := c.Verdict(err)
+	return status, message, errorBody(c.id, status, code, message)["errors"]
 }
 
 func errorBody(id string, status int, code, message string) map[string]any {
@@ -123,7 +132,7 @@ func errorBody(id string, status int, code, message string) map[string]any {
 	e := map[string]any{"request_id": id, "code": "container." + code, "status": status, "title": title, "detail": message,
 		"links": []any{}}
 	if code == "microversion-unsupported" { // zun/api/http_error.py
-		e["max_version"], e["min_version"] = maxVersion.String(), minVersion.String()
+		e["max_version"], e["min_version"] = MaxVersion.String(), MinVersion.String()
 	}
 	return map[string]any{"errors": []any{e}}
 }

@@ -1,0 +1,224 @@
+package capsules
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"mime"
+	"net/http"
+	"strings"
+
+	"github.com/containerd/errdefs"
+	"github.com/google/uuid"
+
+	"github.com/capsulet/capsulet/zunserver/api/rest"
+	"github.com/capsulet/capsulet/zunserver/api/view"
+	"github.com/capsulet/capsulet/zunserver/auth"
+	"github.com/capsulet/capsulet/zunserver/capsule"
+	"github.com/capsulet/capsulet/zunserver/capsule/template"
+)
+
+// createCapsule is POST /v1/capsules.
+func (r *Resource) createCapsule(c *rest.Call) error {
+	if err := auth.Allowed(auth.CapsuleCreate, c.Caller, c.Caller.Project); err != nil {
+		return rest.NotAllowed(auth.CapsuleCreate)
+	}
+	body, err := readJSON(c.R)
+	if err != nil {
+		return err
+	}
+	doc, err := template.Unwrap(body)
+	if err != nil {
+		return err
+	}
+	spec, uid, err := template.Parse(doc)
+	if err != nil {
+		return err
+	}
+	if power := powerOverHost(&spec); power != "" && !c.Caller.Admin {
+		return rest.NotAllowed(auth.Action("capsule:create:" + power))
+	}
+	if uid == "" {
+		uid = uuid.NewString()
+	}
+	giveUUIDs(spec.InitContainers, uid)
+	giveUUIDs(spec.Containers, uid)
+	giveUUIDs(spec.EphemeralContainers, uid)
+	made, err := r.Backend.CreateCapsule(c.R.Context(), &capsule.Capsule{
+		UUID: uid, Project: c.Caller.Project, User: c.Caller.User, Spec: spec, CreatedAt: r.Now().UTC(),
+	})
+	if errdefs.IsAlreadyExists(err) {
+		return rest.Refuse(http.StatusConflict, "container-already-exists", "A container with UUID %s already exists.", uid)
+	}
+	if err != nil {
+		return fmt.Errorf("create capsule %s: %w", uid, err)
+	}
+	c.W.Header().Set("Location", c.Base()+"/v1/capsules/"+uid)
+	return c.JSON(http.StatusAccepted, r.show(c, made))
+}
+
+// readJSON reads the body of a request that has to be JSON.
+func readJSON(r *http.Request) ([]byte, error) {
+	if sent := r.Header.Get("Content-Type"); sent != "" {
+		if t, _, err := mime.ParseMediaType(sent); err != nil || t != "application/json" && t != rest.NativeType {
+			return nil, rest.Refuse(http.StatusUnsupportedMediaType, "", "The content type '%.64s' is not supported: send application/json", sent)
+		}
+	}
+	body, err := io.ReadAll(r.Body)
+	var big *http.MaxBytesError
+	if err != nil && !errors.As(err, &big) {
+		return nil, rest.InvalidValue("The request body could not be read: %s", err)
+	}
+	return body, err
+}
+
+// giveUUIDs names the containers for Zun's clients; the same capsule gets the same ones.
+func giveUUIDs(list []capsule.ContainerSpec, capsuleUUID string) {
+	for i := range list {
+		list[i].UUID = uuid.NewSHA1(uuid.MustParse(capsuleUUID), []byte(list[i].Name)).String()
+	}
+}
+
+// powerOverHost names something in the spec that gives power over the host; empty if there is nothing. Zun keeps
+// create:privileged from everybody by default.
+func powerOverHost(s *capsule.Spec) string {
+	switch {
+	case s.HostNetwork:
+		return "hostNetwork"
+	case s.HostPID:
+		return "hostPID"
+	case s.HostIPC:
+		return "hostIPC"
+	case s.SecurityContext != nil && s.SecurityContext.SELinuxOptions != nil:
+		return "seLinuxOptions"
+	case s.SecurityContext != nil && len(s.SecurityContext.Sysctls) > 0:
+		return "sysctls"
+	}
+	for i := range s.Volumes {
+		if s.Volumes[i].HostPath != nil {
+			return "hostPath"
+		}
+	}
+	for _, list := range [][]capsule.ContainerSpec{s.InitContainers, s.Containers, s.EphemeralContainers} {
+		for i := range list {
+			sc := list[i].SecurityContext
+			switch {
+			case sc == nil:
+			case sc.SELinuxOptions != nil:
+				return "seLinuxOptions"
+			case sc.Privileged != nil && *sc.Privileged:
+				return "privileged"
+			case sc.Capabilities != nil && len(sc.Capabilities.Add) > 0:
+				return "capabilities"
+			case sc.ProcMount != nil && *sc.ProcMount == "Unmasked":
+				return "procMount"
+			case sc.SeccompProfile != nil && sc.SeccompProfile.Type == "Unconfined":
+				return "seccompProfile"
+			}
+		}
+	}
+	if p := s.SecurityContext; p != nil && p.SeccompProfile != nil && p.SeccompProfile.Type == "Unconfined" {
+		return "seccompProfile"
+	}
+	return ""
+}
+
+// show is the capsule in the form that the caller asked for.
+func (r *Resource) show(c *rest.Call, one *capsule.Capsule) any {
+	if c.Native {
+		return view.Native(one)
+	}
+	return view.Capsule(one, view.Options{
+		Base: c.Base(), Old: c.Version.Before(rest.Version{Major: 1, Minor: 32}), Admin: c.Caller.Admin, Now: r.Now(),
+	})
+}
+
+// getCapsule is GET /v1/capsules/{id}.
+func (r *Resource) getCapsule(c *rest.Call) error {
+	if c.Native && c.R.PathValue("id") == "stats" {
+		return r.stats(c) // native clients know capsules by UUID; for Zun's, one may be called so
+	}
+	one, err := Find(c, r.Backend, auth.CapsuleGet)
+	if err != nil {
+		return err
+	}
+	return c.JSON(http.StatusOK, r.show(c, one))
+}
+
+// deleteCapsule is DELETE /v1/capsules/{id}; it only asks for the end (Zun: asynchronous since 1.32).
+func (r *Resource) deleteCapsule(c *rest.Call) error {
+	one, err := Find(c, r.Backend, auth.CapsuleDelete)
+	if err != nil {
+		return err
+	}
+	grace, given, err := c.Number("grace_period", 0)
+	switch {
+	case err != nil:
+		return err
+	case grace > 1<<31-1:
+		return rest.InvalidValue("Invalid value for grace_period: %d is greater than the maximum of %d", grace, 1<<31-1)
+	case !given:
+		grace = one.Spec.Grace()
+	}
+	_, err = r.Backend.DeleteCapsule(c.R.Context(), one.UUID, capsule.Deletion{At: r.Now().UTC(), GraceSeconds: grace})
+	if errdefs.IsNotFound(err) {
+		return rest.NotFound(c.R.PathValue("id"))
+	}
+	if err != nil {
+		return fmt.Errorf("delete capsule %s: %w", one.UUID, err)
+	}
+	c.W.WriteHeader(http.StatusNoContent)
+	return nil
+}
+
+// listCapsules is GET /v1/capsules.
+func (r *Resource) listCapsules(c *rest.Call) error {
+	watch, err := c.Flag("watch")
+	if err != nil {
+		return err
+	}
+	if watch {
+		return r.watchCapsules(c)
+	}
+	visible, err := scope(c)
+	if err != nil {
+		return err
+	}
+	all, revision, err := r.Backend.Capsules(c.R.Context())
+	if err != nil {
+		return fmt.Errorf("list capsules: %w", err)
+	}
+	own := make([]*capsule.Capsule, 0, len(all))
+	for _, one := range all {
+		if visible(one) {
+			own = append(own, one)
+		}
+	}
+	page, next, err := rest.Paged(c, own, capsuleKeys, func(one *capsule.Capsule) string { return one.UUID })
+	if err != nil {
+		return err
+	}
+	shown := make([]any, 0, len(page))
+	for _, one := range page {
+		shown = append(shown, r.show(c, one))
+	}
+	if c.Native {
+		return c.JSON(http.StatusOK, map[string]any{"capsules": shown, "revision": revision})
+	}
+	return c.JSON(http.StatusOK, map[string]any{"capsules": shown, "next": next})
+}
+
+// capsuleKeys are what capsules can be sorted by. Zun's id is the order of creation.
+var capsuleKeys = map[string]func(*capsule.Capsule) string{
+	"id":         func(c *capsule.Capsule) string { return rest.Sortable(c.CreatedAt) },
+	"created_at": func(c *capsule.Capsule) string { return rest.Sortable(c.CreatedAt) },
+	"updated_at": func(c *capsule.Capsule) string { return rest.Sortable(view.Updated(c)) },
+	"uuid":       func(c *capsule.Capsule) string { return c.UUID },
+	"name":       func(c *capsule.Capsule) string { return c.Spec.Name },
+	"project_id": func(c *capsule.Capsule) string { return c.Project },
+	"user_id":    func(c *capsule.Capsule) string { return c.User },
+	"status":     (*capsule.Capsule).Status,
+	"host":       func(c *capsule.Capsule) string { return strings.ToLower(c.Claim.Host) },
+	"cpu":        func(c *capsule.Capsule) string { return fmt.Sprintf("%020d", c.Spec.CPU()) },
+	"memory":     func(c *capsule.Capsule) string { return fmt.Sprintf("%020d", c.Spec.Memory()) },
+}

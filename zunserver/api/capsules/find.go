@@ -1,0 +1,79 @@
+package capsules
+
+import (
+	"context"
+	"fmt"
+	"net/http"
+
+	"github.com/containerd/errdefs"
+	"github.com/google/uuid"
+
+	"github.com/capsulet/capsulet/zunserver/api/rest"
+	"github.com/capsulet/capsulet/zunserver/auth"
+	"github.com/capsulet/capsulet/zunserver/capsule"
+)
+
+// Lookup is what finding a capsule needs.
+type Lookup interface {
+	Capsule(ctx context.Context, uuid string) (*capsule.Capsule, error)
+	Capsules(ctx context.Context) ([]*capsule.Capsule, int64, error)
+}
+
+// Find looks the path's {id} up, which is a UUID or a name. What the caller may not see is not found.
+func Find(c *rest.Call, from Lookup, action auth.Action) (*capsule.Capsule, error) {
+	ident := c.R.PathValue("id")
+	if id, err := uuid.Parse(ident); err == nil && len(ident) == 36 {
+		one, err := from.Capsule(c.R.Context(), id.String())
+		if errdefs.IsNotFound(err) {
+			return nil, rest.NotFound(ident)
+		}
+		if err != nil {
+			return nil, fmt.Errorf("get capsule %s: %w", id, err)
+		}
+		if auth.Allowed(action, c.Caller, one.Project) != nil {
+			return nil, rest.NotFound(ident)
+		}
+		return one, nil
+	}
+	return byName(c.R.Context(), from, c.Caller, action, ident)
+}
+
+func byName(ctx context.Context, from Lookup, caller auth.Identity, action auth.Action, name string) (*capsule.Capsule, error) {
+	all, _, err := from.Capsules(ctx)
+	if err != nil {
+		return nil, fmt.Errorf("find capsule %.255s: %w", name, err)
+	}
+	var found []*capsule.Capsule
+	for _, one := range all {
+		if one.Spec.Name == name && auth.Allowed(action, caller, one.Project) == nil {
+			found = append(found, one)
+		}
+	}
+	switch len(found) {
+	case 0:
+		return nil, rest.NotFound(name)
+	case 1:
+		return found[0], nil
+	default:
+		return nil, rest.Refuse(http.StatusConflict, "conflict",
+			"Multiple containers exist with same name. Please use the container uuid instead.")
+	}
+}
+
+// scope says which projects' capsules a list or a watch shows: the caller's own, or with all_projects everybody's.
+func scope(c *rest.Call) (visible func(*capsule.Capsule) bool, err error) {
+	if err := auth.Allowed(auth.CapsuleGetAll, c.Caller, c.Caller.Project); err != nil {
+		return nil, rest.NotAllowed(auth.CapsuleGetAll)
+	}
+	everything, err := c.Flag("all_projects")
+	if err != nil {
+		return nil, err
+	}
+	if !everything {
+		return func(one *capsule.Capsule) bool { return one.Project == c.Caller.Project }, nil
+	}
+	if err := auth.Allowed(auth.CapsuleAllProject, c.Caller, ""); err != nil {
+		return nil, rest.NotAllowed(auth.CapsuleAllProject)
+	}
+	return func(*capsule.Capsule) bool { return true }, nil
+}

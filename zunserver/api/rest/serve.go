@@ -1,0 +1,172 @@
+package rest
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"net/http"
+	"path"
+	"runtime/debug"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/containerd/errdefs"
+	"github.com/google/uuid"
+	"github.com/sirupsen/logrus"
+
+	"github.com/capsulet/capsulet/zunserver/auth"
+)
+
+// Config is what every request needs. Only Auth is required.
+type Config struct {
+	Auth auth.Authenticator
+	Log  *logrus.Entry
+	// MaxBodyBytes limits the body of a request; 0 is 1 MiB.
+	MaxBodyBytes int64
+	// Now is the clock; nil is the real one.
+	Now func() time.Time
+}
+
+// requestTimeout bounds everything that is not a stream.
+const requestTimeout = 30 * time.Second
+
+// Handler answers a call or returns why it cannot.
+type Handler func(*Call) error
+
+// Route is one row of a table of routes.
+type Route struct {
+	Method, Path string
+	Serve        Handler
+	// Since is the first microversion that has it; the native media type is not behind one.
+	Since Version
+	// Public routes need no token; streams have no deadline and no HEAD.
+	Public, Stream bool
+}
+
+type server struct{ Config }
+
+// New serves routes. The public ones of a path are those whose first route is.
+func New(cfg Config, routes ...Route) http.Handler {
+	if cfg.MaxBodyBytes <= 0 {
+		cfg.MaxBodyBytes = 1 << 20
+	}
+	if cfg.Now == nil {
+		cfg.Now = time.Now
+	}
+	if cfg.Log == nil {
+		l := logrus.New()
+		l.SetOutput(io.Discard)
+		cfg.Log = logrus.NewEntry(l)
+	}
+	s := &server{cfg}
+	mux := http.NewServeMux()
+	paths := map[string][]Route{}
+	for _, r := range routes {
+		if paths[r.Path] == nil {
+			mux.Handle(r.Path, s.at(r.Path, paths))
+		}
+		paths[r.Path] = append(paths[r.Path], r)
+	}
+	mux.Handle("/", s.at("/", paths)) // nothing is there: 404
+	return cleanPath(mux)
+}
+
+// at serves the routes of one path.
+func (s *server) at(path string, paths map[string][]Route) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		s.serve(w, r, paths[path])
+	})
+}
+
+// cleanPath does what Zun's clients rely on: double slashes and a slash at the end do not count, and /v1 may be left out.
+func cleanPath(next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		p := path.Clean("/" + r.URL.Path)
+		first, _, _ := strings.Cut(p[1:], "/")
+		if first != "" && first != "v1" && first != "healthcheck" {
+			p = "/v1" + p
+		}
+		twin := *r
+		u := *r.URL
+		u.Path, u.RawPath = p, ""
+		twin.URL = &u
+		next.ServeHTTP(w, &twin)
+	})
+}
+
+func (s *server) serve(w http.ResponseWriter, r *http.Request, routes []Route) {
+	c := &Call{W: &Answer{ResponseWriter: w}, R: r, connection: r.Context(), id: "req-" + uuid.NewString()}
+	c.Log = s.Log.WithFields(logrus.Fields{"request": c.id, "method": r.Method, "path": r.URL.Path})
+	c.Native = accepts(r.Header.Values("Accept"), NativeType)
+	w.Header().Set("X-Openstack-Request-Id", c.id)
+	began := s.Now()
+	defer func() {
+		if p := recover(); p != nil {
+			if p == http.ErrAbortHandler { //nolint:errorlint // it is panicked as it is
+				panic(p)
+			}
+			c.Log.WithField("stack", string(debug.Stack())).Errorf("request panicked: %v", p)
+			c.fail(fmt.Errorf("panic: %v", p))
+		}
+		c.Log.WithFields(logrus.Fields{"status": c.W.status, "user": c.Caller.User, "took": s.Now().Sub(began)}).
+			Debug("request answered")
+	}()
+	if err := s.dispatch(c, routes); err != nil {
+		c.fail(err)
+	}
+}
+
+func (s *server) dispatch(c *Call, routes []Route) (err error) {
+	h := c.W.Header()
+	public := len(routes) > 0 && routes[0].Public
+	if !public {
+		if c.Caller, err = s.Auth.Authenticate(c.R); err != nil {
+			if !errdefs.IsUnauthorized(err) {
+				err = fmt.Errorf("authenticate: %w", err)
+			}
+			return err
+		}
+	}
+	if strings.HasPrefix(c.R.URL.Path, "/v1") {
+		h.Set("OpenStack-API-Minimum-Version", "container "+MinVersion.String())
+		h.Set("OpenStack-API-Maximum-Version", "container "+MaxVersion.String())
+		h.Add("Vary", "OpenStack-API-Version")
+		if c.Version, err = requested(c.R.Header); err != nil {
+			return err
+		}
+		h.Set("OpenStack-API-Version", "container "+c.Version.String())
+	}
+	if len(routes) == 0 {
+		return Refuse(http.StatusNotFound, "", "There is nothing at %s", c.R.URL.Path)
+	}
+	r, allow, ok := pick(routes, c.R.Method)
+	if !ok {
+		h.Set("Allow", allow)
+		return Refuse(http.StatusMethodNotAllowed, "", "The method %s is not allowed here", c.R.Method)
+	}
+	if c.Version.Before(r.Since) && !c.Native {
+		return Refuse(http.StatusNotAcceptable, "microversion-unsupported",
+			"This needs microversion %s, and the request asks for %s", r.Since, c.Version)
+	}
+	c.R.Body = http.MaxBytesReader(c.W, c.R.Body, s.MaxBodyBytes)
+	if !r.Stream && c.R.URL.Query().Get("watch") == "" {
+		ctx, cancel := context.WithTimeout(c.R.Context(), requestTimeout)
+		defer cancel()
+		c.R = c.R.WithContext(ctx)
+	}
+	return r.Serve(c)
+}
+
+// pick finds the route of a method; without one it returns what is allowed there.
+func pick(routes []Route, method string) (r Route, allow string, ok bool) {
+	var allowed []string
+	for _, r := range routes {
+		if r.Method == method || method == http.MethodHead && r.Method == http.MethodGet && !r.Stream {
+			return r, "", true
+		}
+		allowed = append(allowed, r.Method)
+	}
+	slices.Sort(allowed)
+	return Route{}, strings.Join(allowed, ", "), false
+}

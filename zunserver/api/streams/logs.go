@@ -1,0 +1,83 @@
+package streams
+
+import (
+	"fmt"
+	"net/http"
+	"time"
+
+	"github.com/containerd/errdefs"
+
+	"github.com/capsulet/capsulet/zunserver/api/capsules"
+	"github.com/capsulet/capsulet/zunserver/api/rest"
+	"github.com/capsulet/capsulet/zunserver/auth"
+	"github.com/capsulet/capsulet/zunserver/capsule"
+)
+
+// logs is GET /v1/capsules/{id}/logs.
+func (r *Resource) logs(c *rest.Call) error {
+	one, err := capsules.Find(c, r.Capsules, auth.CapsuleLogs)
+	if err != nil {
+		return err
+	}
+	container, err := containerOf(one, c.R.URL.Query().Get("container"))
+	if err != nil {
+		return err
+	}
+	previous, err := c.Flag("previous")
+	if err != nil {
+		return err
+	}
+	opts, err := logOptions(c)
+	if err != nil {
+		return err
+	}
+	s := c.Stream("application/octet-stream")
+	defer s.Close()
+	if opts.Follow {
+		timer := time.AfterFunc(rest.HeaderDelay, s.Begin)
+		defer timer.Stop()
+	}
+	err = r.Backend.Logs(c.R.Context(), one, container, previous, opts, s, s)
+	if errdefs.IsNotFound(err) {
+		return rest.Refuse(http.StatusNotFound, "container-not-found", "Container %s of capsule %s has no such log: %s", container, one.UUID, err)
+	}
+	if err != nil {
+		return fmt.Errorf("read the log of container %s of capsule %s: %w", container, one.UUID, err)
+	}
+	s.Begin()
+	return nil
+}
+
+// containerOf is the name of the container that is meant: the only one when none is named.
+func containerOf(c *capsule.Capsule, name string) (string, error) {
+	if name == "" {
+		if len(c.Spec.Containers) != 1 {
+			return "", rest.InvalidValue("The capsule has %d containers: choose one with container=", len(c.Spec.Containers))
+		}
+		return c.Spec.Containers[0].Name, nil
+	}
+	if cs, _ := c.Spec.Container(name); cs == nil {
+		return "", rest.NotFound(name)
+	}
+	return name, nil
+}
+
+func logOptions(c *rest.Call) (o capsule.LogOptions, err error) {
+	if o.Follow, err = c.Flag("follow"); err != nil {
+		return o, err
+	}
+	if o.Timestamps, err = c.Flag("timestamps"); err != nil {
+		return o, err
+	}
+	o.Tail = -1
+	if text := c.R.URL.Query().Get("tail"); text != "" && text != "all" { // all is Zun's word for no limit
+		if o.Tail, _, err = c.Number("tail", 0); err != nil {
+			return o, err
+		}
+	}
+	if o.Since, err = c.Moment("since"); err != nil {
+		return o, err
+	}
+	o.Until, err = c.Moment("until")
+	return o, err
+}
