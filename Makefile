@@ -62,7 +62,7 @@ unit: ## unit tests, no engine needed
 .PHONY: golden
 golden: ## write what tests compare with anew: translate's golden files, docs/pod-support.md
 	@$(call section,golden files)
-	$(GO) test ./translate -update
+	$(GO) test ./translate ./translate/status ./translate/support -update
 
 .PHONY: race
 race: ## unit tests under the race detector (needs gcc)

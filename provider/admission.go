@@ -5,7 +5,8 @@ import (
 
 	corev1 "k8s.io/api/core/v1"
 
-	"github.com/capsulet/capsulet/translate"
+	"github.com/capsulet/capsulet/translate/admission"
+	"github.com/capsulet/capsulet/translate/podspec"
 	"github.com/capsulet/capsulet/zunserver/capsule"
 )
 
@@ -21,7 +22,7 @@ func (p *pods) admit(e *entry, pod *corev1.Pod) error {
 	if e.admitted || e.capsule != nil {
 		return nil
 	}
-	if r := translate.Reject(pod, p.without(e, allocatable)); r != nil {
+	if r := admission.Reject(pod, p.without(e, allocatable)); r != nil {
 		return r
 	}
 	e.admitted = true
@@ -29,8 +30,8 @@ func (p *pods) admit(e *entry, pod *corev1.Pod) error {
 }
 
 // without is the node as it is without the pod of e. The lock is held.
-func (p *pods) without(e *entry, allocatable corev1.ResourceList) translate.Node {
-	n := translate.Node{Allocatable: allocatable, Used: corev1.ResourceList{}}
+func (p *pods) without(e *entry, allocatable corev1.ResourceList) admission.Node {
+	n := admission.Node{Allocatable: allocatable, Used: corev1.ResourceList{}}
 	for _, other := range p.byUID {
 		if other == e || other.gone || other.refused != nil || !other.admitted && other.capsule == nil {
 			continue
@@ -41,7 +42,7 @@ func (p *pods) without(e *entry, allocatable corev1.ResourceList) translate.Node
 		}
 		if !ended(now) {
 			n.Pods++
-			translate.AddRequests(n.Used, now)
+			podspec.AddRequests(n.Used, now)
 		}
 	}
 	return n
@@ -50,16 +51,16 @@ func (p *pods) without(e *entry, allocatable corev1.ResourceList) translate.Node
 // holdResize leaves the resources in spec as the capsule has them while the node has no room for those that the pod asks
 // for, and remembers why.
 func (p *pods) holdResize(e, view *entry, pod *corev1.Pod, spec *capsule.Spec) {
-	var why *translate.Rejection
-	if translate.Resized(pod, view.capsule) {
+	var why *admission.Rejection
+	if admission.Resized(pod, view.capsule) {
 		allocatable := p.sources.allocatable()
 		p.mu.Lock()
 		n := p.without(e, allocatable)
 		p.mu.Unlock()
-		why = translate.Deferred(pod, n)
+		why = admission.Deferred(pod, n)
 	}
 	if why != nil {
-		translate.KeepAllocated(spec, view.capsule)
+		admission.KeepAllocated(spec, view.capsule)
 		spec.Hash += " " + why.Reason // another one than when the resize is done
 	}
 	if why != nil && why.Reason == corev1.PodReasonDeferred {

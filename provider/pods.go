@@ -14,7 +14,8 @@ import (
 	corelisters "k8s.io/client-go/listers/core/v1"
 	"k8s.io/client-go/tools/record"
 
-	"github.com/capsulet/capsulet/translate"
+	"github.com/capsulet/capsulet/translate/admission"
+	"github.com/capsulet/capsulet/translate/status"
 	"github.com/capsulet/capsulet/zunserver/capsule"
 )
 
@@ -55,7 +56,7 @@ type entry struct {
 	admitted bool
 	waiting  error // why there is no capsule yet
 	// resize is why resources that the pod asks for are not given to the capsule.
-	resize *translate.Rejection
+	resize *admission.Rejection
 
 	made  *corev1.Pod // what the capsule's present specification was made of; nil after a restart
 	stale bool        // a source changed since
@@ -250,12 +251,12 @@ func (p *pods) inAPI(id identity) *corev1.Pod {
 func (e *entry) status(pod *corev1.Pod) corev1.PodStatus {
 	switch {
 	case e.refused != nil:
-		return translate.RefusedStatus(pod, e.refused)
+		return status.Refused(pod, e.refused)
 	case e.gone:
-		return translate.GoneStatus(pod, e.capsule)
+		return status.Gone(pod, e.capsule)
 	case e.capsule == nil && e.waiting != nil:
-		return translate.WaitingStatus(pod, e.waiting)
+		return status.Waiting(pod, e.waiting)
 	default:
-		return translate.WithResize(translate.PodStatus(pod, e.capsule), e.resize)
+		return status.WithResize(status.Of(pod, e.capsule), e.resize)
 	}
 }

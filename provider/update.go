@@ -11,6 +11,7 @@ import (
 	"k8s.io/apimachinery/pkg/api/equality"
 
 	"github.com/capsulet/capsulet/translate"
+	"github.com/capsulet/capsulet/translate/support"
 	"github.com/capsulet/capsulet/zunserver/capsule"
 )
 
@@ -41,7 +42,7 @@ func (p *pods) updateCapsule(ctx context.Context, e, view *entry, pod *corev1.Po
 		err = p.applySpec(ctx, e, view, &spec)
 	}
 	var missing *translate.Missing
-	var refused translate.Refusals
+	var refused support.Refusals
 	var stays *frozenError
 	switch {
 	case err == nil, errdefs.IsNotFound(err), errdefs.IsFailedPrecondition(err): // the last two: it is on its way out

@@ -15,6 +15,9 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"github.com/capsulet/capsulet/translate"
+	"github.com/capsulet/capsulet/translate/admission"
+	"github.com/capsulet/capsulet/translate/status"
+	"github.com/capsulet/capsulet/translate/support"
 	"github.com/capsulet/capsulet/zunserver/capsule"
 )
 
@@ -163,7 +166,7 @@ func (p *pods) createCapsule(ctx context.Context, e *entry, pod *corev1.Pod) err
 		}
 		err = cause
 	}
-	var refused translate.Refusals
+	var refused support.Refusals
 	if errors.As(err, &refused) || errdefs.IsInvalidArgument(err) {
 		p.refuse(e, pod, refused, err)
 		return nil
@@ -185,7 +188,7 @@ func hasRun(pod *corev1.Pod) bool {
 
 // translate makes the specification of the pod's capsule from what its sources are now.
 func (p *pods) translate(ctx context.Context, e *entry, pod *corev1.Pod) (spec capsule.Spec, src translate.Sources, err error) {
-	if refused := translate.Refuse(pod); len(refused) > 0 {
+	if refused := support.Refuse(pod); len(refused) > 0 {
 		return spec, src, refused // without fetching anything
 	}
 	src, marks, err := p.sources.fetch(ctx, pod)
@@ -206,7 +209,7 @@ func (p *pods) warn(pod *corev1.Pod, src translate.Sources) {
 		p.recorder.Eventf(pod, corev1.EventTypeWarning, "FailedToRetrieveImagePullSecret", "Unable to retrieve some image pull "+
 			"secrets (%s); attempting to pull the image may not succeed.", strings.Join(lacking, ", "))
 	}
-	for _, w := range translate.Warnings(pod) {
+	for _, w := range support.Warnings(pod) {
 		p.recorder.Eventf(pod, corev1.EventTypeWarning, "IgnoredField", "%s: %s", w.Field, w.Reason)
 	}
 	for _, m := range translate.LackingOptional(pod, src) {
@@ -223,20 +226,20 @@ func notFoundReason(need string, m *translate.Missing) string {
 	return need + string(m.Kind) + key + "NotFound"
 }
 
-func (p *pods) refuse(e *entry, pod *corev1.Pod, refused translate.Refusals, err error) {
+func (p *pods) refuse(e *entry, pod *corev1.Pod, refused support.Refusals, err error) {
 	p.mu.Lock()
 	e.refused = err
 	p.mu.Unlock()
 	for _, r := range refused {
-		p.recorder.Eventf(pod, corev1.EventTypeWarning, translate.ReasonUnsupported, "%s: %s", r.Field, r.Reason)
+		p.recorder.Eventf(pod, corev1.EventTypeWarning, status.ReasonUnsupported, "%s: %s", r.Field, r.Reason)
 	}
-	var rejected *translate.Rejection
+	var rejected *admission.Rejection
 	if errors.As(err, &rejected) {
 		p.recorder.Event(pod, corev1.EventTypeWarning, rejected.Reason, rejected.Message)
 		return
 	}
 	if len(refused) == 0 {
-		p.recorder.Eventf(pod, corev1.EventTypeWarning, translate.ReasonUnsupported, "The capsule server refuses the pod: %v", err)
+		p.recorder.Eventf(pod, corev1.EventTypeWarning, status.ReasonUnsupported, "The capsule server refuses the pod: %v", err)
 	}
 }
 
@@ -258,7 +261,7 @@ func (p *pods) tellWaiting(pod *corev1.Pod, err error) {
 	case !errors.As(err, &missing):
 		p.recorder.Eventf(pod, corev1.EventTypeWarning, "FailedCreateCapsule", "%v", err)
 	case missing.Container != "":
-		p.event(pod, translate.Event{Type: corev1.EventTypeWarning, Reason: "Failed", Message: "Error: " + missing.Error(),
+		p.event(pod, status.Event{Type: corev1.EventTypeWarning, Reason: "Failed", Message: "Error: " + missing.Error(),
 			FieldPath: "spec.containers{" + missing.Container + "}"})
 		p.recorder.Event(pod, corev1.EventTypeWarning, notFoundReason("Mandatory", missing), missing.Error())
 	case missing.Kind == translate.SourceRuntime:
@@ -305,12 +308,12 @@ func (p *pods) recordEvents(e *entry, pod *corev1.Pod) {
 	if before == after || len(pod.Spec.Containers) == 0 {
 		return
 	}
-	for _, ev := range translate.Events(pod, before, after) {
+	for _, ev := range status.Events(pod, before, after) {
 		p.event(pod, ev)
 	}
 }
 
-func (p *pods) event(pod *corev1.Pod, ev translate.Event) {
+func (p *pods) event(pod *corev1.Pod, ev status.Event) {
 	p.recorder.Event(&corev1.ObjectReference{Kind: "Pod", APIVersion: "v1", Namespace: pod.Namespace, Name: pod.Name,
 		UID: pod.UID, ResourceVersion: pod.ResourceVersion, FieldPath: ev.FieldPath}, ev.Type, ev.Reason, ev.Message)
 }

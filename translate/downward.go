@@ -8,6 +8,8 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/api/resource"
 
+	"github.com/capsulet/capsulet/translate/podspec"
+	"github.com/capsulet/capsulet/translate/support"
 	"github.com/capsulet/capsulet/zunserver/capsule"
 )
 
@@ -19,32 +21,9 @@ var references = map[string]capsule.Reference{
 	"status.hostIPs": capsule.RefHostAddresses,
 }
 
-func envFieldAllowed(path string) bool {
-	if _, ok := references[path]; ok {
-		return true
-	}
-	if field, _, ok := subscript(path); ok {
-		return field == "metadata.labels" || field == "metadata.annotations"
-	}
-	switch path {
-	case "metadata.name", "metadata.namespace", "metadata.uid", "spec.nodeName", "spec.serviceAccountName":
-		return true
-	}
-	return false
-}
-
-// subscript splits metadata.labels['x'].
-func subscript(path string) (field, key string, ok bool) {
-	field, rest, ok := strings.Cut(path, "['")
-	if !ok || !strings.HasSuffix(rest, "']") {
-		return "", "", false
-	}
-	return field, strings.TrimSuffix(rest, "']"), true
-}
-
 // podField is the value of a field that does not depend on where the capsule runs.
 func podField(pod *corev1.Pod, path string, src *Sources) string {
-	if field, key, ok := subscript(path); ok {
+	if field, key, ok := podspec.Subscript(path); ok {
 		if field == "metadata.labels" {
 			return pod.Labels[key]
 		}
@@ -85,12 +64,12 @@ func formatMap(m map[string]string) string {
 // the node can give.
 func resourceField(pod *corev1.Pod, c *corev1.Container, ref *corev1.ResourceFieldSelector, src *Sources) (string, error) {
 	if ref.ContainerName != "" {
-		if c = containerNamed(pod, ref.ContainerName); c == nil {
-			return "", Refusals{{Field: "resourceFieldRef.containerName", Reason: fmt.Sprintf("there is no container %q", ref.ContainerName)}}
+		if c = podspec.Container(pod, ref.ContainerName); c == nil {
+			return "", support.Refusals{{Field: "resourceFieldRef.containerName", Reason: fmt.Sprintf("there is no container %q", ref.ContainerName)}}
 		}
 	}
 	if c == nil {
-		return "", Refusals{{Field: "resourceFieldRef.containerName", Reason: "it is needed in a volume"}}
+		return "", support.Refusals{{Field: "resourceFieldRef.containerName", Reason: "it is needed in a volume"}}
 	}
 	which, name, _ := strings.Cut(ref.Resource, ".")
 	var q resource.Quantity
@@ -103,7 +82,7 @@ func resourceField(pod *corev1.Pod, c *corev1.Container, ref *corev1.ResourceFie
 	case "requests":
 		q = c.Resources.Requests[corev1.ResourceName(name)]
 	default:
-		return "", Refusals{{Field: "resourceFieldRef.resource", Reason: fmt.Sprintf("%q is no limit and no request", ref.Resource)}}
+		return "", support.Refusals{{Field: "resourceFieldRef.resource", Reason: fmt.Sprintf("%q is no limit and no request", ref.Resource)}}
 	}
 	divisor := ref.Divisor
 	if divisor.IsZero() {
@@ -116,14 +95,3 @@ func resourceField(pod *corev1.Pod, c *corev1.Container, ref *corev1.ResourceFie
 }
 
 func ceilDiv(a, b int64) string { return strconv.FormatInt((a+b-1)/b, 10) }
-
-func containerNamed(pod *corev1.Pod, name string) *corev1.Container {
-	for _, list := range [][]corev1.Container{pod.Spec.Containers, pod.Spec.InitContainers, ephemeralContainers(pod)} {
-		for i := range list {
-			if list[i].Name == name {
-				return &list[i]
-			}
-		}
-	}
-	return nil
-}

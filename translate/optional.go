@@ -4,6 +4,8 @@ import (
 	"errors"
 
 	corev1 "k8s.io/api/core/v1"
+
+	"github.com/capsulet/capsulet/translate/podspec"
 )
 
 // LackingOptional is what the environment of the Pod's containers does without because it is optional and not there, each
@@ -25,7 +27,7 @@ func LackingOptional(pod *corev1.Pod, src Sources) []*Missing {
 			list = append(list, m)
 		}
 	}
-	for _, containers := range [][]corev1.Container{pod.Spec.InitContainers, pod.Spec.Containers, ephemeralContainers(pod)} {
+	for _, containers := range [][]corev1.Container{pod.Spec.InitContainers, pod.Spec.Containers, podspec.Ephemeral(pod)} {
 		for i := range containers {
 			c := containers[i].DeepCopy()
 			for j := range c.EnvFrom {

@@ -8,6 +8,7 @@ import (
 
 	corev1 "k8s.io/api/core/v1"
 
+	"github.com/capsulet/capsulet/translate/podspec"
 	"github.com/capsulet/capsulet/zunserver/capsule"
 )
 
@@ -99,7 +100,7 @@ func (m *Missing) Error() string {
 func Needs(pod *corev1.Pod) []SourceRef {
 	set := map[SourceRef]bool{{Kind: SourceServices}: true}
 	need := func(k SourceKind, name string) { set[SourceRef{Kind: k, Name: name}] = true }
-	for _, list := range [][]corev1.Container{pod.Spec.InitContainers, pod.Spec.Containers, ephemeralContainers(pod)} {
+	for _, list := range [][]corev1.Container{pod.Spec.InitContainers, pod.Spec.Containers, podspec.Ephemeral(pod)} {
 		for i := range list {
 			needsOfContainer(&list[i], need)
 		}

@@ -9,6 +9,8 @@ import (
 
 	corev1 "k8s.io/api/core/v1"
 
+	"github.com/capsulet/capsulet/translate/podspec"
+	"github.com/capsulet/capsulet/translate/support"
 	"github.com/capsulet/capsulet/zunserver/capsule"
 )
 
@@ -19,10 +21,10 @@ const (
 	maxFQDN        = 64
 )
 
-// Template translates a Pod. The error is [Refusals] when the Pod can never run here, a [*Missing] when something that it
+// Template translates a Pod. The error is [support.Refusals] when the Pod can never run here, a [*Missing] when something that it
 // refers to is not there yet. Annotations and Hash are the caller's to set.
 func Template(pod *corev1.Pod, src Sources) (capsule.Spec, error) {
-	if refused := Refuse(pod); len(refused) > 0 {
+	if refused := support.Refuse(pod); len(refused) > 0 {
 		return capsule.Spec{}, refused
 	}
 	p := pod.Spec
@@ -48,7 +50,7 @@ func Template(pod *corev1.Pod, src Sources) (capsule.Spec, error) {
 	if sc := spec.SecurityContext; sc != nil {
 		sc.SELinuxChangePolicy, sc.FSGroupChangePolicy = nil, nil // ignored: see the table
 		for i := range sc.Sysctls {
-			sc.Sysctls[i].Name = sysctlName(sc.Sysctls[i].Name)
+			sc.Sysctls[i].Name = podspec.SysctlName(sc.Sysctls[i].Name)
 		}
 	}
 	if name := p.RuntimeClassName; name != nil && *name != "" {
@@ -64,7 +66,7 @@ func Template(pod *corev1.Pod, src Sources) (capsule.Spec, error) {
 		spec.SetHostnameAsFQDN = isTrue(p.SetHostnameAsFQDN)
 	}
 	if n := len(spec.Hostname) + 1 + len(spec.HostDomain); spec.SetHostnameAsFQDN && n > maxFQDN {
-		return capsule.Spec{}, Refusals{{Field: "spec.setHostnameAsFQDN", Reason: fmt.Sprintf("the FQDN %s.%s is too long "+
+		return capsule.Spec{}, support.Refusals{{Field: "spec.setHostnameAsFQDN", Reason: fmt.Sprintf("the FQDN %s.%s is too long "+
 			"(%d characters is the max, %d characters requested)", spec.Hostname, spec.HostDomain, maxFQDN, n)}}
 	}
 	if err := addContainers(pod, &src, &spec); err != nil {
@@ -87,7 +89,7 @@ func addContainers(pod *corev1.Pod, src *Sources, spec *capsule.Spec) error {
 		to   *[]capsule.ContainerSpec
 	}{
 		{pod.Spec.InitContainers, &spec.InitContainers}, {pod.Spec.Containers, &spec.Containers},
-		{ephemeralContainers(pod), &spec.EphemeralContainers},
+		{podspec.Ephemeral(pod), &spec.EphemeralContainers},
 	} {
 		for i := range l.from {
 			c, err := containerOf(pod, &l.from[i], src)

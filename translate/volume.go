@@ -5,6 +5,8 @@ import (
 
 	corev1 "k8s.io/api/core/v1"
 
+	"github.com/capsulet/capsulet/translate/podspec"
+	"github.com/capsulet/capsulet/translate/support"
 	"github.com/capsulet/capsulet/zunserver/capsule"
 )
 
@@ -56,8 +58,8 @@ type files struct {
 
 func (f *files) put(p string, content []byte, mode *int32) error {
 	clean := path.Clean(p)
-	if p == "" || path.IsAbs(p) || climbs(p) || clean == "." {
-		return Refusals{{Field: "spec.volumes[" + f.volume + "].items.path", Reason: `"` + p + `" leaves the volume`}}
+	if p == "" || path.IsAbs(p) || podspec.Climbs(p) || clean == "." {
+		return support.Refusals{{Field: "spec.volumes[" + f.volume + "].items.path", Reason: `"` + p + `" leaves the volume`}}
 	}
 	if f.byPath == nil {
 		f.byPath = map[string]capsule.File{}

@@ -1,4 +1,4 @@
-package translate
+package status
 
 import (
 	"fmt"
@@ -8,6 +8,7 @@ import (
 
 	corev1 "k8s.io/api/core/v1"
 
+	"github.com/capsulet/capsulet/translate/podspec"
 	"github.com/capsulet/capsulet/zunserver/capsule"
 )
 
@@ -145,7 +146,7 @@ func (e *recorder) pull(was, now *capsule.ContainerFacts) {
 		return
 	}
 	image := ""
-	if spec := containerNamed(e.pod, now.Name); spec != nil {
+	if spec := podspec.Container(e.pod, now.Name); spec != nil {
 		image = spec.Image
 	}
 	same := was.Pull != nil && was.Pull.StartedAt.Equal(p.StartedAt)
@@ -177,7 +178,7 @@ func (e *recorder) probes(was, now *capsule.ContainerFacts) {
 
 func (e *recorder) failure(now *capsule.ContainerFacts) {
 	f, image := now.Failure, ""
-	if spec := containerNamed(e.pod, now.Name); spec != nil {
+	if spec := podspec.Container(e.pod, now.Name); spec != nil {
 		image = spec.Image
 	}
 	switch {

@@ -1,4 +1,4 @@
-package translate
+package admission
 
 import (
 	"fmt"
@@ -6,7 +6,8 @@ import (
 	"strings"
 
 	corev1 "k8s.io/api/core/v1"
-	"k8s.io/apimachinery/pkg/api/resource"
+
+	"github.com/capsulet/capsulet/translate/podspec"
 )
 
 // Rejection is why a kubelet would not take a Pod: it fails at once and is not tried again.
@@ -35,7 +36,7 @@ func Reject(pod *corev1.Pod, n Node) *Rejection {
 	if max, ok := n.Allocatable[corev1.ResourcePods]; ok && n.Pods+1 > max.Value() {
 		return outOf(corev1.ResourcePods, 1, n.Pods, max.Value())
 	}
-	asked := Requests(pod)
+	asked := podspec.Requests(pod)
 	for _, name := range []corev1.ResourceName{corev1.ResourceCPU, corev1.ResourceMemory, corev1.ResourceEphemeralStorage} {
 		has := n.Allocatable[name]
 		if has.IsZero() {
@@ -64,50 +65,6 @@ func amount(name corev1.ResourceName, list corev1.ResourceList) int64 {
 	return q.Value()
 }
 
-// Requests is what the Pod asks for: the sum over what runs side by side, or the most that its start needs.
-func Requests(pod *corev1.Pod) corev1.ResourceList {
-	sum, peak := corev1.ResourceList{}, corev1.ResourceList{}
-	for i := range pod.Spec.InitContainers {
-		c := &pod.Spec.InitContainers[i]
-		if isSidecar(c) {
-			plus(sum, c.Resources.Requests)
-			most(peak, sum)
-			continue
-		}
-		with := sum.DeepCopy()
-		plus(with, c.Resources.Requests)
-		most(peak, with)
-	}
-	for i := range pod.Spec.Containers {
-		plus(sum, pod.Spec.Containers[i].Resources.Requests)
-	}
-	most(sum, peak)
-	plus(sum, pod.Spec.Overhead)
-	return sum
-}
-
-// AddRequests adds what the Pod asks for to sum.
-func AddRequests(sum corev1.ResourceList, pod *corev1.Pod) { plus(sum, Requests(pod)) }
-
-func plus(sum, more corev1.ResourceList) {
-	for name, q := range more {
-		have := sum[name]
-		if have.IsZero() {
-			have = resource.Quantity{Format: q.Format}
-		}
-		have.Add(q)
-		sum[name] = have
-	}
-}
-
-func most(sum, other corev1.ResourceList) {
-	for name, q := range other {
-		if have := sum[name]; have.Cmp(q) < 0 {
-			sum[name] = q.DeepCopy()
-		}
-	}
-}
-
 // safeSysctls are those that touch nobody but the Pod (kubelet: pkg/kubelet/sysctl/safe_sysctls.go).
 var safeSysctls = []string{"kernel.shm_rmid_forced", "net.ipv4.ip_local_port_range", "net.ipv4.tcp_syncookies",
 	"net.ipv4.ping_group_range", "net.ipv4.ip_unprivileged_port_start", "net.ipv4.ip_local_reserved_ports",
@@ -119,7 +76,7 @@ func rejectSysctls(pod *corev1.Pod) *Rejection {
 		return nil
 	}
 	for _, s := range pod.Spec.SecurityContext.Sysctls {
-		name, why := sysctlName(s.Name), ""
+		name, why := podspec.SysctlName(s.Name), ""
 		switch {
 		case !slices.Contains(safeSysctls, name):
 			why = fmt.Sprintf("%q not allowlisted", name)
@@ -133,21 +90,4 @@ func rejectSysctls(pod *corev1.Pod) *Rejection {
 		}
 	}
 	return nil
-}
-
-// sysctlName is the name with dots, also of one that was written with slashes, where a dot stands for a slash.
-func sysctlName(s string) string {
-	at := strings.IndexAny(s, "./")
-	if at < 0 || s[at] == '.' {
-		return s
-	}
-	return strings.Map(func(r rune) rune {
-		switch r {
-		case '/':
-			return '.'
-		case '.':
-			return '/'
-		}
-		return r
-	}, s)
 }

@@ -1,4 +1,4 @@
-package translate
+package status
 
 import (
 	"fmt"
@@ -8,6 +8,7 @@ import (
 
 	corev1 "k8s.io/api/core/v1"
 
+	"github.com/capsulet/capsulet/translate/podspec"
 	"github.com/capsulet/capsulet/zunserver/capsule"
 )
 
@@ -83,7 +84,7 @@ func containersReady(pod *corev1.Pod, s *corev1.PodStatus) corev1.PodCondition {
 	}
 	var unready []string
 	for i := range pod.Spec.InitContainers {
-		if isSidecar(&pod.Spec.InitContainers[i]) && !s.InitContainerStatuses[i].Ready {
+		if podspec.IsSidecar(&pod.Spec.InitContainers[i]) && !s.InitContainerStatuses[i].Ready {
 			unready = append(unready, s.InitContainerStatuses[i].Name)
 		}
 	}

@@ -1,4 +1,4 @@
-package translate
+package status
 
 import (
 	"cmp"
@@ -9,6 +9,9 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
+	"github.com/capsulet/capsulet/translate"
+	"github.com/capsulet/capsulet/translate/admission"
+	"github.com/capsulet/capsulet/translate/podspec"
 	"github.com/capsulet/capsulet/zunserver/capsule"
 )
 
@@ -20,15 +23,15 @@ const (
 	ReasonCapsuleGone = "CapsuleDeleted"
 )
 
-// PodStatus is the status of the Pod as its capsule shows it; c is nil while there is no capsule yet. pod.Status is the
+// Of is the status of the Pod as its capsule shows it; c is nil while there is no capsule yet. pod.Status is the
 // status before: what others own in it is kept.
-func PodStatus(pod *corev1.Pod, c *capsule.Capsule) corev1.PodStatus {
+func Of(pod *corev1.Pod, c *capsule.Capsule) corev1.PodStatus {
 	return statusOf(pod, c, c != nil && stopped(c))
 }
 
-// GoneStatus is the final status of a Pod whose capsule is no more; c is what was last seen of it, or nil. Containers whose
+// Gone is the final status of a Pod whose capsule is no more; c is what was last seen of it, or nil. Containers whose
 // end nobody saw are ContainerStatusUnknown.
-func GoneStatus(pod *corev1.Pod, c *capsule.Capsule) corev1.PodStatus {
+func Gone(pod *corev1.Pod, c *capsule.Capsule) corev1.PodStatus {
 	s := statusOf(pod, c, true)
 	if pod.DeletionTimestamp == nil && !terminal(pod.Status.Phase) && (c == nil || c.Facts.End == nil) {
 		s.Phase = corev1.PodFailed
@@ -38,11 +41,11 @@ func GoneStatus(pod *corev1.Pod, c *capsule.Capsule) corev1.PodStatus {
 	return s
 }
 
-// RefusedStatus is the status of a Pod that can never run here.
-func RefusedStatus(pod *corev1.Pod, refused error) corev1.PodStatus {
+// Refused is the status of a Pod that can never run here.
+func Refused(pod *corev1.Pod, refused error) corev1.PodStatus {
 	s := statusOf(pod, nil, false)
 	s.Phase, s.Reason, s.Message = corev1.PodFailed, ReasonUnsupported, refused.Error()
-	var rejected *Rejection
+	var rejected *admission.Rejection
 	if errors.As(refused, &rejected) {
 		s.Reason, s.Message = rejected.Reason, "Pod was rejected: "+rejected.Message
 	}
@@ -51,10 +54,10 @@ func RefusedStatus(pod *corev1.Pod, refused error) corev1.PodStatus {
 	return s
 }
 
-// WaitingStatus is the status of a Pod that has no capsule yet because of err, a [*Missing] or a passing trouble.
-func WaitingStatus(pod *corev1.Pod, err error) corev1.PodStatus {
+// Waiting is the status of a Pod that has no capsule yet because of err, a [*translate.Missing] or a passing trouble.
+func Waiting(pod *corev1.Pod, err error) corev1.PodStatus {
 	s := statusOf(pod, nil, false)
-	missing, ok := err.(*Missing)
+	missing, ok := err.(*translate.Missing)
 	if !ok {
 		s.Message = err.Error()
 		return s
@@ -101,7 +104,7 @@ func statusOf(pod *corev1.Pod, c *capsule.Capsule, final bool) corev1.PodStatus 
 	s.Reason, s.Message = "", ""
 	s.InitContainerStatuses = containerStatuses(pod, c, pod.Spec.InitContainers, pod.Status.InitContainerStatuses, true)
 	s.ContainerStatuses = containerStatuses(pod, c, pod.Spec.Containers, pod.Status.ContainerStatuses, false)
-	s.EphemeralContainerStatuses = containerStatuses(pod, c, ephemeralContainers(pod), pod.Status.EphemeralContainerStatuses, false)
+	s.EphemeralContainerStatuses = containerStatuses(pod, c, podspec.Ephemeral(pod), pod.Status.EphemeralContainerStatuses, false)
 	for i := range s.EphemeralContainerStatuses { // they have no readiness
 		s.EphemeralContainerStatuses[i].Ready, s.EphemeralContainerStatuses[i].Started = false, nil
 	}

@@ -1,8 +1,10 @@
-package translate
+package status
 
 import (
 	corev1 "k8s.io/api/core/v1"
+	"k8s.io/utils/ptr"
 
+	"github.com/capsulet/capsulet/translate/podspec"
 	"github.com/capsulet/capsulet/zunserver/capsule"
 )
 
@@ -59,7 +61,7 @@ func count(pod *corev1.Pod, s *corev1.PodStatus) tally {
 	var t tally
 	for i := range pod.Spec.InitContainers {
 		spec := &pod.Spec.InitContainers[i]
-		if isSidecar(spec) {
+		if podspec.IsSidecar(spec) {
 			t.sidecar(&s.InitContainerStatuses[i])
 		} else {
 			t.init(pod, spec, &s.InitContainerStatuses[i])
@@ -87,7 +89,7 @@ func (t *tally) init(pod *corev1.Pod, spec *corev1.Container, st *corev1.Contain
 func (t *tally) sidecar(st *corev1.ContainerStatus) {
 	switch {
 	case st.State.Running != nil:
-		if !isTrue(st.Started) {
+		if !ptr.Deref(st.Started, false) {
 			t.pendingSidecars++
 		}
 		t.running++
@@ -150,8 +152,8 @@ func initIncomplete(pod *corev1.Pod, s *corev1.PodStatus) []string {
 	var names []string
 	for i := range pod.Spec.InitContainers {
 		st, done := &s.InitContainerStatuses[i], false
-		if isSidecar(&pod.Spec.InitContainers[i]) {
-			done = isTrue(st.Started)
+		if podspec.IsSidecar(&pod.Spec.InitContainers[i]) {
+			done = ptr.Deref(st.Started, false)
 		} else {
 			done = st.Ready
 		}

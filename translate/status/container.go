@@ -1,14 +1,14 @@
-package translate
+package status
 
 import (
 	"cmp"
 	"fmt"
-	"slices"
 	"strings"
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
 
+	"github.com/capsulet/capsulet/translate/podspec"
 	"github.com/capsulet/capsulet/zunserver/capsule"
 )
 
@@ -43,7 +43,7 @@ func keepKnown(st *corev1.ContainerStatus, before []corev1.ContainerStatus, gone
 
 func fillContainer(st *corev1.ContainerStatus, pod *corev1.Pod, c *capsule.Capsule, spec *corev1.Container, f *capsule.ContainerFacts, init bool) {
 	waiting := &corev1.ContainerStateWaiting{Reason: "ContainerCreating"}
-	if len(pod.Spec.InitContainers) > 0 && !isEphemeral(pod, spec.Name) {
+	if len(pod.Spec.InitContainers) > 0 && !podspec.IsEphemeral(pod, spec.Name) {
 		waiting.Reason = "PodInitializing"
 	}
 	st.State.Waiting = waiting
@@ -62,10 +62,10 @@ func fillContainer(st *corev1.ContainerStatus, pod *corev1.Pod, c *capsule.Capsu
 		st.State = corev1.ContainerState{Running: &corev1.ContainerStateRunning{StartedAt: stamp(f.Run.StartedAt)}}
 		started := f.Started
 		st.Started = &started
-		st.Ready = f.Ready && (!init || isSidecar(spec))
+		st.Ready = f.Ready && (!init || podspec.IsSidecar(spec))
 	case capsule.StateExited:
 		fillExited(st, pod, c, spec, f)
-		st.Ready = init && !isSidecar(spec) && f.Run.ExitCode == 0
+		st.Ready = init && !podspec.IsSidecar(spec) && f.Run.ExitCode == 0
 	default:
 		if w := failureWords(spec, f.Failure); w != nil {
 			st.State.Waiting = w
@@ -188,38 +188,12 @@ func failureWords(spec *corev1.Container, f *capsule.Failure) *corev1.ContainerS
 
 // restarts says whether the container is started again after that exit code.
 func restarts(pod *corev1.Pod, spec *corev1.Container, exitCode int) bool {
-	if isEphemeral(pod, spec.Name) {
+	if podspec.IsEphemeral(pod, spec.Name) {
 		return false
 	}
 	s := capsule.Spec{RestartPolicy: cmp.Or(capsule.RestartPolicy(pod.Spec.RestartPolicy), capsule.RestartAlways)}
 	cs := capsule.ContainerSpec{RestartPolicy: spec.RestartPolicy, RestartPolicyRules: spec.RestartPolicyRules}
-	return s.Restarts(&cs, isInit(pod, spec.Name), exitCode)
-}
-
-func isSidecar(c *corev1.Container) bool {
-	return c.RestartPolicy != nil && *c.RestartPolicy == corev1.ContainerRestartPolicyAlways
-}
-
-// ephemeralContainers are the Pod's ephemeral containers as containers: the API made their fields the same for this.
-func ephemeralContainers(pod *corev1.Pod) []corev1.Container {
-	var list []corev1.Container
-	for i := range pod.Spec.EphemeralContainers {
-		list = append(list, corev1.Container(pod.Spec.EphemeralContainers[i].EphemeralContainerCommon))
-	}
-	return list
-}
-
-func isEphemeral(pod *corev1.Pod, name string) bool {
-	return slices.ContainsFunc(pod.Spec.EphemeralContainers, func(e corev1.EphemeralContainer) bool { return e.Name == name })
-}
-
-func isInit(pod *corev1.Pod, name string) bool {
-	for i := range pod.Spec.InitContainers {
-		if pod.Spec.InitContainers[i].Name == name {
-			return true
-		}
-	}
-	return false
+	return s.Restarts(&cs, podspec.IsInit(pod, spec.Name), exitCode)
 }
 
 func engineID(id string) string {

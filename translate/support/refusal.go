@@ -1,12 +1,16 @@
-package translate
+package support
 
 import (
 	"fmt"
+	"maps"
 	"path"
 	"reflect"
+	"slices"
 	"strings"
 
 	corev1 "k8s.io/api/core/v1"
+
+	"github.com/capsulet/capsulet/translate/podspec"
 )
 
 // Refusal says that a field of the Pod asks for something this node will not do: the Pod can never run here as it is.
@@ -58,13 +62,24 @@ func Refuse(pod *corev1.Pod) Refusals {
 	for i := range pod.Spec.Containers {
 		refuseContainer(&pod.Spec.Containers[i], fmt.Sprintf("spec.containers[%d]", i), &r)
 	}
-	for i, c := range ephemeralContainers(pod) {
+	for i, c := range podspec.Ephemeral(pod) {
 		refuseContainer(&c, fmt.Sprintf("spec.ephemeralContainers[%d]", i), &r)
 	}
 	for i := range pod.Spec.Volumes {
 		refuseVolume(&pod.Spec.Volumes[i], fmt.Sprintf("spec.volumes[%d]", i), &r)
 	}
 	return r
+}
+
+// envField says whether a variable can have the field as its value (kubelet: pkg/kubelet/kubelet_pods.go).
+func envField(path string) bool {
+	switch path {
+	case "metadata.name", "metadata.namespace", "metadata.uid", "spec.nodeName", "spec.serviceAccountName",
+		"status.podIP", "status.podIPs", "status.hostIP", "status.hostIPs":
+		return true
+	}
+	field, _, ok := podspec.Subscript(path)
+	return ok && (field == "metadata.labels" || field == "metadata.annotations")
 }
 
 // Warnings returns the fields that are set and left out of account, which whoever wrote the Pod should know.
@@ -108,7 +123,7 @@ func refuseContainer(c *corev1.Container, at string, r *Refusals) {
 		refuseMount(&m, fmt.Sprintf("%s.volumeMounts[%d]", at, i), r)
 	}
 	for i, e := range c.Env {
-		if e.ValueFrom != nil && e.ValueFrom.FieldRef != nil && !envFieldAllowed(e.ValueFrom.FieldRef.FieldPath) {
+		if e.ValueFrom != nil && e.ValueFrom.FieldRef != nil && !envField(e.ValueFrom.FieldRef.FieldPath) {
 			r.add(fmt.Sprintf("%s.env[%d].valueFrom.fieldRef.fieldPath", at, i), "%q is no field that a variable can have",
 				e.ValueFrom.FieldRef.FieldPath)
 		}
@@ -130,7 +145,7 @@ func refuseProfiles(s *corev1.SeccompProfile, a *corev1.AppArmorProfile, at stri
 }
 
 func refuseResources(list corev1.ResourceList, at string, r *Refusals) {
-	for _, name := range sortedKeys(list) {
+	for _, name := range slices.Sorted(maps.Keys(list)) {
 		switch name {
 		case corev1.ResourceCPU, corev1.ResourceMemory, corev1.ResourceEphemeralStorage:
 		default:
@@ -140,7 +155,7 @@ func refuseResources(list corev1.ResourceList, at string, r *Refusals) {
 }
 
 func refuseMount(m *corev1.VolumeMount, at string, r *Refusals) {
-	if path.IsAbs(m.SubPath) || climbs(m.SubPath) {
+	if path.IsAbs(m.SubPath) || podspec.Climbs(m.SubPath) {
 		r.add(at+".subPath", "%q leaves the volume", m.SubPath)
 	}
 	if m.RecursiveReadOnly != nil && *m.RecursiveReadOnly == corev1.RecursiveReadOnlyEnabled {
@@ -152,17 +167,7 @@ func refuseVolume(v *corev1.Volume, at string, r *Refusals) {
 	if v.EmptyDir != nil && v.EmptyDir.Medium != corev1.StorageMediumDefault && v.EmptyDir.Medium != corev1.StorageMediumMemory {
 		r.add(at+".emptyDir.medium", "%q is not supported yet, only the default and Memory", v.EmptyDir.Medium)
 	}
-	if v.HostPath != nil && climbs(v.HostPath.Path) {
+	if v.HostPath != nil && podspec.Climbs(v.HostPath.Path) {
 		r.add(at+".hostPath.path", "%q has .. in it", v.HostPath.Path)
 	}
-}
-
-// climbs says whether one of the path's elements is "..".
-func climbs(p string) bool {
-	for part := range strings.SplitSeq(p, "/") {
-		if part == ".." {
-			return true
-		}
-	}
-	return false
 }

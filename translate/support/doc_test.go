@@ -1,18 +1,20 @@
-package translate
+package support
 
 import (
 	"fmt"
 	"os"
 	"strings"
 	"testing"
+
+	"github.com/capsulet/capsulet/test/golden"
 )
 
-const supportDoc = "../docs/pod-support.md"
+const supportDoc = "../../docs/pod-support.md"
 
 // TestSupportDoc keeps the table that users read equal to the one that the code goes by. Write it anew with -update.
 func TestSupportDoc(t *testing.T) {
 	want := support()
-	if *update {
+	if *golden.Update {
 		if err := os.WriteFile(supportDoc, []byte(want), 0o644); err != nil {
 			t.Fatal(err)
 		}
@@ -23,7 +25,7 @@ func TestSupportDoc(t *testing.T) {
 		t.Fatal(err)
 	}
 	if string(got) != want {
-		t.Errorf("%s is not what the code says: go test ./translate -run TestSupportDoc -update", supportDoc)
+		t.Errorf("%s is not what the code says: go test ./translate/support -run TestSupportDoc -update", supportDoc)
 	}
 }
 
@@ -31,7 +33,7 @@ func support() string {
 	var b strings.Builder
 	b.WriteString(`# What a Pod may ask of a capsule node
 
-Written by ` + "`make golden`" + ` from the table that the translation goes by (translate/fields.go); do not edit. A field of Kubernetes'
+Written by ` + "`make golden`" + ` from the table that the translation goes by (translate/support); do not edit. A field of Kubernetes'
 API that is not in it fails the build.
 
 - **supported**: it does what it does on a kubelet.
