@@ -16,7 +16,7 @@ const deferredEvery = 10 * time.Second
 // admit takes the pod in or says why the node does not. One pod at a time is decided, so that two that would not both fit
 // do not keep each other out. What has a capsule was admitted before.
 func (p *pods) admit(e *entry, pod *corev1.Pod) error {
-	allocatable := p.sources.allocatable()
+	allocatable := p.allocatable()
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	if e.admitted || e.capsule != nil {
@@ -53,7 +53,7 @@ func (p *pods) without(e *entry, allocatable corev1.ResourceList) admission.Node
 func (p *pods) holdResize(e, view *entry, pod *corev1.Pod, spec *capsule.Spec) {
 	var why *admission.Rejection
 	if admission.Resized(pod, view.capsule) {
-		allocatable := p.sources.allocatable()
+		allocatable := p.allocatable()
 		p.mu.Lock()
 		n := p.without(e, allocatable)
 		p.mu.Unlock()

@@ -22,11 +22,12 @@
 //   - The notify callback may block for seconds: only workers call it, and never under a lock.
 //   - Status goes out as a patch of the status alone (statusWriter), so that labels changed meanwhile stay.
 //
-// # Sources
+// # The rooms beside it
 //
-//	sources ─┬─ objects: one reflector for each ConfigMap and Secret in use ─┐
-//	         ├─ tokens: by TokenRequest, renewed at 80 % of their life ──────┼─► wake the workers of those who use it
-//	         └─ services: a list, some seconds old at most                   ┘    ─► updateCapsule
+//   - sources: what pods refer to; it wakes the workers of those of which something changed.
+//   - node: the Node object, made of the hosts.
+//   - kubelet: the HTTPS endpoint, which sees the pods and reaches into capsules.
+//   - zun: the client of the capsule API.
 //
 // # Stopping
 //
@@ -37,22 +38,9 @@
 //   - Pods are admitted as a kubelet admits them, against the sum of the hosts: what is over it fails at once. What fits the
 //     sum and no single host waits with the scheduler's reasons, because another host or a pod that ends can help.
 //   - A resize that the node has no room for leaves the capsule's resources as they are and everything else up to date.
-//   - Secrets and ConfigMaps are watched one by one while a pod of this node uses them, as the kubelet does, not by
-//     informers that would hold every secret of the cluster. An immutable one is read once.
 //   - A pod or source that changes means: translate again, and change of the capsule what can be changed. The hash of the
 //     result stands on the capsule, so that a restart asks for nothing that is there. It is made of the versions of
 //     secrets and not of their content, because views show it.
-//   - The kubelet endpoint asks the API server by TokenReview and SubjectAccessReview directly, with a small cache,
-//     instead of pulling in the API server's authenticator and its dependencies.
-//   - Sessions (exec, attach, port-forward) pass through the kubelet endpoint as bytes: the protocols are spoken by the
-//     capsule API, which has to speak them anyway, and whatever a client negotiates works without being taken apart and
-//     put together here. What this side adds is who may, which pod is meant, and the kubelet's words when it cannot be.
-//   - A session needs the right to create, also when it is opened by GET (a WebSocket): a command is no reading. The kubelet
-//     asks for get there.
-//   - The node's own figures (/stats/summary, /metrics/resource) are the sum of its hosts and left out when one of them
-//     cannot tell: a part would make the node look idle.
 //   - What lacks in a container's environment is told in Virtual Kubelet's words, too (OptionalSecretNotFound …): the kubelet
 //     has none for what is optional.
-//   - The node stays Ready while the capsule API does not answer: pods that run go on running, new ones wait. The
-//     condition CapsuleServerUnavailable says so. It is not Ready when the server says that no host is up.
 package provider

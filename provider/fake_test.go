@@ -5,8 +5,6 @@ import (
 	"fmt"
 	"io"
 	"maps"
-	"net/http"
-	"net/url"
 	"slices"
 	"strings"
 	"sync"
@@ -14,23 +12,38 @@ import (
 
 	"github.com/containerd/errdefs"
 
+	"github.com/capsulet/capsulet/provider/kubelet"
 	"github.com/capsulet/capsulet/provider/zun"
 	"github.com/capsulet/capsulet/zunserver/capsule"
 )
 
-// fakeCapsules is a capsule API in a map. Setting down makes everything Unavailable and breaks the watches.
+// fakeCapsules is a capsule API in a map, with no more to reach into containers than what it implements. Setting down makes everything Unavailable and breaks the watches.
 type fakeCapsules struct {
 	mu       sync.Mutex
 	capsules map[string]*capsule.Capsule
 	hosts    []capsule.Host
-	// incomplete are the hosts whose statistics lack something.
-	incomplete []string
-	revision   int64
-	down       bool
-	creates    int
-	updates    int
-	log        []zun.Event
-	changed    chan struct{} // closed and replaced with every change
+	revision int64
+	down     bool
+	creates  int
+	updates  int
+	log      []zun.Event
+	changed  chan struct{} // closed and replaced with every change
+	kubelet.Containers
+}
+
+// Logs says of which capsule, attempt and container it is.
+func (f *fakeCapsules) Logs(_ context.Context, uuid, container string, previous bool, _ capsule.LogOptions) (io.ReadCloser, error) {
+	return io.NopCloser(strings.NewReader(fmt.Sprint(uuid, " ", container, " ", previous))), nil
+}
+
+// Stats are of every capsule.
+func (f *fakeCapsules) Stats(context.Context) (report capsule.StatsReport, err error) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	for uuid := range f.capsules {
+		report.Capsules = append(report.Capsules, capsule.Stats{UUID: uuid})
+	}
+	return report, nil
 }
 
 func newFakeCapsules() *fakeCapsules {
@@ -205,40 +218,4 @@ func (f *fakeCapsules) Hosts(context.Context) ([]capsule.Host, error) {
 		return nil, errDown
 	}
 	return slices.Clone(f.hosts), nil
-}
-
-// Stats are figures of the node's host and of every capsule, with each container of its specification.
-func (f *fakeCapsules) Stats(context.Context) (capsule.StatsReport, error) {
-	f.mu.Lock()
-	defer f.mu.Unlock()
-	if f.down {
-		return capsule.StatsReport{}, errDown
-	}
-	at, cores := time.UnixMilli(1700000001234), uint64(5e8)
-	u := capsule.Usage{At: at, CPUNanos: 1.5e9, CPUNanoCores: &cores, MemoryBytes: 300, WorkingSetBytes: 200, RSSBytes: 100}
-	report := capsule.StatsReport{Hosts: []capsule.HostStats{{Name: "h1", StartedAt: at.Add(-time.Hour), Usage: u}}, Incomplete: f.incomplete}
-	for _, c := range f.capsules {
-		s := capsule.Stats{UUID: c.UUID, StartedAt: at.Add(-time.Minute), Usage: u,
-			Network: []capsule.Interface{{Name: "eth0", RxBytes: 7, TxBytes: 8}}}
-		for i := range c.Spec.Containers {
-			s.Containers = append(s.Containers, capsule.ContainerStats{Name: c.Spec.Containers[i].Name, StartedAt: at.Add(-time.Second), Usage: u})
-		}
-		report.Capsules = append(report.Capsules, s)
-	}
-	return report, nil
-}
-
-func (f *fakeCapsules) Logs(_ context.Context, uuid, container string, previous bool, opts capsule.LogOptions) (io.ReadCloser, error) {
-	return io.NopCloser(strings.NewReader(fmt.Sprintf("%s %s %v %d\n", uuid, container, previous, opts.Tail))), nil
-}
-
-func (f *fakeCapsules) Run(_ context.Context, _, _ string, command []string) ([]byte, int, error) {
-	if command[0] == "false" {
-		return []byte("no"), 1, nil
-	}
-	return []byte(strings.Join(command, "|")), 0, nil
-}
-
-func (f *fakeCapsules) Session(w http.ResponseWriter, _ *http.Request, uuid, action string, params url.Values) {
-	_, _ = fmt.Fprintf(w, "%s %s %s", uuid, action, params.Encode())
 }

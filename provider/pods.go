@@ -14,6 +14,8 @@ import (
 	corelisters "k8s.io/client-go/listers/core/v1"
 	"k8s.io/client-go/tools/record"
 
+	"github.com/capsulet/capsulet/provider/kubelet"
+	"github.com/capsulet/capsulet/provider/sources"
 	"github.com/capsulet/capsulet/translate/admission"
 	"github.com/capsulet/capsulet/translate/status"
 	"github.com/capsulet/capsulet/zunserver/capsule"
@@ -29,9 +31,11 @@ type pods struct {
 	client   kubernetes.Interface
 	capsules Capsules
 	lister   corelisters.PodLister
-	sources  *sources
+	sources  *sources.Sources
 	recorder record.EventRecorder
-	log      *logrus.Entry
+	// allocatable is what pods may use of the node.
+	allocatable func() corev1.ResourceList
+	log         *logrus.Entry
 
 	// synced is closed after the first list of capsules; ready when Virtual Kubelet takes notifications.
 	synced, ready chan struct{}
@@ -229,6 +233,30 @@ func (p *pods) GetPods(ctx context.Context) ([]*corev1.Pod, error) {
 		list = append(list, pod)
 	}
 	return list, nil
+}
+
+// Named implements [kubelet.Pods].
+func (p *pods) Named(namespace, name string) (kubelet.Pod, bool) {
+	e, ok := p.named(namespace, name)
+	if !ok {
+		return kubelet.Pod{}, false
+	}
+	pod := *e.pod
+	pod.Status = e.status(e.pod)
+	return kubelet.Pod{Pod: &pod, Capsule: e.capsule}, true
+}
+
+// Present implements [kubelet.Pods].
+func (p *pods) Present() []kubelet.Pod {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	list := make([]kubelet.Pod, 0, len(p.byUID))
+	for _, e := range p.byUID {
+		if !e.gone && e.refused == nil {
+			list = append(list, kubelet.Pod{Pod: e.pod, Capsule: e.capsule})
+		}
+	}
+	return list
 }
 
 // NotifyPods registers the callback for new statuses.

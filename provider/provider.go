@@ -4,17 +4,14 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"net"
-	"net/http"
-	"net/url"
 	"strings"
 	"time"
 
 	"github.com/sirupsen/logrus"
 	vklog "github.com/virtual-kubelet/virtual-kubelet/log"
 	vklogrus "github.com/virtual-kubelet/virtual-kubelet/log/logrus"
-	"github.com/virtual-kubelet/virtual-kubelet/node"
+	vknode "github.com/virtual-kubelet/virtual-kubelet/node"
 	"golang.org/x/sync/errgroup"
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/fields"
@@ -27,6 +24,9 @@ import (
 	"k8s.io/client-go/tools/record"
 	"k8s.io/client-go/util/workqueue"
 
+	"github.com/capsulet/capsulet/provider/kubelet"
+	"github.com/capsulet/capsulet/provider/node"
+	"github.com/capsulet/capsulet/provider/sources"
 	"github.com/capsulet/capsulet/provider/zun"
 	"github.com/capsulet/capsulet/translate"
 	"github.com/capsulet/capsulet/zunserver/capsule"
@@ -41,16 +41,8 @@ type Capsules interface {
 	List(ctx context.Context) ([]*capsule.Capsule, int64, error)
 	Delete(ctx context.Context, uuid string, graceSeconds *int64) error
 	Watch(ctx context.Context, since int64) (<-chan zun.Event, error)
-	Hosts(ctx context.Context) ([]capsule.Host, error)
-	Containers
-}
-
-// Containers looks and reaches into the containers of capsules.
-type Containers interface {
-	Stats(ctx context.Context) (capsule.StatsReport, error)
-	Logs(ctx context.Context, uuid, container string, previous bool, opts capsule.LogOptions) (io.ReadCloser, error)
-	Run(ctx context.Context, uuid, container string, command []string) (output []byte, exitCode int, err error)
-	Session(w http.ResponseWriter, r *http.Request, uuid, action string, params url.Values)
+	node.Hosts
+	kubelet.Containers
 }
 
 // Config is all that a virtual node needs.
@@ -66,7 +58,7 @@ type Config struct {
 	KubeletPort int32
 	// Labels are added to the node's own.
 	Labels map[string]string
-	// Taint keeps out pods that do not tolerate it; nil means [DefaultTaint].
+	// Taint keeps out pods that do not tolerate it; nil means [node.DefaultTaint].
 	Taint   *corev1.Taint
 	NoTaint bool
 	// MaxPods is the node's capacity of pods; 0 means 110.
@@ -88,13 +80,9 @@ type Config struct {
 	Log           *logrus.Entry
 }
 
-// DefaultTaint is the taint of a capsule node.
-var DefaultTaint = corev1.Taint{Key: "virtual-kubelet.io/provider", Value: "capsulet", Effect: corev1.TaintEffectNoSchedule}
-
 const (
 	podWorkers    = 10
 	podResync     = 5 * time.Minute
-	nodeRetry     = 5 * time.Second
 	defaultListen = ":10250"
 )
 
@@ -153,13 +141,14 @@ func (p *Provider) Run(ctx context.Context) error {
 
 	factory := informers.NewSharedInformerFactoryWithOptions(p.cfg.Client, podResync,
 		informers.WithTweakListOptions(onNode(p.cfg.NodeName)))
-	vn := newVirtualNode(&p.cfg)
+	vn := p.newNode()
 	ps := p.newPods(factory, vn, recorder)
 	controller, err := p.newPodController(factory, ps, recorder)
 	if err != nil {
 		return fmt.Errorf("make the pod controller: %w", err)
 	}
-	endpoint, err := newKubelet(&p.cfg, ps)
+	endpoint, err := kubelet.New(kubelet.Config{Client: p.cfg.Client, Pods: ps, Containers: p.cfg.Capsules, NodeName: p.cfg.NodeName,
+		Address: p.cfg.Address, CertFile: p.cfg.ServingCertFile, KeyFile: p.cfg.ServingKeyFile, ClientCAFile: p.cfg.ClientCAFile, Log: p.cfg.Log})
 	if err != nil {
 		return fmt.Errorf("kubelet endpoint: %w", err)
 	}
@@ -187,7 +176,7 @@ func (p *Provider) Run(ctx context.Context) error {
 }
 
 // announce passes readiness on, to the workers and to whoever waits for the node.
-func (p *Provider) announce(ctx context.Context, controller *node.PodController, ps *pods, vn *virtualNode) {
+func (p *Provider) announce(ctx context.Context, controller *vknode.PodController, ps *pods, vn *node.Node) {
 	select {
 	case <-controller.Ready():
 		close(ps.ready)
@@ -195,7 +184,7 @@ func (p *Provider) announce(ctx context.Context, controller *node.PodController,
 		return
 	}
 	select {
-	case <-vn.registered:
+	case <-vn.Registered():
 		close(p.ready)
 	case <-ctx.Done():
 	}
@@ -205,29 +194,35 @@ func onNode(name string) func(*listOptions) {
 	return func(o *listOptions) { o.FieldSelector = fields.OneTermEqualSelector("spec.nodeName", name).String() }
 }
 
-func (p *Provider) newPods(factory informers.SharedInformerFactory, vn *virtualNode, recorder record.EventRecorder) *pods {
+func (p *Provider) newNode() *node.Node {
+	return node.New(node.Config{Client: p.cfg.Client, Hosts: p.cfg.Capsules, Name: p.cfg.NodeName, Address: p.cfg.Address,
+		KubeletPort: p.cfg.KubeletPort, Labels: p.cfg.Labels, Taint: p.cfg.Taint, NoTaint: p.cfg.NoTaint, MaxPods: p.cfg.MaxPods,
+		Reserved: p.cfg.Reserved, Version: p.cfg.Version, Log: p.cfg.Log})
+}
+
+func (p *Provider) newPods(factory informers.SharedInformerFactory, vn *node.Node, recorder record.EventRecorder) *pods {
 	ps := &pods{
-		node:     p.cfg.NodeName,
-		client:   p.cfg.Client,
-		capsules: p.cfg.Capsules,
-		lister:   factory.Core().V1().Pods().Lister(),
-		recorder: recorder,
-		log:      p.cfg.Log,
-		synced:   make(chan struct{}),
-		ready:    make(chan struct{}),
-		spawn:    make(chan *entry),
-		byUID:    map[types.UID]*entry{},
-		sources: &sources{client: p.cfg.Client, allocatable: vn.allocatable, cache: map[string]*cached{},
-			base: translate.Sources{NodeName: p.cfg.NodeName, ClusterDNS: p.cfg.ClusterDNS,
-				ClusterDomain: strings.TrimSuffix(p.cfg.ClusterDomain, "."), HostDNS: p.cfg.HostDNS}},
+		node:        p.cfg.NodeName,
+		client:      p.cfg.Client,
+		capsules:    p.cfg.Capsules,
+		lister:      factory.Core().V1().Pods().Lister(),
+		recorder:    recorder,
+		allocatable: vn.Allocatable,
+		log:         p.cfg.Log,
+		synced:      make(chan struct{}),
+		ready:       make(chan struct{}),
+		spawn:       make(chan *entry),
+		byUID:       map[types.UID]*entry{},
 	}
-	changed := func(uid types.UID) { ps.update(uid, func(e *entry) { e.stale = true }) }
-	ps.sources.objects, ps.sources.tokens = newObjects(p.cfg.Client, changed), newTokens(p.cfg.Client, p.cfg.Log, changed)
+	ps.sources = sources.New(sources.Config{Client: p.cfg.Client, Allocatable: vn.Allocatable, Log: p.cfg.Log,
+		Base: translate.Sources{NodeName: p.cfg.NodeName, ClusterDNS: p.cfg.ClusterDNS,
+			ClusterDomain: strings.TrimSuffix(p.cfg.ClusterDomain, "."), HostDNS: p.cfg.HostDNS},
+		Changed: func(uid types.UID) { ps.update(uid, func(e *entry) { e.stale = true }) }})
 	return ps
 }
 
 // newPodController builds Virtual Kubelet's controller with queues that never give a key up.
-func (p *Provider) newPodController(factory informers.SharedInformerFactory, ps *pods, recorder record.EventRecorder) (*node.PodController, error) {
+func (p *Provider) newPodController(factory informers.SharedInformerFactory, ps *pods, recorder record.EventRecorder) (*vknode.PodController, error) {
 	limiter := func() workqueue.TypedRateLimiter[any] {
 		return workqueue.NewTypedItemExponentialFailureRateLimiter[any](2*time.Millisecond, 30*time.Second)
 	}
@@ -236,7 +231,7 @@ func (p *Provider) newPodController(factory informers.SharedInformerFactory, ps 
 	// never started, so that nothing of the cluster is cached.
 	idle := informers.NewSharedInformerFactory(p.cfg.Client, 0).Core().V1()
 	pods := factory.Core().V1().Pods()
-	return node.NewPodController(node.PodControllerConfig{
+	return vknode.NewPodController(vknode.PodControllerConfig{
 		PodClient:                                statusWriter{p.cfg.Client.CoreV1(), ps},
 		PodInformer:                              pods,
 		EventRecorder:                            quietRecorder{recorder},

@@ -1,23 +1,12 @@
 package provider
 
 import (
-	"context"
-	"errors"
 	"strings"
-	"sync"
 	"testing"
 	"time"
 
-	"github.com/sirupsen/logrus"
-	authenticationv1 "k8s.io/api/authentication/v1"
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-	"k8s.io/apimachinery/pkg/runtime"
-	"k8s.io/apimachinery/pkg/types"
-	"k8s.io/client-go/kubernetes/fake"
-	k8stesting "k8s.io/client-go/testing"
-
-	"github.com/capsulet/capsulet/translate"
 )
 
 func configMap(value string) *corev1.ConfigMap {
@@ -194,112 +183,4 @@ func TestChangeThatCannotBe(t *testing.T) {
 		t.Fatal(err)
 	}
 	w.until("the deadline is set", func() bool { return w.capsuleOf(pod).Spec.ActiveDeadlineSeconds != nil })
-}
-
-func TestObjectsAreWatchedWhileUsed(t *testing.T) {
-	client := fake.NewClientset(configMap("one"))
-	var mu sync.Mutex
-	denied := true
-	client.PrependReactor("list", "secrets", func(k8stesting.Action) (bool, runtime.Object, error) {
-		mu.Lock()
-		defer mu.Unlock()
-		if denied {
-			return true, nil, errors.New("forbidden")
-		}
-		return false, nil, nil
-	})
-	woken := make(chan types.UID, 100)
-	o := newObjects(client, func(uid types.UID) { woken <- uid })
-	ctx, cancel := context.WithTimeout(t.Context(), testTimeout)
-	stopped := make(chan error, 1)
-	running, stop := context.WithCancel(ctx)
-	go func() { stopped <- o.Run(running) }()
-	defer cancel()
-	conf, hush := objectKey{translate.SourceConfigMap, "shop", "conf"}, objectKey{translate.SourceSecret, "shop", "hush"}
-	o.use(ctx, "a", []objectKey{conf, hush})
-	o.use(ctx, "b", []objectKey{conf})
-	if got, err := o.get(ctx, conf); err != nil || got.(*corev1.ConfigMap).Data["k"] != "one" {
-		t.Errorf("%v %v", got, err)
-	}
-	if _, err := o.get(ctx, hush); err == nil || !strings.Contains(err.Error(), "forbidden") {
-		t.Errorf("denied: %v", err)
-	}
-	mu.Lock()
-	denied = false
-	mu.Unlock()
-	if uid := <-woken; uid != "a" {
-		t.Errorf("%s was woken", uid)
-	}
-	if got, err := o.get(ctx, hush); err != nil || got != nil {
-		t.Errorf("what does not exist: %v %v", got, err)
-	}
-	o.use(ctx, "a", nil)
-	if _, err := o.get(ctx, hush); err == nil {
-		t.Error("it is still watched")
-	}
-	if _, err := o.get(ctx, conf); err != nil {
-		t.Errorf("another pod uses it: %v", err)
-	}
-	o.use(ctx, "b", nil)
-	if len(o.byKey)+len(o.byPod) != 0 {
-		t.Errorf("left: %v %v", o.byKey, o.byPod)
-	}
-	stop()
-	if err := <-stopped; err != nil {
-		t.Error(err)
-	}
-}
-
-func TestTokensAreRenewed(t *testing.T) {
-	client := fake.NewClientset()
-	now := time.Date(2026, 11, 20, 12, 0, 0, 0, time.UTC)
-	asked, fails := 0, false
-	client.PrependReactor("create", "serviceaccounts", func(a k8stesting.Action) (bool, runtime.Object, error) {
-		request := a.(k8stesting.CreateAction).GetObject().(*authenticationv1.TokenRequest).DeepCopy()
-		if fails {
-			return true, nil, errors.New("no")
-		}
-		if r := request.Spec.BoundObjectRef; r.UID != "u" || r.Name != "web" || r.Kind != "Pod" || request.Spec.Audiences[0] != "them" {
-			t.Errorf("asked for %+v", request.Spec)
-		}
-		asked++
-		request.Status.Token = strings.Repeat("t", asked)
-		request.Status.ExpirationTimestamp = metav1.NewTime(now.Add(time.Duration(*request.Spec.ExpirationSeconds) * time.Second))
-		return true, request, nil
-	})
-	var woken []types.UID
-	tokens := newTokens(client, logrus.NewEntry(logrus.New()), func(uid types.UID) { woken = append(woken, uid) })
-	tokens.log.Logger.SetOutput(t.Output())
-	tokens.now = func() time.Time { return now }
-	pod := &corev1.Pod{ObjectMeta: metav1.ObjectMeta{Name: "web", Namespace: "shop", UID: "u"}, Spec: corev1.PodSpec{ServiceAccountName: "sa"}}
-	for _, row := range []struct {
-		after time.Duration
-		fails bool
-		want  string
-		woken int
-		ok    bool
-	}{
-		{0, false, "t", 0, true},
-		{40 * time.Minute, false, "t", 0, true},
-		{9 * time.Minute, true, "t", 1, true}, // 49 minutes of 60: due, and it fails
-		{10 * time.Second, true, "t", 0, true},
-		{time.Minute, false, "tt", 1, true},
-		{2 * time.Hour, true, "", 1, false}, // the old one is of no use any more
-		{time.Minute, false, "ttt", 1, true},
-	} {
-		now, fails, woken = now.Add(row.after), row.fails, nil
-		tokens.look()
-		got, err := tokens.get(t.Context(), pod, translate.Token{Audience: "them", ExpirationSeconds: 3600})
-		if got.value != row.want || len(woken) != row.woken || (err == nil) != row.ok {
-			t.Errorf("%s later: %q %v, %d woken; want %+v", row.after, got.value, err, len(woken), row)
-		}
-	}
-	day := translate.Token{Audience: "them", ExpirationSeconds: 7 * 24 * 3600}
-	if got, err := tokens.get(t.Context(), pod, day); err != nil || got.renewAfter.Sub(now) > 24*time.Hour {
-		t.Errorf("a week's token is renewed after %s (%v)", got.renewAfter.Sub(now), err)
-	}
-	tokens.drop("u")
-	if len(tokens.held) != 0 {
-		t.Error("they are still held")
-	}
 }

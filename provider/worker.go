@@ -46,7 +46,7 @@ func (p *pods) work(ctx context.Context, e *entry) {
 		case ctx.Err() != nil:
 			return
 		case done:
-			p.sources.release(ctx, e.id.uid)
+			p.sources.Release(ctx, e.id.uid)
 			p.mu.Lock()
 			delete(p.byUID, e.id.uid)
 			p.mu.Unlock()
@@ -92,7 +92,7 @@ func (p *pods) step(ctx context.Context, e *entry) (done bool, err error) {
 		err = p.updateCapsule(ctx, e, &view, pod)
 	}
 	if view.deleting || view.gone || ended(pod) {
-		p.sources.release(ctx, e.id.uid)
+		p.sources.Release(ctx, e.id.uid)
 	}
 	p.recordEvents(e, pod)
 	view = p.view(e)
@@ -191,7 +191,7 @@ func (p *pods) translate(ctx context.Context, e *entry, pod *corev1.Pod) (spec c
 	if refused := support.Refuse(pod); len(refused) > 0 {
 		return spec, src, refused // without fetching anything
 	}
-	src, marks, err := p.sources.fetch(ctx, pod)
+	src, marks, err := p.sources.Fetch(ctx, pod)
 	if err != nil {
 		return spec, src, err
 	}

@@ -171,6 +171,9 @@ var onlyOurs = map[string][]string{
 	"translate/support":   {"translate/support", "translate/podspec"},
 	"translate/admission": {"translate/admission", "translate/podspec", "zunserver/capsule"},
 	"provider/zun":        {"provider/zun", "zunserver/capsule"},
+	"provider/kubelet":    {"provider/kubelet", "zunserver/capsule"},
+	"provider/node":       {"provider/node", "zunserver/capsule"},
+	"provider/sources":    {"provider/sources", "translate", "zunserver/capsule"},
 	"zunserver/lifecycle": {"zunserver/lifecycle", "zunserver/capsule"},
 	"zunserver/auth":      {"zunserver/auth", "zunserver/capsule"},
 }

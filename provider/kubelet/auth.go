@@ -1,4 +1,4 @@
-package provider
+package kubelet
 
 import (
 	"context"

@@ -1,4 +1,4 @@
-package provider
+package kubelet
 
 import (
 	"cmp"
@@ -24,24 +24,24 @@ type logQuery struct {
 }
 
 // containerLogs serves kubectl logs.
-func (k *kubelet) containerLogs(w http.ResponseWriter, r *http.Request) {
+func (k *Server) containerLogs(w http.ResponseWriter, r *http.Request) {
 	q, err := parseLogQuery(r.URL.Query(), time.Now())
 	if err != nil {
 		http.Error(w, err.Error(), http.StatusBadRequest)
 		return
 	}
 	namespace, name, container := r.PathValue("namespace"), r.PathValue("pod"), r.PathValue("container")
-	e, ok := k.pods.named(namespace, name)
+	p, ok := k.cfg.Pods.Named(namespace, name)
 	if !ok {
 		http.Error(w, fmt.Sprintf("pod %q does not exist", name), http.StatusNotFound)
 		return
 	}
-	previous, status, message := logTarget(&e, container, q.previous)
+	previous, status, message := logTarget(&p, container, q.previous)
 	if status != http.StatusOK {
 		http.Error(w, message, status)
 		return
 	}
-	body, err := k.pods.capsules.Logs(r.Context(), string(e.id.uid), container, previous, q.LogOptions)
+	body, err := k.cfg.Containers.Logs(r.Context(), string(p.UID), container, previous, q.LogOptions)
 	if err != nil {
 		http.Error(w, err.Error(), httpStatus(err))
 		return
@@ -58,34 +58,33 @@ func (k *kubelet) containerLogs(w http.ResponseWriter, r *http.Request) {
 // logTarget decides which attempt's log is meant, or says in the kubelet's words why there is none (kubelet: kubelet_pods.go,
 // validateContainerLogStatus). The previous attempt is the one that the status shows as the last state: while a container
 // waits for its next attempt that is the newest one.
-func logTarget(e *entry, container string, previous bool) (before bool, status int, message string) {
-	shown := containerStatus(e, container)
+func logTarget(p *Pod, container string, previous bool) (before bool, status int, message string) {
+	shown := containerStatus(p, container)
 	if shown == nil {
-		return false, http.StatusNotFound, fmt.Sprintf("container %q not found in pod %q", container, e.id.name)
+		return false, http.StatusNotFound, fmt.Sprintf("container %q not found in pod %q", container, p.Name)
 	}
 	var facts *capsule.ContainerFacts
-	if e.capsule != nil {
-		facts = e.capsule.Facts.Container(container)
+	if p.Capsule != nil {
+		facts = p.Capsule.Facts.Container(container)
 	}
 	last := shown.LastTerminationState.Terminated
 	switch {
 	case previous && (last == nil || facts == nil || facts.Run == nil):
-		return false, http.StatusBadRequest, fmt.Sprintf("previous terminated container %q in pod %q not found", container, e.id.name)
+		return false, http.StatusBadRequest, fmt.Sprintf("previous terminated container %q in pod %q not found", container, p.Name)
 	case facts == nil || facts.Run == nil:
 		reason := "ContainerCreating"
 		if w := shown.State.Waiting; w != nil {
 			reason = cmp.Or(w.Message, w.Reason)
 		}
-		return false, http.StatusBadRequest, fmt.Sprintf("container %q in pod %q is waiting to start: %s", container, e.id.name, reason)
+		return false, http.StatusBadRequest, fmt.Sprintf("container %q in pod %q is waiting to start: %s", container, p.Name, reason)
 	}
 	return previous && !strings.HasSuffix(last.ContainerID, "//"+facts.Run.ID), http.StatusOK, ""
 }
 
 // containerStatus is the container's part of the status that the pod has here, nil when it has no such container.
-func containerStatus(e *entry, container string) *corev1.ContainerStatus {
-	status := e.status(e.pod)
-	for _, list := range [][]corev1.ContainerStatus{status.InitContainerStatuses, status.ContainerStatuses,
-		status.EphemeralContainerStatuses} {
+func containerStatus(p *Pod, container string) *corev1.ContainerStatus {
+	for _, list := range [][]corev1.ContainerStatus{p.Status.InitContainerStatuses, p.Status.ContainerStatuses,
+		p.Status.EphemeralContainerStatuses} {
 		for i := range list {
 			if list[i].Name == container {
 				return &list[i]

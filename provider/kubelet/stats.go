@@ -1,4 +1,4 @@
-package provider
+package kubelet
 
 import (
 	"cmp"
@@ -10,8 +10,8 @@ import (
 	"strings"
 	"time"
 
+	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-	"k8s.io/apimachinery/pkg/types"
 	stats "k8s.io/kubelet/pkg/apis/stats/v1alpha1"
 
 	"github.com/capsulet/capsulet/zunserver/capsule"
@@ -35,47 +35,49 @@ func nodeUsage(report *capsule.StatsReport) *capsule.HostStats {
 
 // podUsage is what a pod uses.
 type podUsage struct {
-	id identity
+	*corev1.Pod
 	*capsule.Stats
 }
 
 // usages are of the pods that run, by namespace and name.
-func (k *kubelet) usages(report *capsule.StatsReport) []podUsage {
-	k.pods.mu.Lock()
-	defer k.pods.mu.Unlock()
+func (k *Server) usages(report *capsule.StatsReport) []podUsage {
+	present := map[string]*corev1.Pod{}
+	for _, p := range k.cfg.Pods.Present() {
+		present[string(p.UID)] = p.Pod
+	}
 	var list []podUsage
 	for i := range report.Capsules {
-		if e, ok := k.pods.byUID[types.UID(report.Capsules[i].UUID)]; ok && !e.gone {
-			list = append(list, podUsage{e.id, &report.Capsules[i]})
+		if p, ok := present[report.Capsules[i].UUID]; ok {
+			list = append(list, podUsage{p, &report.Capsules[i]})
 		}
 	}
 	slices.SortFunc(list, func(a, b podUsage) int {
-		return cmp.Or(cmp.Compare(a.id.namespace, b.id.namespace), cmp.Compare(a.id.name, b.id.name), cmp.Compare(a.id.uid, b.id.uid))
+		return cmp.Or(cmp.Compare(a.Namespace, b.Namespace), cmp.Compare(a.Name, b.Name), cmp.Compare(a.UID, b.UID))
 	})
 	return list
 }
 
 // summary serves /stats/summary.
-func (k *kubelet) summary(w http.ResponseWriter, r *http.Request) {
+func (k *Server) summary(w http.ResponseWriter, r *http.Request) {
 	query := logParser{values: r.URL.Query()}
 	short := query.flag("only_cpu_and_memory")
 	if query.err != nil {
 		http.Error(w, query.err.Error(), http.StatusBadRequest)
 		return
 	}
-	report, err := k.pods.capsules.Stats(r.Context())
+	report, err := k.cfg.Containers.Stats(r.Context())
 	if err != nil {
 		http.Error(w, err.Error(), httpStatus(err))
 		return
 	}
-	out := stats.Summary{Node: stats.NodeStats{NodeName: k.pods.node}, Pods: []stats.PodStats{}}
+	out := stats.Summary{Node: stats.NodeStats{NodeName: k.cfg.NodeName}, Pods: []stats.PodStats{}}
 	if n := nodeUsage(&report); n != nil {
 		out.Node.StartTime = metav1.NewTime(n.StartedAt)
 		out.Node.CPU, out.Node.Memory = cpuStats(&n.Usage), memoryStats(&n.Usage)
 	}
 	for _, u := range k.usages(&report) {
 		p := stats.PodStats{
-			PodRef:    stats.PodReference{Name: u.id.name, Namespace: u.id.namespace, UID: string(u.id.uid)},
+			PodRef:    stats.PodReference{Name: u.Name, Namespace: u.Namespace, UID: string(u.UID)},
 			StartTime: metav1.NewTime(u.StartedAt), Containers: []stats.ContainerStats{},
 			CPU: cpuStats(&u.Usage), Memory: memoryStats(&u.Usage),
 		}
@@ -153,12 +155,12 @@ var resourceFamilies = []struct{ name, kind, help string }{
 }
 
 // resourceMetrics serves /metrics/resource. Like the kubelet it answers 200 when it knows nothing, and says so in a metric.
-func (k *kubelet) resourceMetrics(w http.ResponseWriter, r *http.Request) {
+func (k *Server) resourceMetrics(w http.ResponseWriter, r *http.Request) {
 	f := families{map[string]*strings.Builder{}}
 	for _, row := range resourceFamilies {
 		f.text[row.name] = &strings.Builder{}
 	}
-	report, err := k.pods.capsules.Stats(r.Context())
+	report, err := k.cfg.Containers.Stats(r.Context())
 	if err == nil && len(report.Incomplete) > 0 {
 		err = errors.New("some hosts cannot tell")
 	}
@@ -167,10 +169,10 @@ func (k *kubelet) resourceMetrics(w http.ResponseWriter, r *http.Request) {
 	}
 	for _, u := range k.usages(&report) {
 		// The name of the pod comes second in both: Virtual Kubelet's suite looks for it there.
-		f.use("pod", fmt.Sprintf("namespace=%q,pod=%q", u.id.namespace, u.id.name), &u.Usage)
+		f.use("pod", fmt.Sprintf("namespace=%q,pod=%q", u.Namespace, u.Name), &u.Usage)
 		for i := range u.Containers {
 			c := &u.Containers[i]
-			labels := fmt.Sprintf("container=%q,pod=%q,namespace=%q", c.Name, u.id.name, u.id.namespace)
+			labels := fmt.Sprintf("container=%q,pod=%q,namespace=%q", c.Name, u.Name, u.Namespace)
 			f.use("container", labels, &c.Usage)
 			f.add("container_start_time_seconds", labels, float64(c.StartedAt.UnixMilli())/1e3, time.Time{})
 		}
@@ -178,7 +180,7 @@ func (k *kubelet) resourceMetrics(w http.ResponseWriter, r *http.Request) {
 	failed := 0.0
 	if err != nil {
 		failed = 1
-		k.log.WithError(err).Debug("statistics are not complete")
+		k.cfg.Log.WithError(err).Debug("statistics are not complete")
 	}
 	f.add("resource_scrape_error", "", failed, time.Time{})
 	w.Header().Set("Content-Type", "text/plain; version=0.0.4; charset=utf-8")

@@ -1,4 +1,4 @@
-package provider
+package kubelet
 
 import (
 	"context"
@@ -6,50 +6,97 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"log"
 	"net"
 	"net/http"
+	"net/url"
 	"time"
 
 	"github.com/sirupsen/logrus"
 	"golang.org/x/sync/errgroup"
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/client-go/kubernetes"
+
+	"github.com/capsulet/capsulet/zunserver/capsule"
 )
 
 const (
 	headerTimeout   = 10 * time.Second
+	apiTimeout      = 15 * time.Second // of requests to the API server
 	shutdownTimeout = 5 * time.Second
 )
 
-// kubelet is the node's HTTPS endpoint: what the API server and metrics collectors ask a kubelet.
-type kubelet struct {
-	pods *pods
+// Pods are the pods of the node.
+type Pods interface {
+	// GetPods returns all of them with their status; Unavailable before they are known.
+	GetPods(ctx context.Context) ([]*corev1.Pod, error)
+	// Named returns the pod of that name: the one that the API has now or, when it has none, the last one.
+	Named(namespace, name string) (Pod, bool)
+	// Present returns the pods that have a capsule or may get one, without their status.
+	Present() []Pod
+}
+
+// Pod is one pod. What it points at is not to be changed.
+type Pod struct {
+	*corev1.Pod
+	// Capsule is the pod's as last seen; nil before it was.
+	Capsule *capsule.Capsule
+}
+
+// Containers looks and reaches into the containers of capsules. Errors carry a class of github.com/containerd/errdefs.
+type Containers interface {
+	Stats(ctx context.Context) (capsule.StatsReport, error)
+	Logs(ctx context.Context, uuid, container string, previous bool, opts capsule.LogOptions) (io.ReadCloser, error)
+	Run(ctx context.Context, uuid, container string, command []string) (output []byte, exitCode int, err error)
+	Session(w http.ResponseWriter, r *http.Request, uuid, action string, params url.Values)
+}
+
+// Config is what an endpoint is made of.
+type Config struct {
+	Client     kubernetes.Interface
+	Pods       Pods
+	Containers Containers
+	NodeName   string
+	// Address is the node's InternalIP, for a self-signed certificate.
+	Address string
+	// CertFile and KeyFile are read again when they change; empty means a self-signed certificate.
+	CertFile, KeyFile string
+	// ClientCAFile has the authority of client certificates; empty means the cluster's own, from the config map
+	// kube-system/extension-apiserver-authentication.
+	ClientCAFile string
+	Log          *logrus.Entry
+}
+
+// Server is the node's HTTPS endpoint: what the API server and metrics collectors ask a kubelet.
+type Server struct {
+	cfg  Config
 	gate *gate
 	cert *certificate
-	log  *logrus.Entry
 	// sessions admits so many streaming sessions at a time.
 	sessions chan struct{}
 }
 
-func newKubelet(cfg *Config, ps *pods) (*kubelet, error) {
-	cert, err := newCertificate(cfg)
+// New makes an endpoint. It serves nobody before [Server.Run].
+func New(cfg Config) (*Server, error) {
+	cert, err := newCertificate(&cfg)
 	if err != nil {
 		return nil, err
 	}
 	g := &gate{client: cfg.Client, node: cfg.NodeName, caFile: cfg.ClientCAFile, log: cfg.Log, answers: newAnswers()}
-	return &kubelet{pods: ps, gate: g, cert: cert, log: cfg.Log, sessions: make(chan struct{}, maxSessions)}, nil
+	return &Server{cfg: cfg, gate: g, cert: cert, sessions: make(chan struct{}, maxSessions)}, nil
 }
 
 // Run serves until ctx ends.
-func (k *kubelet) Run(ctx context.Context, listener net.Listener) error {
+func (k *Server) Run(ctx context.Context, listener net.Listener) error {
 	if err := k.gate.loadCA(ctx); err != nil {
-		k.log.WithError(err).Warn("client certificates are not accepted by the kubelet endpoint yet")
+		k.cfg.Log.WithError(err).Warn("client certificates are not accepted by the kubelet endpoint yet")
 	}
 	server := &http.Server{
 		Handler:           k.gate.guard(k.routes()),
 		ReadHeaderTimeout: headerTimeout,
-		ErrorLog:          log.New(k.log.WriterLevel(logrus.DebugLevel), "", 0), // TLS handshakes of strangers
+		ErrorLog:          log.New(k.cfg.Log.WriterLevel(logrus.DebugLevel), "", 0), // TLS handshakes of strangers
 		BaseContext:       func(net.Listener) context.Context { return ctx },
 		TLSConfig: &tls.Config{
 			MinVersion:     tls.VersionTLS12,
@@ -79,7 +126,7 @@ func (k *kubelet) Run(ctx context.Context, listener net.Listener) error {
 	return group.Wait()
 }
 
-func (k *kubelet) routes() http.Handler {
+func (k *Server) routes() http.Handler {
 	mux := http.NewServeMux()
 	mux.HandleFunc("GET /healthz", healthy)
 	mux.HandleFunc("GET /healthz/", healthy)
@@ -106,16 +153,16 @@ func notImplemented(w http.ResponseWriter, r *http.Request) {
 	http.Error(w, "capsulet does not implement "+r.URL.Path+" yet", http.StatusNotImplemented)
 }
 
-func (k *kubelet) listPods(w http.ResponseWriter, r *http.Request) {
+func (k *Server) listPods(w http.ResponseWriter, r *http.Request) {
 	k.writePods(w, r, func(*corev1.Pod) bool { return true })
 }
 
-func (k *kubelet) listRunning(w http.ResponseWriter, r *http.Request) {
+func (k *Server) listRunning(w http.ResponseWriter, r *http.Request) {
 	k.writePods(w, r, func(p *corev1.Pod) bool { return p.Status.Phase == corev1.PodRunning })
 }
 
-func (k *kubelet) writePods(w http.ResponseWriter, r *http.Request, keep func(*corev1.Pod) bool) {
-	all, err := k.pods.GetPods(r.Context())
+func (k *Server) writePods(w http.ResponseWriter, r *http.Request, keep func(*corev1.Pod) bool) {
+	all, err := k.cfg.Pods.GetPods(r.Context())
 	if err != nil {
 		http.Error(w, err.Error(), http.StatusServiceUnavailable)
 		return

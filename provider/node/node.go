@@ -1,4 +1,4 @@
-package provider
+package node
 
 import (
 	"context"
@@ -7,11 +7,13 @@ import (
 	"sync"
 	"time"
 
-	"github.com/virtual-kubelet/virtual-kubelet/node"
+	"github.com/sirupsen/logrus"
+	vknode "github.com/virtual-kubelet/virtual-kubelet/node"
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/api/equality"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/client-go/kubernetes"
 
 	"github.com/capsulet/capsulet/zunserver/capsule"
 )
@@ -22,12 +24,45 @@ const (
 	leaseSeconds   = 40
 	leaseEvery     = 10 * time.Second
 	statusInterval = time.Minute
+	retryAfter     = 5 * time.Second
 )
 
-// virtualNode keeps the Node object: what it is made of comes from the capsule server's hosts.
-type virtualNode struct {
-	cfg *Config
-	// registered is closed when the Node object is in the API.
+// apiTimeout ends every request to the API server.
+const apiTimeout = 15 * time.Second
+
+// DefaultTaint is the taint of a capsule node.
+var DefaultTaint = corev1.Taint{Key: "virtual-kubelet.io/provider", Value: "capsulet", Effect: corev1.TaintEffectNoSchedule}
+
+// Hosts is the part of the capsule API that knows the container hosts.
+type Hosts interface {
+	Hosts(ctx context.Context) ([]capsule.Host, error)
+}
+
+// Config is what a node is made of.
+type Config struct {
+	Client kubernetes.Interface
+	Hosts  Hosts
+	Name   string
+	// Address is the node's InternalIP, and KubeletPort is where the kubelet endpoint is reached there.
+	Address     string
+	KubeletPort int32
+	// Labels are added to the node's own.
+	Labels map[string]string
+	// Taint keeps out pods that do not tolerate it; nil means [DefaultTaint].
+	Taint   *corev1.Taint
+	NoTaint bool
+	// MaxPods is the capacity of pods.
+	MaxPods int64
+	// Reserved is taken off the capacity to make what is allocatable.
+	Reserved corev1.ResourceList
+	// Version is the kubelet version that the node reports.
+	Version string
+	Log     *logrus.Entry
+}
+
+// Node keeps the Node object. It implements Virtual Kubelet's NodeProvider.
+type Node struct {
+	cfg        Config
 	registered chan struct{}
 
 	mu     sync.Mutex
@@ -35,22 +70,26 @@ type virtualNode struct {
 	notify func(*corev1.Node)
 }
 
-func newVirtualNode(cfg *Config) *virtualNode {
-	return &virtualNode{cfg: cfg, registered: make(chan struct{})}
+// New makes a node, which is registered by [Node.Run].
+func New(cfg Config) *Node {
+	return &Node{cfg: cfg, registered: make(chan struct{})}
 }
 
+// Registered is closed when the Node object is in the API.
+func (n *Node) Registered() <-chan struct{} { return n.registered }
+
 // Ping answers that the node is alive: this process is. Hosts that are down are the Ready condition's matter.
-func (n *virtualNode) Ping(ctx context.Context) error { return ctx.Err() }
+func (n *Node) Ping(ctx context.Context) error { return ctx.Err() }
 
 // NotifyNodeStatus registers the callback for changes of the node.
-func (n *virtualNode) NotifyNodeStatus(_ context.Context, notify func(*corev1.Node)) {
+func (n *Node) NotifyNodeStatus(_ context.Context, notify func(*corev1.Node)) {
 	n.mu.Lock()
 	defer n.mu.Unlock()
 	n.notify = notify
 }
 
-// allocatable is what pods may use of the node.
-func (n *virtualNode) allocatable() corev1.ResourceList {
+// Allocatable is what pods may use of the node.
+func (n *Node) Allocatable() corev1.ResourceList {
 	n.mu.Lock()
 	defer n.mu.Unlock()
 	if n.now == nil {
@@ -60,21 +99,21 @@ func (n *virtualNode) allocatable() corev1.ResourceList {
 }
 
 // Run registers the node and keeps it up to date until ctx ends. An API server that does not answer is waited for.
-func (n *virtualNode) Run(ctx context.Context) error {
+func (n *Node) Run(ctx context.Context) error {
 	for ctx.Err() == nil {
 		if err := n.serve(ctx); err != nil && ctx.Err() == nil {
 			n.cfg.Log.WithError(err).Warn("node controller failed, starting it again")
 		}
 		select {
 		case <-ctx.Done():
-		case <-time.After(nodeRetry):
+		case <-time.After(retryAfter):
 		}
 	}
 	return nil
 }
 
 // serve runs one node controller, which cannot be used again after a failure.
-func (n *virtualNode) serve(ctx context.Context) error {
+func (n *Node) serve(ctx context.Context) error {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
 	n.refresh(ctx)
@@ -88,10 +127,10 @@ func (n *virtualNode) serve(ctx context.Context) error {
 		wanted.Status.Conditions[i].LastHeartbeatTime = metav1.Now()
 	}
 	nodes := n.cfg.Client.CoreV1().Nodes()
-	controller, err := node.NewNodeController(n, wanted, nodes,
-		node.WithNodeEnableLeaseV1WithRenewInterval(n.cfg.Client.CoordinationV1().Leases(corev1.NamespaceNodeLease), leaseSeconds, leaseEvery),
-		node.WithNodeStatusUpdateInterval(statusInterval),
-		node.WithNodeStatusUpdateErrorHandler(n.recreate))
+	controller, err := vknode.NewNodeController(n, wanted, nodes,
+		vknode.WithNodeEnableLeaseV1WithRenewInterval(n.cfg.Client.CoordinationV1().Leases(corev1.NamespaceNodeLease), leaseSeconds, leaseEvery),
+		vknode.WithNodeStatusUpdateInterval(statusInterval),
+		vknode.WithNodeStatusUpdateErrorHandler(n.recreate))
 	if err != nil {
 		return fmt.Errorf("make the node controller: %w", err)
 	}
@@ -116,7 +155,7 @@ func (n *virtualNode) serve(ctx context.Context) error {
 }
 
 // refreshAfter is how long to wait before the hosts are asked again: a node that is not Ready must not wait for it.
-func (n *virtualNode) refreshAfter() time.Duration {
+func (n *Node) refreshAfter() time.Duration {
 	n.mu.Lock()
 	defer n.mu.Unlock()
 	for _, c := range n.now.Status.Conditions {
@@ -127,7 +166,7 @@ func (n *virtualNode) refreshAfter() time.Duration {
 	return hostsEverySoon
 }
 
-func (n *virtualNode) announce() {
+func (n *Node) announce() {
 	select {
 	case <-n.registered:
 	default:
@@ -136,7 +175,7 @@ func (n *virtualNode) announce() {
 }
 
 // push hands the node to the controller, which may be busy.
-func (n *virtualNode) push(ctx context.Context) {
+func (n *Node) push(ctx context.Context) {
 	n.mu.Lock()
 	notify, now := n.notify, n.now.DeepCopy()
 	n.mu.Unlock()
@@ -152,13 +191,13 @@ func (n *virtualNode) push(ctx context.Context) {
 }
 
 // refresh makes the node anew out of the hosts and says whether it changed.
-func (n *virtualNode) refresh(ctx context.Context) bool {
+func (n *Node) refresh(ctx context.Context) bool {
 	ctx, cancel := context.WithTimeout(ctx, hostsEvery)
 	defer cancel()
-	hosts, err := n.cfg.Capsules.Hosts(ctx)
+	hosts, err := n.cfg.Hosts.Hosts(ctx)
 	n.mu.Lock()
 	defer n.mu.Unlock()
-	next := makeNode(n.cfg, hosts, err, n.now)
+	next := makeNode(&n.cfg, hosts, err, n.now)
 	for i := range next.Status.Conditions {
 		stampCondition(&next.Status.Conditions[i], n.now)
 	}
@@ -181,7 +220,7 @@ func stampCondition(c *corev1.NodeCondition, before *corev1.Node) {
 }
 
 // align brings labels and the taint of a Node that is there already to what is configured now; the controller would not.
-func (n *virtualNode) align(ctx context.Context, wanted *corev1.Node) error {
+func (n *Node) align(ctx context.Context, wanted *corev1.Node) error {
 	ctx, cancel := context.WithTimeout(ctx, apiTimeout)
 	defer cancel()
 	nodes := n.cfg.Client.CoreV1().Nodes()
@@ -204,7 +243,7 @@ func (n *virtualNode) align(ctx context.Context, wanted *corev1.Node) error {
 	}
 	next.Spec.Taints = nil
 	for _, t := range have.Spec.Taints {
-		if t.Key != taintOf(n.cfg).Key {
+		if t.Key != taintOf(&n.cfg).Key {
 			next.Spec.Taints = append(next.Spec.Taints, t)
 		}
 	}
@@ -219,7 +258,7 @@ func (n *virtualNode) align(ctx context.Context, wanted *corev1.Node) error {
 }
 
 // recreate registers the node again when somebody deleted it.
-func (n *virtualNode) recreate(ctx context.Context, cause error) error {
+func (n *Node) recreate(ctx context.Context, cause error) error {
 	if !apierrors.IsNotFound(cause) {
 		return cause
 	}

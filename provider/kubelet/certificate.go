@@ -1,4 +1,4 @@
-package provider
+package kubelet
 
 import (
 	"crypto/ecdsa"
@@ -36,7 +36,7 @@ type certificate struct {
 }
 
 func newCertificate(cfg *Config) (*certificate, error) {
-	c := &certificate{certFile: cfg.ServingCertFile, keyFile: cfg.ServingKeyFile, name: cfg.NodeName, address: net.ParseIP(cfg.Address)}
+	c := &certificate{certFile: cfg.CertFile, keyFile: cfg.KeyFile, name: cfg.NodeName, address: net.ParseIP(cfg.Address)}
 	if _, err := c.get(nil); err != nil {
 		return nil, err
 	}

@@ -1,4 +1,4 @@
-package provider
+package kubelet
 
 import (
 	"crypto/tls"
@@ -11,12 +11,11 @@ import (
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
-	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"github.com/capsulet/capsulet/zunserver/capsule"
 )
 
-func (w *world) ask(token, path string) (int, string) {
+func (w *endpoint) ask(token, path string) (int, string) {
 	w.t.Helper()
 	client := &http.Client{Transport: &http.Transport{TLSClientConfig: &tls.Config{InsecureSkipVerify: true}}, Timeout: testTimeout} //nolint:gosec // self-signed in a test
 	defer client.CloseIdleConnections()
@@ -40,10 +39,8 @@ func (w *world) ask(token, path string) (int, string) {
 }
 
 func TestKubeletEndpoint(t *testing.T) {
-	w := newWorld(t).start()
-	pod := w.createPod(nil)
-	w.run(pod)
-	w.phase(corev1.PodRunning)
+	w := newEndpoint(t)
+	pod := w.pod
 	for _, c := range []struct {
 		token, path string
 		status      int
@@ -120,9 +117,9 @@ func TestLogTarget(t *testing.T) {
 		{"not created", capsule.ContainerFacts{}, false, false, 400},
 	} {
 		c.facts.Name = "x"
-		e := &entry{pod: &corev1.Pod{Spec: corev1.PodSpec{Containers: []corev1.Container{{Name: "x"}}}},
-			capsule: &capsule.Capsule{Facts: capsule.Facts{Containers: []capsule.ContainerFacts{c.facts}}}}
-		if before, status, message := logTarget(e, "x", c.previous); before != c.before || status != c.status {
+		p := shown(&corev1.Pod{Spec: corev1.PodSpec{Containers: []corev1.Container{{Name: "x"}}}},
+			&capsule.Capsule{Facts: capsule.Facts{Containers: []capsule.ContainerFacts{c.facts}}})
+		if before, status, message := logTarget(&p, "x", c.previous); before != c.before || status != c.status {
 			t.Errorf("%s: %v %d %s", c.name, before, status, message)
 		}
 	}
@@ -141,58 +138,6 @@ func TestLogQuery(t *testing.T) {
 		v, _ := url.ParseQuery(bad)
 		if _, err := parseLogQuery(v, now); err == nil {
 			t.Errorf("%s was accepted", bad)
-		}
-	}
-}
-
-func TestNode(t *testing.T) {
-	w := newWorld(t).start()
-	node, err := w.client.CoreV1().Nodes().Get(t.Context(), "capsulet", metav1.GetOptions{})
-	if err != nil {
-		t.Fatal(err)
-	}
-	if node.Status.Capacity.Cpu().Value() != 4 || node.Status.Allocatable.Memory().Value() != 8<<30 || node.Status.Allocatable.Pods().Value() != 110 {
-		t.Errorf("capacity %v", node.Status.Capacity)
-	}
-	if len(node.Spec.Taints) != 1 || node.Spec.Taints[0] != DefaultTaint || node.Labels[corev1.LabelHostname] != "capsulet" {
-		t.Errorf("taints %v labels %v", node.Spec.Taints, node.Labels)
-	}
-	if node.Status.NodeInfo.ContainerRuntimeVersion != "docker://20.10.24" {
-		t.Errorf("node info %+v", node.Status.NodeInfo)
-	}
-	w.until("lease", func() bool {
-		_, err := w.client.CoordinationV1().Leases(corev1.NamespaceNodeLease).Get(t.Context(), "capsulet", metav1.GetOptions{})
-		return err == nil
-	})
-}
-
-func TestNodeConditions(t *testing.T) {
-	cfg := &Config{NodeName: "n", Address: "127.0.0.1"}
-	upHost := capsule.Host{Name: "a", Up: true, CPUs: 2, MemoryBytes: 1 << 30}
-	downHost := capsule.Host{Name: "b", CPUs: 8, Reason: "no answer"}
-	for _, c := range []struct {
-		name    string
-		hosts   []capsule.Host
-		err     error
-		before  *corev1.Node
-		ready   corev1.ConditionStatus
-		message string
-		cpus    int64
-	}{
-		{"up", []capsule.Host{upHost}, nil, nil, "True", "1 of 1", 2},
-		{"one down", []capsule.Host{upHost, downHost}, nil, nil, "True", "host b is down: no answer", 2},
-		{"all down", []capsule.Host{downHost}, nil, nil, "False", "host b is down: no answer", 0},
-		{"none", nil, nil, nil, "False", "no host", 0},
-		{"outage at start", nil, errDown, nil, "False", "not known yet", 0},
-		{"outage later", nil, errDown, makeNode(cfg, []capsule.Host{upHost}, nil, nil), "True", "1 of 1", 2},
-	} {
-		n := makeNode(cfg, c.hosts, c.err, c.before)
-		ready, server := n.Status.Conditions[0], n.Status.Conditions[len(n.Status.Conditions)-1]
-		if ready.Type != corev1.NodeReady || ready.Status != c.ready || !strings.Contains(ready.Message, c.message) || n.Status.Capacity.Cpu().Value() != c.cpus {
-			t.Errorf("%s: %+v, capacity %v", c.name, ready, n.Status.Capacity)
-		}
-		if server.Type != conditionServer || (server.Status == corev1.ConditionTrue) != (c.err != nil) {
-			t.Errorf("%s: %+v", c.name, server)
 		}
 	}
 }

@@ -1,19 +1,16 @@
-package provider
+package kubelet
 
 import (
 	"encoding/json"
 	"strings"
 	"testing"
 
-	corev1 "k8s.io/api/core/v1"
 	stats "k8s.io/kubelet/pkg/apis/stats/v1alpha1"
 )
 
 func TestStats(t *testing.T) {
-	w := newWorld(t).start()
-	pod := w.createPod(nil)
-	w.run(pod)
-	w.phase(corev1.PodRunning)
+	w := newEndpoint(t)
+	pod := w.pod
 
 	var got stats.Summary
 	status, body := w.ask("admin", "/stats/summary")
@@ -51,14 +48,14 @@ func TestStats(t *testing.T) {
 		}
 	}
 
-	w.capsules.mu.Lock()
-	w.capsules.incomplete = []string{"far"}
-	w.capsules.mu.Unlock()
+	w.mu.Lock()
+	w.incomplete = []string{"far"}
+	w.mu.Unlock()
 	_, body = w.ask("admin", "/metrics/resource")
 	if strings.Contains(body, "node_") || !strings.Contains(body, "resource_scrape_error 1\n") || !strings.Contains(body, "pod_cpu") {
 		t.Errorf("a part was given for the whole node:\n%s", body)
 	}
-	w.capsules.setDown(true)
+	w.setDown(true)
 	if _, body = w.ask("admin", "/metrics/resource"); strings.Contains(body, "_cpu_") || !strings.Contains(body, "resource_scrape_error 1\n") {
 		t.Errorf("while the capsule API is away:\n%s", body)
 	}

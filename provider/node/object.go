@@ -1,4 +1,4 @@
-package provider
+package node
 
 import (
 	"cmp"
@@ -20,11 +20,11 @@ const conditionServer corev1.NodeConditionType = "CapsuleServerUnavailable"
 // Transition times are the caller's.
 func makeNode(cfg *Config, hosts []capsule.Host, err error, before *corev1.Node) *corev1.Node {
 	n := &corev1.Node{
-		ObjectMeta: metav1.ObjectMeta{Name: cfg.NodeName, Labels: nodeLabels(cfg, hosts)},
+		ObjectMeta: metav1.ObjectMeta{Name: cfg.Name, Labels: nodeLabels(cfg, hosts)},
 		Status: corev1.NodeStatus{
 			Addresses: []corev1.NodeAddress{
 				{Type: corev1.NodeInternalIP, Address: cfg.Address},
-				{Type: corev1.NodeHostName, Address: cfg.NodeName},
+				{Type: corev1.NodeHostName, Address: cfg.Name},
 			},
 			DaemonEndpoints: corev1.NodeDaemonEndpoints{KubeletEndpoint: corev1.DaemonEndpoint{Port: cfg.KubeletPort}},
 			NodeInfo:        nodeInfo(cfg, hosts),
@@ -69,7 +69,7 @@ func nodeLabels(cfg *Config, hosts []capsule.Host) map[string]string {
 	labels := map[string]string{
 		"type":                    "virtual-kubelet",
 		"kubernetes.io/role":      "agent",
-		corev1.LabelHostname:      cfg.NodeName,
+		corev1.LabelHostname:      cfg.Name,
 		corev1.LabelOSStable:      system,
 		corev1.LabelArchStable:    arch,
 		"beta.kubernetes.io/os":   system,

@@ -1,4 +1,4 @@
-package provider
+package sources
 
 import (
 	"context"
@@ -6,6 +6,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/sirupsen/logrus"
 	"golang.org/x/sync/errgroup"
 	corev1 "k8s.io/api/core/v1"
 	nodev1 "k8s.io/api/node/v1"
@@ -21,17 +22,35 @@ import (
 // share a read, short enough for nobody to notice.
 const sourceAge = 2 * time.Second
 
-// sources knows what pods refer to. It is safe for concurrent use.
-type sources struct {
-	client  kubernetes.Interface
+// apiTimeout ends every request to the API server.
+const apiTimeout = 15 * time.Second
+
+// Config is what sources are made of.
+type Config struct {
+	Client kubernetes.Interface
+	// Base has what does not depend on the pod.
+	Base translate.Sources
+	// Allocatable is asked each time what pods may use of the node.
+	Allocatable func() corev1.ResourceList
+	// Changed is called, under no lock, for each pod of which a source changed or is to be renewed.
+	Changed func(types.UID)
+	Log     *logrus.Entry
+}
+
+// Sources knows what pods refer to. It is safe for concurrent use.
+type Sources struct {
+	cfg     Config
 	objects *objects
 	tokens  *tokens
-	// base has what does not depend on the pod; allocatable is asked each time.
-	base        translate.Sources
-	allocatable func() corev1.ResourceList
 
 	mu    sync.Mutex
 	cache map[string]*cached
+}
+
+// New makes sources. Nothing is watched before [Sources.Run].
+func New(cfg Config) *Sources {
+	return &Sources{cfg: cfg, objects: newObjects(cfg.Client, cfg.Changed), tokens: newTokens(cfg.Client, cfg.Log, cfg.Changed),
+		cache: map[string]*cached{}}
 }
 
 type cached struct {
@@ -42,25 +61,25 @@ type cached struct {
 }
 
 // Run watches what pods use until ctx ends.
-func (s *sources) Run(ctx context.Context) error {
+func (s *Sources) Run(ctx context.Context) error {
 	group, ctx := errgroup.WithContext(ctx)
 	group.Go(func() error { return s.objects.Run(ctx) })
 	group.Go(func() error { return s.tokens.Run(ctx) })
 	return group.Wait()
 }
 
-// release says that the pod needs nothing any more.
-func (s *sources) release(ctx context.Context, pod types.UID) {
+// Release says that the pod needs nothing any more.
+func (s *Sources) Release(ctx context.Context, pod types.UID) {
 	s.objects.use(ctx, pod, nil)
 	s.tokens.drop(pod)
 }
 
-// fetch returns all sources of the pod, and a mark of each but the services: the marks are others when a source is another,
+// Fetch returns all sources of the pod, and a mark of each but the services: the marks are others when a source is another,
 // and tell nothing of a secret. What does not exist is left out; translate says whether it is needed. From now on the pod
 // is woken when one of them changes.
-func (s *sources) fetch(ctx context.Context, pod *corev1.Pod) (src translate.Sources, marks []string, err error) {
-	src = s.base
-	src.Allocatable = s.allocatable()
+func (s *Sources) Fetch(ctx context.Context, pod *corev1.Pod) (src translate.Sources, marks []string, err error) {
+	src = s.cfg.Base
+	src.Allocatable = s.cfg.Allocatable()
 	src.ConfigMaps, src.Secrets = map[string]*corev1.ConfigMap{}, map[string]*corev1.Secret{}
 	src.Tokens = map[translate.Token]string{}
 	needs := translate.Needs(pod)
@@ -81,7 +100,7 @@ func (s *sources) fetch(ctx context.Context, pod *corev1.Pod) (src translate.Sou
 	return src, marks, nil
 }
 
-func (s *sources) fetchOne(ctx context.Context, pod *corev1.Pod, need translate.SourceRef, src *translate.Sources) (mark string, err error) {
+func (s *Sources) fetchOne(ctx context.Context, pod *corev1.Pod, need translate.SourceRef, src *translate.Sources) (mark string, err error) {
 	switch need.Kind {
 	case translate.SourceConfigMap, translate.SourceSecret:
 		wait, cancel := context.WithTimeout(ctx, apiTimeout)
@@ -111,9 +130,9 @@ func (s *sources) fetchOne(ctx context.Context, pod *corev1.Pod, need translate.
 }
 
 // runtimeClass reads the handler of a runtime class.
-func (s *sources) runtimeClass(ctx context.Context, name string, src *translate.Sources) error {
+func (s *Sources) runtimeClass(ctx context.Context, name string, src *translate.Sources) error {
 	class, err := read(ctx, s, "runtimeclass "+name, func(ctx context.Context) (*nodev1.RuntimeClass, error) {
-		return s.client.NodeV1().RuntimeClasses().Get(ctx, name, metav1.GetOptions{})
+		return s.cfg.Client.NodeV1().RuntimeClasses().Get(ctx, name, metav1.GetOptions{})
 	})
 	if class != nil {
 		src.RuntimeHandlers = map[string]string{name: class.Handler}
@@ -122,9 +141,9 @@ func (s *sources) runtimeClass(ctx context.Context, name string, src *translate.
 }
 
 // services reads the services of the namespace and default/kubernetes.
-func (s *sources) services(ctx context.Context, ns string, src *translate.Sources) error {
+func (s *Sources) services(ctx context.Context, ns string, src *translate.Sources) error {
 	list, err := read(ctx, s, "services of "+ns, func(ctx context.Context) (*corev1.ServiceList, error) {
-		return s.client.CoreV1().Services(ns).List(ctx, metav1.ListOptions{})
+		return s.cfg.Client.CoreV1().Services(ns).List(ctx, metav1.ListOptions{})
 	})
 	if err != nil {
 		return err
@@ -139,7 +158,7 @@ func (s *sources) services(ctx context.Context, ns string, src *translate.Source
 		return nil
 	}
 	master, err := read(ctx, s, "service default/kubernetes", func(ctx context.Context) (*corev1.Service, error) {
-		return s.client.CoreV1().Services(metav1.NamespaceDefault).Get(ctx, "kubernetes", metav1.GetOptions{})
+		return s.cfg.Client.CoreV1().Services(metav1.NamespaceDefault).Get(ctx, "kubernetes", metav1.GetOptions{})
 	})
 	if master != nil {
 		src.Services = append(src.Services, master)
@@ -148,7 +167,7 @@ func (s *sources) services(ctx context.Context, ns string, src *translate.Source
 }
 
 // read returns an object, nil when there is none, from the cache if it is fresh. Callers at the same time share one read.
-func read[T any](ctx context.Context, s *sources, key string, get func(context.Context) (*T, error)) (*T, error) {
+func read[T any](ctx context.Context, s *Sources, key string, get func(context.Context) (*T, error)) (*T, error) {
 	s.mu.Lock()
 	now := time.Now()
 	for k, c := range s.cache { // the cache has what was read in the last seconds; walking it is cheap

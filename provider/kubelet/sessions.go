@@ -1,4 +1,4 @@
-package provider
+package kubelet
 
 import (
 	"fmt"
@@ -12,10 +12,10 @@ import (
 // maxSessions is how many streaming sessions there may be at a time: each holds two connections.
 const maxSessions = 512
 
-// sessionPaths are where a session begins, whatever the method: see kubelet_auth.go.
+// sessionPaths are where a session begins, whatever the method: see auth.go.
 var sessionPaths = []string{"/exec/", "/attach/", "/run/", "/portForward/"}
 
-func (k *kubelet) sessionRoutes(mux *http.ServeMux) {
+func (k *Server) sessionRoutes(mux *http.ServeMux) {
 	for _, method := range []string{http.MethodGet, http.MethodPost} {
 		for _, uid := range []string{"", "/{uid}"} {
 			mux.HandleFunc(method+" /exec/{namespace}/{pod}"+uid+"/{container}", k.exec)
@@ -27,59 +27,59 @@ func (k *kubelet) sessionRoutes(mux *http.ServeMux) {
 	mux.HandleFunc("POST /run/{namespace}/{pod}/{uid}/{container}", k.run)
 }
 
-func (k *kubelet) exec(w http.ResponseWriter, r *http.Request) {
+func (k *Server) exec(w http.ResponseWriter, r *http.Request) {
 	k.stream(w, r, "exec", "container not found (%q)")
 }
 
-func (k *kubelet) attach(w http.ResponseWriter, r *http.Request) {
+func (k *Server) attach(w http.ResponseWriter, r *http.Request) {
 	k.stream(w, r, "attach", "container %s not found in pod "+r.PathValue("pod")+"_"+r.PathValue("namespace"))
 }
 
 // stream hands exec and attach on to the capsule API. A container that does not run is not found, as the kubelet has it
 // (kubelet: kubelet_pods.go, GetExec and GetAttach), with the status that it answers such an error with.
-func (k *kubelet) stream(w http.ResponseWriter, r *http.Request, action, notFound string) {
+func (k *Server) stream(w http.ResponseWriter, r *http.Request, action, notFound string) {
 	params, err := streamParams(r.URL.Query())
 	if err != nil {
 		http.Error(w, err.Error(), http.StatusBadRequest)
 		return
 	}
-	e, ok := k.podOf(w, r)
+	p, ok := k.podOf(w, r)
 	if !ok {
 		return
 	}
 	container := r.PathValue("container")
-	if !runs(e, container) {
+	if !runs(p, container) {
 		http.Error(w, fmt.Sprintf(notFound, container), http.StatusInternalServerError)
 		return
 	}
 	params.Set("container", container)
-	k.session(w, r, e, action, params)
+	k.session(w, r, p, action, params)
 }
 
 // portForward serves kubectl port-forward.
-func (k *kubelet) portForward(w http.ResponseWriter, r *http.Request) {
+func (k *Server) portForward(w http.ResponseWriter, r *http.Request) {
 	params := url.Values{}
-	for _, p := range r.URL.Query()[corev1.PortHeader] { // of WebSockets; SPDY names them in its streams
-		params["ports"] = append(params["ports"], strings.Split(p, ",")...)
+	for _, list := range r.URL.Query()[corev1.PortHeader] { // of WebSockets; SPDY names them in its streams
+		params["ports"] = append(params["ports"], strings.Split(list, ",")...)
 	}
-	if e, ok := k.podOf(w, r); ok {
-		k.session(w, r, e, "portforward", params)
+	if p, ok := k.podOf(w, r); ok {
+		k.session(w, r, p, "portforward", params)
 	}
 }
 
 // run serves the kubelet's command without a session (kubelet: server.go, getRun).
-func (k *kubelet) run(w http.ResponseWriter, r *http.Request) {
-	e, ok := k.podOf(w, r)
+func (k *Server) run(w http.ResponseWriter, r *http.Request) {
+	p, ok := k.podOf(w, r)
 	if !ok {
 		return
 	}
 	container := r.PathValue("container")
-	if !runs(e, container) {
+	if !runs(p, container) {
 		http.Error(w, fmt.Sprintf("container not found (%q)", container), http.StatusInternalServerError)
 		return
 	}
 	command := strings.Split(r.URL.Query().Get("cmd"), " ")
-	output, code, err := k.pods.capsules.Run(r.Context(), string(e.id.uid), container, command)
+	output, code, err := k.cfg.Containers.Run(r.Context(), string(p.UID), container, command)
 	switch {
 	case err != nil:
 		http.Error(w, err.Error(), httpStatus(err))
@@ -92,7 +92,7 @@ func (k *kubelet) run(w http.ResponseWriter, r *http.Request) {
 }
 
 // session is one of a limited number of streams through the capsule API.
-func (k *kubelet) session(w http.ResponseWriter, r *http.Request, e *entry, action string, params url.Values) {
+func (k *Server) session(w http.ResponseWriter, r *http.Request, p *Pod, action string, params url.Values) {
 	select {
 	case k.sessions <- struct{}{}:
 		defer func() { <-k.sessions }()
@@ -100,24 +100,24 @@ func (k *kubelet) session(w http.ResponseWriter, r *http.Request, e *entry, acti
 		http.Error(w, fmt.Sprintf("%d streaming sessions are under way, which is the limit", cap(k.sessions)), http.StatusTooManyRequests)
 		return
 	}
-	k.pods.capsules.Session(w, r, string(e.id.uid), action, params)
+	k.cfg.Containers.Session(w, r, string(p.UID), action, params)
 }
 
 // podOf finds the pod of the path, or answers that there is none.
-func (k *kubelet) podOf(w http.ResponseWriter, r *http.Request) (*entry, bool) {
-	e, ok := k.pods.named(r.PathValue("namespace"), r.PathValue("pod"))
-	if uid := r.PathValue("uid"); ok && uid != "" && uid != string(e.id.uid) {
+func (k *Server) podOf(w http.ResponseWriter, r *http.Request) (*Pod, bool) {
+	p, ok := k.cfg.Pods.Named(r.PathValue("namespace"), r.PathValue("pod"))
+	if uid := r.PathValue("uid"); ok && uid != "" && uid != string(p.UID) {
 		ok = false
 	}
 	if !ok {
 		http.Error(w, "pod does not exist", http.StatusNotFound)
 	}
-	return &e, ok
+	return &p, ok
 }
 
 // runs says whether the container has a process to talk to.
-func runs(e *entry, container string) bool {
-	shown := containerStatus(e, container)
+func runs(p *Pod, container string) bool {
+	shown := containerStatus(p, container)
 	return shown != nil && shown.State.Running != nil
 }
 

@@ -1,0 +1,59 @@
+package provider
+
+import (
+	"crypto/tls"
+	"io"
+	"net/http"
+	"strings"
+	"testing"
+
+	corev1 "k8s.io/api/core/v1"
+)
+
+// ask asks the kubelet endpoint as the administrator.
+func (w *world) ask(path string) (int, string) {
+	w.t.Helper()
+	client := &http.Client{Transport: &http.Transport{TLSClientConfig: &tls.Config{InsecureSkipVerify: true}}, Timeout: testTimeout} //nolint:gosec // self-signed in a test
+	defer client.CloseIdleConnections()
+	req, err := http.NewRequestWithContext(w.t.Context(), http.MethodGet, w.url+path, nil)
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	req.Header.Set("Authorization", "Bearer admin")
+	resp, err := client.Do(req)
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	defer resp.Body.Close() //nolint:errcheck // a test
+	body, err := io.ReadAll(resp.Body)
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	return resp.StatusCode, string(body)
+}
+
+// TestEndpoint: what the kubelet endpoint shows are the pods of this node, as they are now.
+func TestEndpoint(t *testing.T) {
+	w := newWorld(t).start()
+	pod := w.createPod(nil)
+	w.capsuleOf(pod)
+	if status, body := w.ask("/containerLogs/shop/web/a"); status != 400 || !strings.Contains(body, "waiting to start") {
+		t.Errorf("before it runs: %d %s", status, body)
+	}
+	w.run(pod)
+	w.phase(corev1.PodRunning)
+	for _, c := range []struct{ path, want string }{
+		{"/containerLogs/shop/web/a", string(pod.UID) + " a false"},
+		{"/pods", `"phase":"Running"`},
+		{"/stats/summary", `"uid": "` + string(pod.UID) + `"`},
+	} {
+		if status, body := w.ask(c.path); status != 200 || !strings.Contains(body, c.want) {
+			t.Errorf("%s: %d %s", c.path, status, body)
+		}
+	}
+	w.capsules.remove(string(pod.UID))
+	w.phase(corev1.PodFailed)
+	if _, body := w.ask("/stats/summary"); strings.Contains(body, string(pod.UID)) {
+		t.Errorf("a pod that is gone uses %s", body)
+	}
+}
