@@ -13,6 +13,7 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"github.com/capsulet/capsulet/zunserver/agent"
+	"github.com/capsulet/capsulet/zunserver/agent/metering"
 	"github.com/capsulet/capsulet/zunserver/api"
 	"github.com/capsulet/capsulet/zunserver/auth"
 	"github.com/capsulet/capsulet/zunserver/network"
@@ -109,7 +110,7 @@ func (s *Server) addHost(ctx context.Context, h HostConfig) error {
 	s.hosts = append(s.hosts, host)
 	var volumes volume.Driver = volume.Far{}
 	var net agent.Network = network.Far{}
-	var meter agent.Meter = stats.Far{}
+	var meter metering.Meter = stats.Far{}
 	if h.Near {
 		net, meter = network.Near{}, stats.Near{}
 		volumes = volume.Near{StateDir: s.cfg.StateDir, RunDir: s.cfg.RunDir}

@@ -4,14 +4,17 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"sync"
 	"time"
 
 	"github.com/sirupsen/logrus"
 	"golang.org/x/sync/errgroup"
 
+	"github.com/capsulet/capsulet/zunserver/agent/executor"
+	"github.com/capsulet/capsulet/zunserver/agent/metering"
+	"github.com/capsulet/capsulet/zunserver/agent/observer"
 	"github.com/capsulet/capsulet/zunserver/capsule"
-	"github.com/capsulet/capsulet/zunserver/image"
 	"github.com/capsulet/capsulet/zunserver/lifecycle"
 	"github.com/capsulet/capsulet/zunserver/probe"
 	"github.com/capsulet/capsulet/zunserver/runtime"
@@ -41,7 +44,7 @@ type Config struct {
 	Runtime runtime.Host
 	Volumes volume.Driver
 	Network Network
-	Meter   Meter
+	Meter   metering.Meter
 	Store   Store
 	Log     *logrus.Entry
 
@@ -62,12 +65,10 @@ type Config struct {
 type Agent struct {
 	cfg    Config
 	log    *logrus.Entry
-	obs    *observer
+	obs    *observer.Observer
+	exec   *executor.Executor
+	meters *metering.Meters
 	probes *probe.Set
-	images *image.Puller
-	starts chan struct{}
-	hosts  sync.Mutex // held while an /etc/hosts is written
-	usage  *usage
 
 	mu      sync.Mutex
 	workers map[string]*worker
@@ -98,10 +99,14 @@ func New(cfg Config) *Agent {
 	}
 	a := &Agent{
 		cfg: cfg, log: cfg.Log.WithField("host", cfg.Name), workers: map[string]*worker{},
-		images: image.NewPuller(cfg.Runtime), starts: make(chan struct{}, cfg.Starts),
-		changed: make(chan struct{}, 1), usage: newUsage(),
+		changed: make(chan struct{}, 1), meters: metering.New(cfg.Meter),
 	}
-	a.obs = newObserver(cfg.Runtime, a.log, a.wake)
+	a.obs = observer.New(cfg.Runtime, a.log, a.wake)
+	a.exec = executor.New(executor.Config{
+		Instance: cfg.Instance, Address: cfg.Address, Runtime: cfg.Runtime, Volumes: cfg.Volumes,
+		Observer: a.obs, Records: cfg.Store, Log: a.log, Starts: cfg.Starts,
+		Host: a.hostInfo, Report: a.report, Suspect: a.suspect,
+	})
 	a.probes = probe.New(probe.Config{Exec: a.probeExec, Wake: a.wake})
 	return a
 }
@@ -139,7 +144,7 @@ func (a *Agent) serve(ctx context.Context, lease *store.HostLease) error {
 		}
 	})
 	g.Go(func() error { return a.watchHost(ctx, lease) })
-	g.Go(func() error { return a.obs.run(ctx, a.cfg.Relist) })
+	g.Go(func() error { return a.obs.Run(ctx, a.cfg.Relist) })
 	g.Go(func() error { return a.feed(ctx) })
 	g.Go(func() error { return a.sweep(ctx) })
 	g.Go(func() error { return a.evict(ctx) })
@@ -194,7 +199,7 @@ func (a *Agent) adopt(ctx context.Context, all []*capsule.Capsule) {
 	a.mu.Unlock()
 	for _, w := range gone {
 		w.stop()
-		a.usage.forget(w.uuid())
+		a.meters.Forget(w.uuid())
 	}
 }
 
@@ -241,7 +246,7 @@ func (a *Agent) drop(uuid string) {
 	if w != nil {
 		w.stop()
 	}
-	a.usage.forget(uuid)
+	a.meters.Forget(uuid)
 }
 
 // wake makes the worker of a capsule look again, or all workers when uuid is empty.
@@ -287,6 +292,11 @@ func failuresOf(r probe.Result) []capsule.ProbeFailure {
 		}
 	}
 	return out
+}
+
+// probeExec runs the command of an exec probe.
+func (a *Agent) probeExec(ctx context.Context, id string, command []string, out io.Writer) (int, error) {
+	return a.cfg.Runtime.Exec(ctx, id, runtime.ExecConfig{Command: command, Stdout: out, Stderr: out})
 }
 
 // pause waits for d or the end of ctx.

@@ -8,6 +8,9 @@
 //	runtime events, relist ──► observer ──────┘                └────────────────────────────────┘
 //	probe workers ────────────────────────────┘
 //
+// The parts beneath know nothing of workers or of the store: observer keeps what the host shows, executor carries out one
+// action, container (pure) says what a host is asked to make, metering makes rates of counters.
+//
 // # Who writes what
 //
 // The agent is the only writer of Facts of the capsules that are claimed for its host, and it is the only one that
@@ -25,11 +28,6 @@
 // What only an action knows (how an image came, which hook failed, which limits the engine was given) reaches the facts as
 // news of the worker. News of an attempt that is being made waits for the write that shows the attempt, so that the way
 // from a claim to a running container has no write more; a real pull and a failed hook are written at once.
-//
-// # /etc/hosts
-//
-// On a near host it is a file of the capsule that is mounted when a container is created and filled in, in place, before the
-// first container of a sandbox starts: only then is the address known, and creation does not wait for it.
 //
 // # Statistics
 //

@@ -2,29 +2,19 @@ package agent
 
 import (
 	"slices"
-	"time"
 
-	corev1 "k8s.io/api/core/v1"
-
+	"github.com/capsulet/capsulet/zunserver/agent/executor"
 	"github.com/capsulet/capsulet/zunserver/capsule"
-	"github.com/capsulet/capsulet/zunserver/lifecycle"
 )
 
-// news is what an action found out on its way and what only it knows. News that can wait goes into the facts with what
-// comes of the attempt, so that it costs no write of its own.
+// news is what an action told, until it is in the facts.
 type news struct {
-	id        int
-	container string
-	attempt   int
-	urgent    bool
-	pull      *capsule.Pull
-	hook      *capsule.HookFailure
-	// resources are what the engine was given for the attempt.
-	resources *corev1.ResourceRequirements
+	executor.News
+	id int
 }
 
 // report hands news to the worker of the capsule.
-func (a *Agent) report(uuid string, n news) {
+func (a *Agent) report(uuid string, told executor.News) {
 	a.mu.Lock()
 	w := a.workers[uuid]
 	a.mu.Unlock()
@@ -33,33 +23,11 @@ func (a *Agent) report(uuid string, n news) {
 	}
 	w.mu.Lock()
 	w.newsID++
-	n.id = w.newsID
-	w.news = append(w.news, n)
+	w.news = append(w.news, news{told, w.newsID})
 	w.mu.Unlock()
-	if n.urgent {
+	if told.Urgent {
 		w.wake()
 	}
-}
-
-// pulled reports how the attempt that act makes comes by its image. A real pull is told when it begins and when it ends;
-// it takes so long that a write more is nothing.
-func (a *Agent) pulled(c *capsule.Capsule, act lifecycle.Action, p capsule.Pull) {
-	a.report(c.UUID, news{container: act.Container, attempt: act.Attempt, urgent: !p.Present, pull: &p})
-}
-
-// hookFailed reports a lifecycle hook that failed.
-func (a *Agent) hookFailed(c *capsule.Capsule, act lifecycle.Action, kind string, err error) {
-	a.report(c.UUID, news{container: act.Container, attempt: act.Attempt, urgent: true,
-		hook: &capsule.HookFailure{Kind: kind, Message: err.Error(), At: time.Now()}})
-}
-
-// sized reports the resources that the engine was given for an attempt that is made or, urgently, for one that runs.
-func (a *Agent) sized(c *capsule.Capsule, act lifecycle.Action, urgent bool) {
-	cs, _ := c.Spec.Container(act.Container)
-	if cs == nil {
-		return
-	}
-	a.report(c.UUID, news{container: act.Container, attempt: act.Attempt, urgent: urgent, resources: cs.Resources.DeepCopy()})
 }
 
 func (w *worker) heard() []news {
@@ -76,28 +44,28 @@ func (w *worker) forgetNews(told map[int]bool) {
 }
 
 // tell puts news into the facts, if its time has come, and returns which.
-func tell(f *capsule.Facts, heard []news, failures map[string]*note) map[int]bool {
+func tell(f *capsule.Facts, heard []news, failures map[string]*executor.Note) map[int]bool {
 	told := map[int]bool{}
 	for _, n := range heard {
-		cf := f.Container(n.container)
+		cf := f.Container(n.Container)
 		if cf == nil {
 			continue
 		}
-		ran := cf.Run != nil && cf.Run.Attempt >= n.attempt
-		failed := failures[n.container] != nil && !failures[n.container].clear
-		if !n.urgent && !ran && (!failed || n.resources != nil) {
+		ran := cf.Run != nil && cf.Run.Attempt >= n.Attempt
+		failed := failures[n.Container] != nil && !failures[n.Container].Clear
+		if !n.Urgent && !ran && (!failed || n.Resources != nil) {
 			continue
 		}
 		told[n.id] = true
-		if n.pull != nil {
-			cf.Pull = n.pull
+		if n.Pull != nil {
+			cf.Pull = n.Pull
 		}
-		if n.hook != nil {
-			cf.Hook = n.hook
+		if n.Hook != nil {
+			cf.Hook = n.Hook
 		}
-		if n.resources != nil && cf.Run != nil && cf.Run.Attempt == n.attempt {
+		if n.Resources != nil && cf.Run != nil && cf.Run.Attempt == n.Attempt {
 			run := *cf.Run
-			run.Resources = n.resources
+			run.Resources = n.Resources
 			cf.Run = &run
 		}
 	}

@@ -21,11 +21,11 @@ func (a *Agent) sweep(ctx context.Context) error {
 			return ctx.Err()
 		case <-tick.C:
 		}
-		if !a.isUp() || !a.obs.ready() || !a.isSynced() {
+		if !a.isUp() || !a.obs.Ready() || !a.isSynced() {
 			continue
 		}
 		dangling := map[string]bool{}
-		for _, uuid := range a.obs.capsules() {
+		for _, uuid := range a.obs.Capsules() {
 			if a.dangling(ctx, uuid) {
 				dangling[uuid] = true
 			}
@@ -67,14 +67,14 @@ func (a *Agent) dangling(ctx context.Context, uuid string) bool {
 
 func (a *Agent) sweepCapsule(ctx context.Context, uuid string) {
 	log := a.log.WithField("capsule", uuid)
-	for _, i := range a.obs.instances(uuid) {
+	for _, i := range a.obs.Instances(uuid) {
 		stopping, cancel := context.WithTimeout(ctx, time.Minute)
 		if i.State == capsule.StateRunning && i.Container != "" {
 			if err := a.cfg.Runtime.Stop(stopping, i.ID, capsule.DefaultGraceSeconds*time.Second); err != nil {
 				log.WithError(err).Debug("Cannot stop a dangling container gently")
 			}
 		}
-		err := a.remove(stopping, uuid, i.ID)
+		err := a.exec.Remove(stopping, uuid, i.ID)
 		cancel()
 		if err != nil {
 			log.WithError(err).Warn("Cannot remove a dangling container, trying again")

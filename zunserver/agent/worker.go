@@ -2,7 +2,6 @@ package agent
 
 import (
 	"context"
-	"errors"
 	"reflect"
 	"sync"
 	"time"
@@ -10,6 +9,7 @@ import (
 	"github.com/containerd/errdefs"
 	"github.com/sirupsen/logrus"
 
+	"github.com/capsulet/capsulet/zunserver/agent/executor"
 	"github.com/capsulet/capsulet/zunserver/capsule"
 	"github.com/capsulet/capsulet/zunserver/lifecycle"
 	"github.com/capsulet/capsulet/zunserver/probe"
@@ -38,8 +38,8 @@ type worker struct {
 	volumes  []capsule.Volume         // what they were prepared from
 	flying   map[string]*flight
 	tried    map[string]lifecycle.Instance // by container, "" for the sandbox
-	results  chan result
-	failures map[string]*note // by container, "" for the sandbox and volumes
+	results  chan executor.Result
+	failures map[string]*executor.Note // by container, "" for the sandbox and volumes
 }
 
 // flight is an action under way.
@@ -48,31 +48,11 @@ type flight struct {
 	cancel context.CancelFunc
 }
 
-// result is what became of an action.
-type result struct {
-	action lifecycle.Action
-	note   *note // why it failed, nil if it did not
-	mounts map[string]runtime.Mount
-	// volumes are what mounts were prepared from.
-	volumes []capsule.Volume
-	// cleared: the operation succeeded, an earlier failure of its kind is over.
-	cleared bool
-	// untried: the engine refused the start before it tried it.
-	untried bool
-}
-
-// note is a failure to be written into the facts.
-type note struct {
-	kind            capsule.FailureKind
-	reason, message string
-	clear           bool
-}
-
 func newWorker(a *Agent, c *capsule.Capsule) *worker {
 	return &worker{
 		a: a, log: a.log.WithFields(logrus.Fields{"capsule": c.UUID, "name": c.Spec.Name}), latest: c,
-		done: make(chan struct{}), woken: make(chan struct{}, 1), results: make(chan result),
-		flying: map[string]*flight{}, tried: map[string]lifecycle.Instance{}, failures: map[string]*note{},
+		done: make(chan struct{}), woken: make(chan struct{}, 1), results: make(chan executor.Result),
+		flying: map[string]*flight{}, tried: map[string]lifecycle.Instance{}, failures: map[string]*executor.Note{},
 	}
 }
 
@@ -164,14 +144,14 @@ func (w *worker) step(ctx context.Context, flights *sync.WaitGroup) time.Time {
 	}
 	overfull := w.overfull
 	w.mu.Unlock()
-	if !w.a.isUp() || !w.a.obs.ready() {
+	if !w.a.isUp() || !w.a.obs.Ready() {
 		return time.Time{} // the host's return wakes everybody
 	}
 	now := time.Now()
-	seen := lifecycle.Observed{Instances: w.a.obs.instances(w.c.UUID), VolumesReady: w.mounts != nil}
+	seen := lifecycle.Observed{Instances: w.a.obs.Instances(w.c.UUID), VolumesReady: w.mounts != nil}
 	seen.Tried, seen.Overfull = w.tried, overfull
 	seen.VolumesStale = seen.VolumesReady && !reflect.DeepEqual(w.volumes, w.c.Spec.Volumes)
-	w.a.lastWords(ctx, w.c, seen.Instances)
+	w.a.exec.LastWords(ctx, w.c, seen.Instances)
 	w.syncProbes(ctx, seen)
 	probes := w.a.probeResults(w.c.UUID)
 	c, err := w.writeFacts(ctx, seen, probes, now)
@@ -208,7 +188,7 @@ func (w *worker) writeFacts(ctx context.Context, seen lifecycle.Observed, probes
 		}
 		told = tell(f, heard, w.failures)
 		for name, n := range w.failures {
-			n.apply(f, name, now)
+			n.Apply(f, name, now)
 		}
 	})
 	if err == nil {
@@ -216,23 +196,6 @@ func (w *worker) writeFacts(ctx context.Context, seen lifecycle.Observed, probes
 		w.forgetNews(told)
 	}
 	return c, err
-}
-
-// apply puts the note where it belongs.
-func (n *note) apply(f *capsule.Facts, name string, now time.Time) {
-	where := &f.Failure
-	if name != "" {
-		cf := f.Container(name)
-		if cf == nil {
-			return
-		}
-		where = &cf.Failure
-	}
-	if n.clear {
-		*where = nil
-		return
-	}
-	*where = lifecycle.Fail(*where, n.kind, n.reason, n.message, now)
 }
 
 // launch starts an action unless one with its key is under way.
@@ -257,15 +220,15 @@ func (w *worker) launch(ctx context.Context, flights *sync.WaitGroup, act lifecy
 	c, mounts := w.c, w.mounts
 	flights.Go(func() {
 		defer cancel()
-		r := w.a.execute(wanted, ctx, c, mounts, act)
-		r.action = act
+		r := w.a.exec.Execute(wanted, ctx, c, mounts, act)
+		r.Action = act
 		w.results <- r
 	})
 }
 
 // try remembers the instance that is about to be started.
 func (w *worker) try(act lifecycle.Action) {
-	for _, i := range w.a.obs.instances(w.c.UUID) {
+	for _, i := range w.a.obs.Instances(w.c.UUID) {
 		if i.ID == act.ID {
 			w.tried[act.Container] = i
 		}
@@ -285,22 +248,22 @@ func (w *worker) abandon() {
 }
 
 // land takes in what became of an action.
-func (w *worker) land(r result) {
-	delete(w.flying, r.action.Key())
-	if r.untried {
-		delete(w.tried, r.action.Container)
+func (w *worker) land(r executor.Result) {
+	delete(w.flying, r.Action.Key())
+	if r.Untried {
+		delete(w.tried, r.Action.Container)
 	}
-	if r.mounts != nil {
-		w.mounts, w.volumes = r.mounts, r.volumes
+	if r.Mounts != nil {
+		w.mounts, w.volumes = r.Mounts, r.Volumes
 	}
 	switch {
-	case r.note != nil:
-		w.failures[r.action.Container] = r.note
+	case r.Note != nil:
+		w.failures[r.Action.Container] = r.Note
 		w.log.WithFields(logrus.Fields{
-			"action": r.action.Op, "container": r.action.Container, "cause": r.action.Cause, "reason": r.note.message,
+			"action": r.Action.Op, "container": r.Action.Container, "cause": r.Action.Cause, "reason": r.Note.Message,
 		}).Warn("Action failed, it will be tried again")
-	case r.cleared:
-		w.failures[r.action.Container] = &note{clear: true}
+	case r.Cleared:
+		w.failures[r.Action.Container] = &executor.Note{Clear: true}
 	}
 }
 
@@ -329,12 +292,4 @@ func (w *worker) syncProbes(ctx context.Context, seen lifecycle.Observed) {
 		}
 	}
 	w.a.probes.Sync(ctx, w.c.UUID, targets)
-}
-
-// noteOf turns an error into a failure of the kind given, or nil when the host, not the capsule, is to blame.
-func noteOf(kind capsule.FailureKind, err error) *note {
-	if errors.Is(err, context.Canceled) {
-		return nil
-	}
-	return &note{kind: kind, message: err.Error()}
 }

@@ -1,12 +1,10 @@
-package agent
+package metering
 
 import (
-	"io"
 	"testing"
 	"time"
 
 	"github.com/containerd/errdefs"
-	"github.com/sirupsen/logrus"
 
 	"github.com/capsulet/capsulet/zunserver/capsule"
 	"github.com/capsulet/capsulet/zunserver/runtime"
@@ -30,16 +28,13 @@ func (m meter) Host() (capsule.HostStats, error) {
 	return capsule.HostStats{}, errdefs.ErrNotImplemented
 }
 
-// TestStats has no engine: a scrape asks none.
-func TestStats(t *testing.T) {
+func TestCapsule(t *testing.T) {
 	began := time.Unix(1000, 0)
-	log := logrus.New()
-	log.SetOutput(io.Discard)
 	m := meter{}
-	a := New(Config{Name: "h", Meter: m, Log: logrus.NewEntry(log)})
+	meters, running := New(m), map[string]runtime.Container{}
 	c := &capsule.Capsule{UUID: "u", Spec: capsule.Spec{Name: "web", Containers: []capsule.ContainerSpec{{Name: "b"}, {Name: "a"}}}}
-	run := func(id, name string, pid int, state capsule.State) {
-		a.obs.put(runtime.Container{ID: id, Pid: pid, State: state, StartedAt: began, Identity: runtime.Identity{Capsule: "u", Container: name}})
+	run := func(id, name string, pid int) {
+		running[name] = runtime.Container{ID: id, Pid: pid, State: capsule.StateRunning, StartedAt: began}
 	}
 	at := func(seconds float64, cpu ...uint64) {
 		for pid, n := range cpu {
@@ -48,7 +43,7 @@ func TestStats(t *testing.T) {
 	}
 	look := func(cpu uint64, cores int64, containers int) {
 		t.Helper()
-		s, err := a.Stats(c)
+		s, err := meters.Capsule(c, running)
 		got := int64(-1)
 		if s.CPUNanoCores != nil {
 			got = int64(*s.CPUNanoCores)
@@ -57,12 +52,12 @@ func TestStats(t *testing.T) {
 			t.Errorf("%+v (%d cores) %v, want CPU %d, rate %d, %d containers", s, got, err, cpu, cores, containers)
 		}
 	}
-	if _, err := a.Stats(c); !errdefs.IsNotFound(err) {
+	if _, err := meters.Capsule(c, running); !errdefs.IsNotFound(err) {
 		t.Errorf("nothing runs: %v", err)
 	}
-	run("s", "", 1, capsule.StateRunning)
-	run("a1", "a", 2, capsule.StateRunning)
-	run("b1", "b", 3, capsule.StateRunning)
+	run("s", "", 1)
+	run("a1", "a", 2)
+	run("b1", "b", 3)
 	at(0, 10, 100, 1000)
 	look(1110, -1, 2)
 	at(0.5, 10, 300, 1000)
@@ -71,8 +66,8 @@ func TestStats(t *testing.T) {
 	look(3510, 200+1000, 2)
 	at(2.5, 10, 600, 3000)
 	look(3610, 1200, 2) // the last rate again
-	run("b1", "b", 3, capsule.StateExited)
+	delete(running, "b")
 	look(3610, 200, 1) // what b has used stays
-	a.drop("u")
+	meters.Forget("u")
 	look(610, -1, 1)
 }

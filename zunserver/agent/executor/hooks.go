@@ -1,10 +1,9 @@
-package agent
+package executor
 
 import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"net"
 	"net/http"
 	"strings"
@@ -18,39 +17,39 @@ import (
 )
 
 // postStart runs the hook of a container that was started; when it fails the container is killed, as the kubelet does.
-func (a *Agent) postStart(ctx context.Context, c *capsule.Capsule, act lifecycle.Action) {
+func (e *Executor) postStart(ctx context.Context, c *capsule.Capsule, act lifecycle.Action) {
 	cs, _ := c.Spec.Container(act.Container)
 	if cs == nil || cs.Lifecycle == nil || cs.Lifecycle.PostStart == nil {
 		return
 	}
-	err := a.hook(ctx, c, cs, act.ID, cs.Lifecycle.PostStart)
+	err := e.hook(ctx, c, cs, act.ID, cs.Lifecycle.PostStart)
 	if err == nil || ctx.Err() != nil {
 		return
 	}
-	a.log.WithError(err).WithFields(map[string]any{"capsule": c.UUID, "container": cs.Name}).Warn("PostStart hook failed")
-	a.hookFailed(c, act, "PostStart", err)
+	e.cfg.Log.WithError(err).WithFields(map[string]any{"capsule": c.UUID, "container": cs.Name}).Warn("PostStart hook failed")
+	e.hookFailed(c, act, "PostStart", err)
 	kill := act
 	kill.Deadline = time.Now().Add(time.Duration(c.Spec.Grace()) * time.Second)
-	if err := a.stop(ctx, c, kill); err != nil && ctx.Err() == nil {
-		a.log.WithError(err).WithField("capsule", c.UUID).Warn("Cannot stop the container whose hook failed")
+	if err := e.stop(ctx, c, kill); err != nil && ctx.Err() == nil {
+		e.cfg.Log.WithError(err).WithField("capsule", c.UUID).Warn("Cannot stop the container whose hook failed")
 	}
 }
 
 // preStop runs the hook within the time that the container has left; a failure does not keep it alive.
-func (a *Agent) preStop(ctx context.Context, c *capsule.Capsule, act lifecycle.Action) {
+func (e *Executor) preStop(ctx context.Context, c *capsule.Capsule, act lifecycle.Action) {
 	cs, _ := c.Spec.Container(act.Container)
 	if cs == nil || cs.Lifecycle == nil || cs.Lifecycle.PreStop == nil || time.Until(act.Deadline) <= 0 {
 		return
 	}
 	ctx, cancel := context.WithDeadline(ctx, act.Deadline)
 	defer cancel()
-	if err := a.hook(ctx, c, cs, act.ID, cs.Lifecycle.PreStop); err != nil && !errors.Is(err, context.Canceled) {
-		a.log.WithError(err).WithFields(map[string]any{"capsule": c.UUID, "container": cs.Name}).Warn("PreStop hook failed")
-		a.hookFailed(c, act, "PreStop", err)
+	if err := e.hook(ctx, c, cs, act.ID, cs.Lifecycle.PreStop); err != nil && !errors.Is(err, context.Canceled) {
+		e.cfg.Log.WithError(err).WithFields(map[string]any{"capsule": c.UUID, "container": cs.Name}).Warn("PreStop hook failed")
+		e.hookFailed(c, act, "PreStop", err)
 	}
 }
 
-func (a *Agent) hook(ctx context.Context, c *capsule.Capsule, cs *capsule.ContainerSpec, id string,
+func (e *Executor) hook(ctx context.Context, c *capsule.Capsule, cs *capsule.ContainerSpec, id string,
 	h *corev1.LifecycleHandler,
 ) error {
 	switch {
@@ -59,20 +58,20 @@ func (a *Agent) hook(ctx context.Context, c *capsule.Capsule, cs *capsule.Contai
 		return nil
 	case h.Exec != nil:
 		var out strings.Builder
-		code, err := a.cfg.Runtime.Exec(ctx, id, runtime.ExecConfig{Command: h.Exec.Command, Stdout: &out, Stderr: &out})
+		code, err := e.cfg.Runtime.Exec(ctx, id, runtime.ExecConfig{Command: h.Exec.Command, Stdout: &out, Stderr: &out})
 		if err == nil && code != 0 {
 			err = fmt.Errorf("command %q exited with %d", h.Exec.Command, code)
 		}
 		return err
 	case h.HTTPGet != nil:
-		return a.hookGet(ctx, c, cs, h.HTTPGet)
+		return e.hookGet(ctx, c, cs, h.HTTPGet)
 	default:
 		return fmt.Errorf("lifecycle hook without a handler that is known")
 	}
 }
 
 // hookGet calls the container; any answer is a success, as with the kubelet.
-func (a *Agent) hookGet(ctx context.Context, c *capsule.Capsule, cs *capsule.ContainerSpec, g *corev1.HTTPGetAction) error {
+func (e *Executor) hookGet(ctx context.Context, c *capsule.Capsule, cs *capsule.ContainerSpec, g *corev1.HTTPGetAction) error {
 	port := g.Port.String()
 	for _, p := range cs.Ports {
 		if p.Name == port {
@@ -81,7 +80,7 @@ func (a *Agent) hookGet(ctx context.Context, c *capsule.Capsule, cs *capsule.Con
 	}
 	host := g.Host
 	if host == "" {
-		host = a.place(c, nil).Refs[capsule.RefCapsuleAddress]
+		host = e.place(c, nil).Refs[capsule.RefCapsuleAddress]
 	}
 	scheme := strings.ToLower(string(g.Scheme))
 	if scheme == "" {
@@ -103,8 +102,3 @@ func (a *Agent) hookGet(ctx context.Context, c *capsule.Capsule, cs *capsule.Con
 }
 
 var hookClient = &http.Client{Transport: &http.Transport{Proxy: nil, DisableKeepAlives: true}, Timeout: 5 * time.Minute}
-
-// probeExec runs the command of an exec probe.
-func (a *Agent) probeExec(ctx context.Context, id string, command []string, out io.Writer) (int, error) {
-	return a.cfg.Runtime.Exec(ctx, id, runtime.ExecConfig{Command: command, Stdout: out, Stderr: out})
-}

@@ -1,4 +1,4 @@
-package agent
+package executor
 
 import (
 	"bytes"
@@ -27,8 +27,8 @@ type terminationLogs interface {
 }
 
 // terminationMount mounts the file for the termination message, if the container asks for one and the host can.
-func (a *Agent) terminationMount(c *capsule.Capsule, cs *capsule.ContainerSpec, attempt int) ([]runtime.Mount, error) {
-	logs, ok := a.cfg.Volumes.(terminationLogs)
+func (e *Executor) terminationMount(c *capsule.Capsule, cs *capsule.ContainerSpec, attempt int) ([]runtime.Mount, error) {
+	logs, ok := e.cfg.Volumes.(terminationLogs)
 	if !ok || cs.TerminationMessagePath == "" {
 		return nil, nil
 	}
@@ -39,8 +39,8 @@ func (a *Agent) terminationMount(c *capsule.Capsule, cs *capsule.ContainerSpec, 
 	return []runtime.Mount{{Kind: runtime.MountBind, Source: path, Target: cs.TerminationMessagePath}}, nil
 }
 
-// lastWords reads the termination messages of containers whose end is not in the facts yet.
-func (a *Agent) lastWords(ctx context.Context, c *capsule.Capsule, seen []lifecycle.Instance) {
+// LastWords reads the termination messages of containers whose end is not in the facts yet.
+func (e *Executor) LastWords(ctx context.Context, c *capsule.Capsule, seen []lifecycle.Instance) {
 	for n := range seen {
 		i := &seen[n]
 		if i.Container == "" || i.State != capsule.StateExited || i.Error != "" {
@@ -51,15 +51,15 @@ func (a *Agent) lastWords(ctx context.Context, c *capsule.Capsule, seen []lifecy
 		if cs == nil || (cf != nil && cf.Run != nil && (cf.Run.Attempt > i.Attempt || !cf.Run.FinishedAt.IsZero() && cf.Run.ID == i.ID)) {
 			continue
 		}
-		i.Message = a.message(c.UUID, cs, i)
+		i.Message = e.message(c.UUID, cs, i)
 		if i.Message == "" && i.ExitCode != 0 && cs.TerminationMessagePolicy == corev1.TerminationMessageFallbackToLogsOnError {
-			i.Message = a.lastLines(ctx, i.ID)
+			i.Message = e.lastLines(ctx, i.ID)
 		}
 	}
 }
 
-func (a *Agent) message(uuid string, cs *capsule.ContainerSpec, i *lifecycle.Instance) string {
-	logs, ok := a.cfg.Volumes.(terminationLogs)
+func (e *Executor) message(uuid string, cs *capsule.ContainerSpec, i *lifecycle.Instance) string {
+	logs, ok := e.cfg.Volumes.(terminationLogs)
 	if !ok || cs.TerminationMessagePath == "" {
 		return ""
 	}
@@ -80,11 +80,11 @@ func (a *Agent) message(uuid string, cs *capsule.ContainerSpec, i *lifecycle.Ins
 }
 
 // lastLines is the end of a container's log.
-func (a *Agent) lastLines(ctx context.Context, id string) string {
+func (e *Executor) lastLines(ctx context.Context, id string) string {
 	ctx, cancel := context.WithTimeout(ctx, 5*time.Second)
 	defer cancel()
 	var out bytes.Buffer
-	if err := a.cfg.Runtime.Logs(ctx, id, capsule.LogOptions{Tail: maxMessageLogLines}, &out, &out); err != nil {
+	if err := e.cfg.Runtime.Logs(ctx, id, capsule.LogOptions{Tail: maxMessageLogLines}, &out, &out); err != nil {
 		return ""
 	}
 	b := out.Bytes()

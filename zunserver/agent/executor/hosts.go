@@ -1,4 +1,4 @@
-package agent
+package executor
 
 import (
 	"fmt"
@@ -17,8 +17,8 @@ type hostsFiles interface {
 }
 
 // hostsMount mounts the capsule's /etc/hosts, whose content comes when the sandbox has its address.
-func (a *Agent) hostsMount(c *capsule.Capsule, cs *capsule.ContainerSpec) ([]runtime.Mount, error) {
-	files, ok := a.cfg.Volumes.(hostsFiles)
+func (e *Executor) hostsMount(c *capsule.Capsule, cs *capsule.ContainerSpec) ([]runtime.Mount, error) {
+	files, ok := e.cfg.Volumes.(hostsFiles)
 	if !ok || !container.WantsHosts(&c.Spec, cs) {
 		return nil, nil
 	}
@@ -31,17 +31,17 @@ func (a *Agent) hostsMount(c *capsule.Capsule, cs *capsule.ContainerSpec) ([]run
 
 // writeHosts fills in the capsule's /etc/hosts before a container of it starts. Only the first of a sandbox writes; the
 // others find it written.
-func (a *Agent) writeHosts(c *capsule.Capsule, act lifecycle.Action) error {
-	files, ok := a.cfg.Volumes.(hostsFiles)
+func (e *Executor) writeHosts(c *capsule.Capsule, act lifecycle.Action) error {
+	files, ok := e.cfg.Volumes.(hostsFiles)
 	cs, _ := c.Spec.Container(act.Container)
 	if !ok || cs == nil || !container.WantsHosts(&c.Spec, cs) {
 		return nil
 	}
-	addresses := a.addresses(c)
+	addresses := e.addresses(c)
 	if len(addresses) == 0 && !c.Spec.HostNetwork {
 		return fmt.Errorf("the sandbox has no address yet")
 	}
-	a.hosts.Lock()
-	defer a.hosts.Unlock()
+	e.hosts.Lock()
+	defer e.hosts.Unlock()
 	return files.WriteHosts(c.UUID, func(host []byte) []byte { return container.Hosts(&c.Spec, addresses, host) })
 }

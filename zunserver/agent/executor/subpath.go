@@ -1,4 +1,4 @@
-package agent
+package executor
 
 import (
 	"errors"
@@ -11,7 +11,7 @@ import (
 
 // subPaths makes the subPaths of a container's mounts and returns where they are, by the index of the mount. As with the
 // kubelet, the error does not tell what the host's file system has to say; the log does.
-func (a *Agent) subPaths(c *capsule.Capsule, cs *capsule.ContainerSpec, p container.Place) (map[int]string, error) {
+func (e *Executor) subPaths(c *capsule.Capsule, cs *capsule.ContainerSpec, p container.Place) (map[int]string, error) {
 	subs, err := container.SubPaths(cs, p.Refs)
 	if err != nil || len(subs) == 0 {
 		return nil, err
@@ -23,9 +23,9 @@ func (a *Agent) subPaths(c *capsule.Capsule, cs *capsule.ContainerSpec, p contai
 		if !ok {
 			return nil, fmt.Errorf("volume mount %q names a volume that is not there", vm.Name)
 		}
-		place, err := a.cfg.Volumes.SubPath(c.UUID, cs.Name, sub.Index, m, sub.Path)
+		place, err := e.cfg.Volumes.SubPath(c.UUID, cs.Name, sub.Index, m, sub.Path)
 		if err != nil {
-			a.log.WithError(err).WithFields(map[string]any{"capsule": c.UUID, "container": cs.Name}).Warn("Cannot prepare a subPath")
+			e.cfg.Log.WithError(err).WithFields(map[string]any{"capsule": c.UUID, "container": cs.Name}).Warn("Cannot prepare a subPath")
 			what := "prepare subPath"
 			if errors.Is(err, volume.ErrMissingSubPath) {
 				what = "create subPath directory"

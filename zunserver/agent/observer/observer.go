@@ -1,4 +1,5 @@
-package agent
+// Package observer keeps what one host shows of our containers.
+package observer
 
 import (
 	"context"
@@ -14,9 +15,9 @@ import (
 	"github.com/capsulet/capsulet/zunserver/runtime"
 )
 
-// observer keeps what the host shows of our containers. It is fed by events, by complete lists and by the results of
+// Observer keeps what the host shows of our containers. It is fed by events, by complete lists and by the results of
 // actions; all of them only ever say what the host said.
-type observer struct {
+type Observer struct {
 	host runtime.Containers
 	log  *logrus.Entry
 	// wake is called after something changed for a capsule.
@@ -35,12 +36,14 @@ type sight struct {
 	at time.Time
 }
 
-func newObserver(host runtime.Containers, log *logrus.Entry, wake func(string)) *observer {
-	return &observer{host: host, log: log, wake: wake, seen: map[string]map[string]sight{}, starting: map[string]bool{}}
+// New returns an observer that has seen nothing; wake is called, from any goroutine, after something changed for a capsule,
+// and with an empty UUID when it concerns all.
+func New(host runtime.Containers, log *logrus.Entry, wake func(string)) *Observer {
+	return &Observer{host: host, log: log, wake: wake, seen: map[string]map[string]sight{}, starting: map[string]bool{}}
 }
 
-// run follows the host until ctx ends: subscribe first, list then, so that nothing falls between.
-func (o *observer) run(ctx context.Context, relist time.Duration) error {
+// Run follows the host until ctx ends: subscribe first, list then, so that nothing falls between.
+func (o *Observer) Run(ctx context.Context, relist time.Duration) error {
 	for ctx.Err() == nil {
 		if err := o.follow(ctx, relist); err != nil && ctx.Err() == nil {
 			o.log.WithError(err).Debug("Cannot follow the host, trying again")
@@ -50,7 +53,7 @@ func (o *observer) run(ctx context.Context, relist time.Duration) error {
 	return ctx.Err()
 }
 
-func (o *observer) follow(ctx context.Context, relist time.Duration) error {
+func (o *Observer) follow(ctx context.Context, relist time.Duration) error {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
 	events, err := o.host.Events(ctx)
@@ -78,7 +81,7 @@ func (o *observer) follow(ctx context.Context, relist time.Duration) error {
 }
 
 // list takes in everything that the host shows.
-func (o *observer) list(ctx context.Context) error {
+func (o *Observer) list(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(ctx, 30*time.Second)
 	defer cancel()
 	before := time.Now()
@@ -120,7 +123,7 @@ func (o *observer) list(ctx context.Context) error {
 }
 
 // look follows one event. Events of our own actions say nothing new and cost nothing.
-func (o *observer) look(ctx context.Context, e runtime.Event) {
+func (o *Observer) look(ctx context.Context, e runtime.Event) {
 	uuid := e.Identity.Capsule
 	o.mu.Lock()
 	known, ok := o.seen[uuid][e.ID]
@@ -128,7 +131,7 @@ func (o *observer) look(ctx context.Context, e runtime.Event) {
 	o.mu.Unlock()
 	switch e.Action {
 	case "destroy":
-		o.forget(uuid, e.ID)
+		o.Forget(uuid, e.ID)
 		return
 	case "create":
 		return // the one who creates says so, or the next list does
@@ -139,11 +142,11 @@ func (o *observer) look(ctx context.Context, e runtime.Event) {
 	case "oom":
 		return // the end that follows tells
 	}
-	o.refresh(ctx, uuid, e.ID)
+	o.Refresh(ctx, uuid, e.ID)
 }
 
-// start says that an action starts the container and will look at it; done says that it has.
-func (o *observer) start(id string) (done func()) {
+// Starting says that an action starts the container and will look at it; done says that it has.
+func (o *Observer) Starting(id string) (done func()) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	o.starting[id] = true
@@ -154,23 +157,23 @@ func (o *observer) start(id string) (done func()) {
 	}
 }
 
-// refresh asks the host for one container.
-func (o *observer) refresh(ctx context.Context, uuid, id string) {
+// Refresh asks the host for one container.
+func (o *Observer) Refresh(ctx context.Context, uuid, id string) {
 	ctx, cancel := context.WithTimeout(ctx, 10*time.Second)
 	defer cancel()
 	c, err := o.host.Inspect(ctx, id)
 	switch {
 	case errdefs.IsNotFound(err):
-		o.forget(uuid, id)
+		o.Forget(uuid, id)
 	case err != nil:
 		o.log.WithError(err).WithField("capsule", uuid).Debug("Cannot inspect a container, the next list will show it")
 	default:
-		o.put(c)
+		o.Put(c)
 	}
 }
 
-// put takes in what the host said of one container.
-func (o *observer) put(c runtime.Container) {
+// Put takes in what the host said of one container.
+func (o *Observer) Put(c runtime.Container) {
 	o.mu.Lock()
 	changed := o.take(c)
 	o.mu.Unlock()
@@ -179,7 +182,8 @@ func (o *observer) put(c runtime.Container) {
 	}
 }
 
-func (o *observer) forget(uuid, id string) {
+// Forget drops a container that is gone.
+func (o *Observer) Forget(uuid, id string) {
 	o.mu.Lock()
 	_, was := o.seen[uuid][id]
 	delete(o.seen[uuid], id)
@@ -193,7 +197,7 @@ func (o *observer) forget(uuid, id string) {
 }
 
 // take stores c unless what is known is newer; it is true when that changed something. The lock is held.
-func (o *observer) take(c runtime.Container) bool {
+func (o *Observer) take(c runtime.Container) bool {
 	cs := o.seen[c.Identity.Capsule]
 	if cs == nil {
 		cs = map[string]sight{}
@@ -221,15 +225,15 @@ func rank(s capsule.State) int {
 	}
 }
 
-// ready says whether the host was listed at least once.
-func (o *observer) ready() bool {
+// Ready says whether the host was listed at least once.
+func (o *Observer) Ready() bool {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	return o.listed
 }
 
-// instances returns what the host shows of one capsule, in a stable order.
-func (o *observer) instances(uuid string) []lifecycle.Instance {
+// Instances returns what the host shows of one capsule, in a stable order.
+func (o *Observer) Instances(uuid string) []lifecycle.Instance {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	is := make([]lifecycle.Instance, 0, len(o.seen[uuid]))
@@ -251,8 +255,8 @@ func (o *observer) instances(uuid string) []lifecycle.Instance {
 	return is
 }
 
-// capsules returns the UUIDs of all capsules that have a container on the host.
-func (o *observer) capsules() []string {
+// Capsules returns the UUIDs of all capsules that have a container on the host.
+func (o *Observer) Capsules() []string {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	uuids := make([]string, 0, len(o.seen))
@@ -260,4 +264,28 @@ func (o *observer) capsules() []string {
 		uuids = append(uuids, uuid)
 	}
 	return uuids
+}
+
+// Running returns the containers of a capsule that run, by name; the sandbox's is empty.
+func (o *Observer) Running(uuid string) map[string]runtime.Container {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	out := map[string]runtime.Container{}
+	for _, c := range o.seen[uuid] {
+		if newest, ok := out[c.Identity.Container]; c.State == capsule.StateRunning && c.Pid > 0 &&
+			(!ok || newest.Identity.Attempt < c.Identity.Attempt) {
+			out[c.Identity.Container] = c.Container
+		}
+	}
+	return out
+}
+
+// pause waits for d or the end of ctx.
+func pause(ctx context.Context, d time.Duration) {
+	t := time.NewTimer(d)
+	defer t.Stop()
+	select {
+	case <-t.C:
+	case <-ctx.Done():
+	}
 }

@@ -1,20 +1,61 @@
-package agent
+package executor
 
 import (
 	"context"
 	"errors"
 	"fmt"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/containerd/errdefs"
+	"github.com/sirupsen/logrus"
 
 	"github.com/capsulet/capsulet/zunserver/agent/container"
+	"github.com/capsulet/capsulet/zunserver/agent/observer"
 	"github.com/capsulet/capsulet/zunserver/capsule"
 	"github.com/capsulet/capsulet/zunserver/image"
 	"github.com/capsulet/capsulet/zunserver/lifecycle"
 	"github.com/capsulet/capsulet/zunserver/runtime"
+	"github.com/capsulet/capsulet/zunserver/volume"
 )
+
+// Records removes what the store has of a capsule.
+type Records interface {
+	RemoveCapsule(ctx context.Context, uuid string) error
+}
+
+// Config is what an executor needs; all of it is required.
+type Config struct {
+	// Instance is the capsulet installation whose containers are ours; Address is where the host is reached by others.
+	Instance, Address string
+
+	Runtime  runtime.Host
+	Volumes  volume.Driver
+	Observer *observer.Observer
+	Records  Records
+	Log      *logrus.Entry
+	// Starts is how many containers are created or started at a time.
+	Starts int
+	// Host describes the host as it was last seen.
+	Host func() runtime.Info
+	// Report takes the news of a capsule, Suspect that the engine seems not to answer.
+	Report  func(uuid string, n News)
+	Suspect func()
+}
+
+// Executor acts on one host. It is safe for concurrent use for different capsules and containers.
+type Executor struct {
+	cfg    Config
+	images *image.Puller
+	starts chan struct{}
+	hosts  sync.Mutex // held while an /etc/hosts is written
+}
+
+// New returns an executor.
+func New(cfg Config) *Executor {
+	return &Executor{cfg: cfg, images: image.NewPuller(cfg.Runtime), starts: make(chan struct{}, cfg.Starts)}
+}
 
 // Deadlines of single calls to the engine. An engine that takes longer is not answering; the action is tried again.
 const (
@@ -24,54 +65,54 @@ const (
 	killMargin     = 30 * time.Second
 )
 
-// execute carries out one action. It decides nothing: what it sees goes to the observer, what fails into the result. ctx
+// Execute carries out one action. It decides nothing: what it sees goes to the observer, what fails into the result. ctx
 // ends when the action is not wanted any more, engine only when the worker ends: a create that the engine has begun is
 // waited for, because the engine goes on with it whether anybody listens or not.
-func (a *Agent) execute(ctx, engine context.Context, c *capsule.Capsule, mounts map[string]runtime.Mount,
+func (e *Executor) Execute(ctx, engine context.Context, c *capsule.Capsule, mounts map[string]runtime.Mount,
 	act lifecycle.Action,
-) result {
-	var r result
+) Result {
+	var r Result
 	kind, err := capsule.FailedCreate, error(nil)
 	switch act.Op {
 	case lifecycle.PrepareVolumes:
 		kind = capsule.FailedVolume
-		r.mounts, err = a.cfg.Volumes.Prepare(ctx, c)
-		r.volumes = c.Spec.Volumes
-		r.cleared = err == nil
+		r.Mounts, err = e.cfg.Volumes.Prepare(ctx, c)
+		r.Volumes = c.Spec.Volumes
+		r.Cleared = err == nil
 	case lifecycle.Create:
-		kind, err = a.create(ctx, engine, c, mounts, act)
-		r.cleared = err == nil && act.Container != ""
+		kind, err = e.create(ctx, engine, c, mounts, act)
+		r.Cleared = err == nil && act.Container != ""
 	case lifecycle.Start:
-		kind, err = a.start(ctx, c, act)
-		r.untried = errdefs.IsFailedPrecondition(err)
+		kind, err = e.start(ctx, c, act)
+		r.Untried = errdefs.IsFailedPrecondition(err)
 	case lifecycle.Stop:
-		err = a.stop(ctx, c, act)
+		err = e.stop(ctx, c, act)
 	case lifecycle.Resize:
-		kind, err = capsule.FailedResize, a.resize(ctx, c, act)
-		r.cleared = err == nil
+		kind, err = capsule.FailedResize, e.resize(ctx, c, act)
+		r.Cleared = err == nil
 	case lifecycle.Remove:
-		err = a.remove(ctx, c.UUID, act.ID)
+		err = e.Remove(ctx, c.UUID, act.ID)
 	case lifecycle.RemoveRecord:
-		err = a.removeRecord(ctx, c.UUID)
+		err = e.removeRecord(ctx, c.UUID)
 	}
 	switch {
 	case err == nil || errors.Is(err, context.Canceled):
-	case a.unreachable(ctx, err):
-		a.suspect()
+	case e.unreachable(ctx, err):
+		e.cfg.Suspect()
 		pause(ctx, time.Second)
 	case act.Op == lifecycle.Stop || act.Op == lifecycle.Remove || act.Op == lifecycle.RemoveRecord:
 		// Nothing a user could mend: it is simply tried again.
-		a.log.WithError(err).WithFields(map[string]any{"capsule": c.UUID, "action": act.Op, "container": act.Container}).
+		e.cfg.Log.WithError(err).WithFields(map[string]any{"capsule": c.UUID, "action": act.Op, "container": act.Container}).
 			Warn("Action failed, it will be tried again")
 		pause(ctx, time.Second)
 	default:
-		r.note = noteFor(kind, act, err)
+		r.Note = noteFor(kind, act, err)
 	}
 	return r
 }
 
 // unreachable says whether the host, not the capsule, is to blame for err.
-func (a *Agent) unreachable(ctx context.Context, err error) bool {
+func (e *Executor) unreachable(ctx context.Context, err error) bool {
 	var img *image.Error
 	if errors.As(err, &img) {
 		return false
@@ -80,35 +121,35 @@ func (a *Agent) unreachable(ctx context.Context, err error) bool {
 }
 
 // noteFor finds the kind and the reason of a failure.
-func noteFor(kind capsule.FailureKind, act lifecycle.Action, err error) *note {
+func noteFor(kind capsule.FailureKind, act lifecycle.Action, err error) *Note {
 	if act.Container == "" && kind != capsule.FailedVolume {
 		kind = capsule.FailedSandbox
 	}
 	n := noteOf(kind, err)
 	var img *image.Error
 	if n != nil && errors.As(err, &img) {
-		n.kind, n.reason = capsule.FailedPull, img.Reason
+		n.Kind, n.Reason = capsule.FailedPull, img.Reason
 	}
 	return n
 }
 
 // create makes a container, its image first. A container of that name that exists already is taken over: it was made by
 // an earlier life of this server.
-func (a *Agent) create(ctx, engine context.Context, c *capsule.Capsule, mounts map[string]runtime.Mount,
+func (e *Executor) create(ctx, engine context.Context, c *capsule.Capsule, mounts map[string]runtime.Mount,
 	act lifecycle.Action,
 ) (capsule.FailureKind, error) {
 	var cfg runtime.ContainerConfig
 	var img runtime.Image
 	if act.Container == "" {
-		cfg = container.Sandbox(c, a.place(c, mounts), act.Attempt)
+		cfg = container.Sandbox(c, e.place(c, mounts), act.Attempt)
 	} else {
 		var kind capsule.FailureKind
 		var err error
-		if cfg, img, kind, err = a.configure(ctx, c, mounts, act); err != nil {
+		if cfg, img, kind, err = e.configure(ctx, c, mounts, act); err != nil {
 			return kind, err
 		}
 	}
-	release, err := a.startSlot(ctx)
+	release, err := e.startSlot(ctx)
 	if err != nil {
 		return "", err
 	}
@@ -116,17 +157,17 @@ func (a *Agent) create(ctx, engine context.Context, c *capsule.Capsule, mounts m
 	engine, cancel := context.WithTimeout(engine, createDeadline)
 	defer cancel()
 	began := time.Now()
-	id, err := a.cfg.Runtime.Create(engine, cfg)
+	id, err := e.cfg.Runtime.Create(engine, cfg)
 	if errdefs.IsAlreadyExists(err) {
-		return capsule.FailedCreate, a.takeOver(engine, cfg)
+		return capsule.FailedCreate, e.takeOver(engine, cfg)
 	}
 	if err != nil {
 		return capsule.FailedCreate, fmt.Errorf("creating container: %w", err)
 	}
 	if act.Container != "" {
-		a.sized(c, act, false)
+		e.sized(c, act, false)
 	}
-	a.obs.put(runtime.Container{
+	e.cfg.Observer.Put(runtime.Container{
 		ID: id, Name: cfg.Name, Identity: cfg.Identity, State: capsule.StateCreated, CreatedAt: began,
 		Image: cfg.Image, ImageID: img.ID,
 	})
@@ -134,31 +175,31 @@ func (a *Agent) create(ctx, engine context.Context, c *capsule.Capsule, mounts m
 }
 
 // configure gets everything that a container needs before the engine is asked to make it.
-func (a *Agent) configure(ctx context.Context, c *capsule.Capsule, mounts map[string]runtime.Mount, act lifecycle.Action,
+func (e *Executor) configure(ctx context.Context, c *capsule.Capsule, mounts map[string]runtime.Mount, act lifecycle.Action,
 ) (cfg runtime.ContainerConfig, img runtime.Image, kind capsule.FailureKind, err error) {
 	cs, _ := c.Spec.Container(act.Container)
-	if img, err = a.images.Ensure(ctx, image.Request{
-		Ref: cs.Image, Policy: cs.ImagePullPolicy, Credentials: cs.PullCredentials, Tell: func(p capsule.Pull) { a.pulled(c, act, p) },
+	if img, err = e.images.Ensure(ctx, image.Request{
+		Ref: cs.Image, Policy: cs.ImagePullPolicy, Credentials: cs.PullCredentials, Tell: func(p capsule.Pull) { e.pulled(c, act, p) },
 	}); err != nil {
 		return cfg, img, capsule.FailedPull, err
 	}
 	id := runtime.Identity{
-		Instance: a.cfg.Instance, Capsule: c.UUID, CapsuleName: c.Spec.Name, Container: act.Container,
+		Instance: e.cfg.Instance, Capsule: c.UUID, CapsuleName: c.Spec.Name, Container: act.Container,
 		Attempt: act.Attempt, SandboxAttempt: act.SandboxAttempt,
 	}
-	p := a.place(c, mounts)
-	if p.SubPaths, err = a.subPaths(c, cs, p); err != nil {
+	p := e.place(c, mounts)
+	if p.SubPaths, err = e.subPaths(c, cs, p); err != nil {
 		return cfg, img, capsule.FailedConfig, err
 	}
 	if cfg, err = container.Config(c, cs, img, p, id, act.SandboxID); err != nil {
 		return cfg, img, capsule.FailedConfig, err
 	}
 	cfg.JoinPID = act.TargetID
-	last, err := a.terminationMount(c, cs, act.Attempt)
+	last, err := e.terminationMount(c, cs, act.Attempt)
 	if err != nil {
 		return cfg, img, capsule.FailedCreate, fmt.Errorf("making the file for the termination message: %w", err)
 	}
-	hosts, err := a.hostsMount(c, cs)
+	hosts, err := e.hostsMount(c, cs)
 	if err != nil {
 		return cfg, img, capsule.FailedCreate, err
 	}
@@ -167,56 +208,56 @@ func (a *Agent) configure(ctx context.Context, c *capsule.Capsule, mounts map[st
 }
 
 // takeOver adopts the container that has the name already, if it is what we would have made.
-func (a *Agent) takeOver(ctx context.Context, cfg runtime.ContainerConfig) error {
-	found, err := a.cfg.Runtime.Inspect(ctx, cfg.Name)
+func (e *Executor) takeOver(ctx context.Context, cfg runtime.ContainerConfig) error {
+	found, err := e.cfg.Runtime.Inspect(ctx, cfg.Name)
 	if err != nil {
 		return fmt.Errorf("inspecting the container that has the name %s: %w", cfg.Name, err)
 	}
 	if found.Identity != cfg.Identity {
 		return fmt.Errorf("the container name %s is taken by a container that is not this capsule's: remove it", cfg.Name)
 	}
-	a.obs.put(found)
+	e.cfg.Observer.Put(found)
 	return nil
 }
 
 // start starts a created container and looks at it.
-func (a *Agent) start(ctx context.Context, c *capsule.Capsule, act lifecycle.Action) (capsule.FailureKind, error) {
-	release, err := a.startSlot(ctx)
+func (e *Executor) start(ctx context.Context, c *capsule.Capsule, act lifecycle.Action) (capsule.FailureKind, error) {
+	release, err := e.startSlot(ctx)
 	if err != nil {
 		return "", err
 	}
-	if err = a.writeHosts(c, act); err != nil {
+	if err = e.writeHosts(c, act); err != nil {
 		release()
 		return capsule.FailedStart, err
 	}
-	looked := a.obs.start(act.ID)
+	looked := e.cfg.Observer.Starting(act.ID)
 	defer looked()
 	starting, cancel := context.WithTimeout(ctx, startDeadline)
-	err = a.cfg.Runtime.Start(starting, act.ID)
+	err = e.cfg.Runtime.Start(starting, act.ID)
 	cancel()
 	release()
 	if errdefs.IsNotFound(err) {
-		a.obs.forget(c.UUID, act.ID)
+		e.cfg.Observer.Forget(c.UUID, act.ID)
 		return "", nil
 	}
 	if errdefs.IsUnavailable(err) || ctx.Err() != nil {
 		return "", errors.Join(err, ctx.Err())
 	}
-	a.obs.refresh(ctx, c.UUID, act.ID)
+	e.cfg.Observer.Refresh(ctx, c.UUID, act.ID)
 	looked()
 	if err != nil {
-		if act.Container == "" || !a.ended(c.UUID, act.ID) {
+		if act.Container == "" || !e.ended(c.UUID, act.ID) {
 			return capsule.FailedStart, fmt.Errorf("starting container: %w", err)
 		}
 		return "", nil // the facts say so: it ended with the engine's error
 	}
-	a.postStart(ctx, c, act)
+	e.postStart(ctx, c, act)
 	return "", nil
 }
 
 // ended says whether the observer knows the container as exited.
-func (a *Agent) ended(uuid, id string) bool {
-	for _, i := range a.obs.instances(uuid) {
+func (e *Executor) ended(uuid, id string) bool {
+	for _, i := range e.cfg.Observer.Instances(uuid) {
 		if i.ID == id {
 			return i.State == capsule.StateExited
 		}
@@ -225,93 +266,94 @@ func (a *Agent) ended(uuid, id string) bool {
 }
 
 // stop ends a running container, its preStop hook first, within the deadline of the action.
-func (a *Agent) stop(ctx context.Context, c *capsule.Capsule, act lifecycle.Action) error {
+func (e *Executor) stop(ctx context.Context, c *capsule.Capsule, act lifecycle.Action) error {
 	if act.Container != "" {
-		a.preStop(ctx, c, act)
+		e.preStop(ctx, c, act)
 	}
 	grace := max(time.Until(act.Deadline), 0)
 	stopping, cancel := context.WithTimeout(ctx, grace+killMargin)
 	defer cancel()
-	err := a.cfg.Runtime.Stop(stopping, act.ID, grace)
+	err := e.cfg.Runtime.Stop(stopping, act.ID, grace)
 	if errdefs.IsNotFound(err) {
-		a.obs.forget(c.UUID, act.ID)
+		e.cfg.Observer.Forget(c.UUID, act.ID)
 		return nil
 	}
 	if err != nil {
 		return fmt.Errorf("stopping container: %w", err)
 	}
-	a.obs.refresh(ctx, c.UUID, act.ID)
+	e.cfg.Observer.Refresh(ctx, c.UUID, act.ID)
 	return nil
 }
 
 // resize gives a running container the limits that its spec asks for now.
-func (a *Agent) resize(ctx context.Context, c *capsule.Capsule, act lifecycle.Action) error {
+func (e *Executor) resize(ctx context.Context, c *capsule.Capsule, act lifecycle.Action) error {
 	cs, _ := c.Spec.Container(act.Container)
 	if cs == nil {
 		return nil
 	}
 	ctx, cancel := context.WithTimeout(ctx, startDeadline)
 	defer cancel()
-	if err := a.cfg.Runtime.Update(ctx, act.ID, container.Resources(cs)); err != nil && !errdefs.IsNotFound(err) {
+	if err := e.cfg.Runtime.Update(ctx, act.ID, container.Resources(cs)); err != nil && !errdefs.IsNotFound(err) {
 		return fmt.Errorf("resizing container: %w", err)
 	}
-	a.sized(c, act, true)
+	e.sized(c, act, true)
 	return nil
 }
 
-func (a *Agent) remove(ctx context.Context, uuid, id string) error {
+// Remove removes a container, by force if it runs.
+func (e *Executor) Remove(ctx context.Context, uuid, id string) error {
 	ctx, cancel := context.WithTimeout(ctx, removeDeadline)
 	defer cancel()
-	if err := a.cfg.Runtime.Remove(ctx, id); err != nil && !errdefs.IsNotFound(err) {
+	if err := e.cfg.Runtime.Remove(ctx, id); err != nil && !errdefs.IsNotFound(err) {
 		return fmt.Errorf("removing container: %w", err)
 	}
-	a.obs.forget(uuid, id)
+	e.cfg.Observer.Forget(uuid, id)
 	return nil
 }
 
 // removeRecord removes the last traces of a capsule. It looks at the host once more: the record is what protects
 // containers from being forgotten.
-func (a *Agent) removeRecord(ctx context.Context, uuid string) error {
+func (e *Executor) removeRecord(ctx context.Context, uuid string) error {
 	ctx, cancel := context.WithTimeout(ctx, removeDeadline)
 	defer cancel()
-	left, err := a.cfg.Runtime.List(ctx, uuid)
+	left, err := e.cfg.Runtime.List(ctx, uuid)
 	if err != nil {
 		return fmt.Errorf("listing what is left of the capsule: %w", err)
 	}
 	for _, c := range left {
-		a.obs.put(c)
+		e.cfg.Observer.Put(c)
 	}
 	if len(left) > 0 {
 		return nil // the next look plans their removal
 	}
-	if err := a.cfg.Volumes.Remove(ctx, uuid); err != nil {
+	if err := e.cfg.Volumes.Remove(ctx, uuid); err != nil {
 		return fmt.Errorf("removing volumes: %w", err)
 	}
-	return a.cfg.Store.RemoveCapsule(ctx, uuid)
+	return e.cfg.Records.RemoveCapsule(ctx, uuid)
 }
 
 // place collects what the host adds to the capsule's spec.
-func (a *Agent) place(c *capsule.Capsule, mounts map[string]runtime.Mount) container.Place {
-	address, all := "", a.addresses(c)
+func (e *Executor) place(c *capsule.Capsule, mounts map[string]runtime.Mount) container.Place {
+	address, all := "", e.addresses(c)
 	if len(all) > 0 {
 		address = all[0]
 	}
 	return container.Place{
-		Instance: a.cfg.Instance, Mounts: mounts, MemoryBytes: a.hostInfo().MemoryBytes,
+		Instance: e.cfg.Instance, Mounts: mounts, MemoryBytes: e.cfg.Host().MemoryBytes,
 		Refs: map[capsule.Reference]string{
 			capsule.RefCapsuleAddress: address, capsule.RefCapsuleAddresses: strings.Join(all, ","),
-			capsule.RefHostAddress: a.cfg.Address, capsule.RefHostAddresses: a.cfg.Address,
+			capsule.RefHostAddress: e.cfg.Address, capsule.RefHostAddresses: e.cfg.Address,
 		},
 	}
 }
 
 // addresses are the capsule's as the host shows them now.
-func (a *Agent) addresses(c *capsule.Capsule) []string {
+func (e *Executor) addresses(c *capsule.Capsule) []string {
 	if c.Spec.HostNetwork {
-		return []string{a.cfg.Address}
+		return []string{e.cfg.Address}
 	}
 	all := c.Facts.Sandbox.Addresses
-	for _, i := range a.obs.instances(c.UUID) {
+	for _, i := range e.cfg.Observer.Instances(c.UUID) {
 		if i.Container == "" && i.State == capsule.StateRunning && len(i.Addresses) > 0 {
 			all = i.Addresses
 		}
@@ -320,11 +362,21 @@ func (a *Agent) addresses(c *capsule.Capsule) []string {
 }
 
 // startSlot waits until the engine may be given one more create or start.
-func (a *Agent) startSlot(ctx context.Context) (release func(), err error) {
+func (e *Executor) startSlot(ctx context.Context) (release func(), err error) {
 	select {
-	case a.starts <- struct{}{}:
-		return func() { <-a.starts }, nil
+	case e.starts <- struct{}{}:
+		return func() { <-e.starts }, nil
 	case <-ctx.Done():
 		return nil, ctx.Err()
+	}
+}
+
+// pause waits for d or the end of ctx.
+func pause(ctx context.Context, d time.Duration) {
+	t := time.NewTimer(d)
+	defer t.Stop()
+	select {
+	case <-t.C:
+	case <-ctx.Done():
 	}
 }
