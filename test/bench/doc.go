@@ -5,6 +5,11 @@
 //	go run ./test/bench -quick     few rounds, prints only: is it alive, is the order of magnitude right
 //	go run ./test/bench -only single -trace   each call to the engine with its time, to see where time goes
 //
+// # Rooms
+//
+//	capsules  through the capsule API      raw     by hand, with the Engine API      round   taking turns, traces
+//	pods      through Kubernetes           report  figures, bars, the file
+//
 // # What is compared
 //
 //	single   POST of one capsule ─► the native watch shows all of its containers running

@@ -16,6 +16,10 @@ import (
 
 	"github.com/sirupsen/logrus"
 
+	"github.com/capsulet/capsulet/test/bench/capsules"
+	"github.com/capsulet/capsulet/test/bench/pods"
+	"github.com/capsulet/capsulet/test/bench/raw"
+	"github.com/capsulet/capsulet/test/bench/report"
 	"github.com/capsulet/capsulet/test/dev/stage"
 )
 
@@ -29,7 +33,8 @@ type options struct {
 	idle                  time.Duration
 }
 
-const parts = "single,burst,status,pods,idle"
+// parts are all that is measured, in this order.
+var parts = []string{"single", "burst", "status", "pods", "idle"}
 
 func main() {
 	var o options
@@ -37,7 +42,7 @@ func main() {
 	flag.BoolVar(&o.quick, "quick", false, "few rounds; writes no file")
 	flag.BoolVar(&o.trace, "trace", false, "print each call to the engine with its time")
 	flag.BoolVar(&o.verbose, "v", false, "print the server's log")
-	flag.StringVar(&only, "only", parts, "what to measure")
+	flag.StringVar(&only, "only", strings.Join(parts, ","), "what to measure")
 	flag.StringVar(&o.out, "o", "", "where to write the report; docs/benchmarks.md when everything is measured in full")
 	flag.IntVar(&o.pairs, "pairs", 21, "rounds of single capsules")
 	flag.IntVar(&o.bursts, "bursts", 4, "rounds of bursts")
@@ -61,70 +66,54 @@ func main() {
 
 // run measures what is asked for, prints it, writes it, and fails if a bar was missed.
 func run(ctx context.Context, w io.Writer, o options) (err error) {
+	for _, part := range o.only {
+		if !slices.Contains(parts, part) {
+			return fmt.Errorf("there is no part %q: %s", part, strings.Join(parts, ", "))
+		}
+	}
 	root, err := stage.Root()
 	if err != nil {
 		return err
 	}
-	e, err := openEngine(ctx, o)
+	e, err := raw.Open(ctx)
 	if err != nil {
 		return err
 	}
-	defer func() { err = errors.Join(err, e.close(context.WithoutCancel(ctx))) }()
-	r := report{began: time.Now(), engine: e.about, options: o}
-	fmt.Fprintf(w, "%s\n", e.about)
-	if slices.Contains(o.only, "single") || slices.Contains(o.only, "burst") {
-		if err := measureCapsules(ctx, w, e, o, &r); err != nil {
-			r.print(w) // what was measured before is not lost
-			return err
-		}
+	defer func() { err = errors.Join(err, e.Shut(context.WithoutCancel(ctx))) }()
+	r := report.Report{Began: time.Now(), Engine: e.About}
+	fmt.Fprintf(w, "%s\n", e.About)
+	err = measure(ctx, w, e, root, o, &r)
+	r.Print(w) // what was measured before an error is not lost
+	if err != nil {
+		return err
 	}
-	for _, m := range []struct {
-		part    string
-		measure func(context.Context, io.Writer, *engine, string, options, *report) error
-	}{{"status", measureStatus}, {"pods", measurePods}, {"idle", measureIdle}} {
-		if !slices.Contains(o.only, m.part) {
-			continue
-		}
-		if err := m.measure(ctx, w, e, root, o, &r); err != nil {
-			r.print(w)
-			return fmt.Errorf("%s: %w", m.part, err)
-		}
-	}
-	r.print(w)
-	if o.out == "" && !o.quick && len(o.only) == len(strings.Split(parts, ",")) {
+	if o.out == "" && !o.quick && len(o.only) == len(parts) {
 		o.out = filepath.Join(root, "docs", "benchmarks.md")
 	}
 	if o.out != "" {
-		if err := os.WriteFile(o.out, []byte(r.markdown()), 0o644); err != nil {
+		if err := os.WriteFile(o.out, []byte(r.Markdown()), 0o644); err != nil {
 			return err
 		}
 		fmt.Fprintf(w, "written to %s\n", o.out)
 	}
-	return r.missed()
+	return r.Missed()
 }
 
-// measureCapsules starts the server and takes turns with the raw side.
-func measureCapsules(ctx context.Context, w io.Writer, e *engine, o options, r *report) (err error) {
-	s, err := startServer(ctx, e, o, logger(o))
-	if err != nil {
-		return fmt.Errorf("start the capsule server: %w", err)
+func measure(ctx context.Context, w io.Writer, e *raw.Engine, root string, o options, r *report.Report) error {
+	ofCapsules := capsules.Bench{Engine: e, Out: w, Log: logger(o), Trace: o.trace, Size: o.burstSize}
+	single, burst := ofCapsules, ofCapsules
+	single.Singles, burst.Bursts = o.pairs, o.bursts
+	ofPods := pods.Bench{Engine: e, Out: w, Root: root, Trace: o.trace, Quick: o.quick, Exits: o.exits, IdlePods: o.idlePods, Watch: o.idle}
+	how := map[string]func(context.Context, *report.Report) error{
+		"single": single.Measure, "burst": burst.Measure, "status": ofPods.Status, "pods": ofPods.Pods, "idle": ofPods.Idle,
 	}
-	defer func() { err = errors.Join(err, s.stop()) }()
-	if slices.Contains(o.only, "single") {
-		for _, apps := range []int{1, 2} {
-			f, err := measureSingles(ctx, w, s, e, apps, o.pairs)
-			if err != nil {
-				return fmt.Errorf("capsules of %d apps: %w", apps, err)
-			}
-			r.figures = append(r.figures, f...)
+	for _, part := range parts {
+		if !slices.Contains(o.only, part) {
+			continue
 		}
-	}
-	if slices.Contains(o.only, "burst") {
-		f, err := measureBursts(ctx, w, s, e, o.burstSize, o.bursts)
-		if err != nil {
-			return fmt.Errorf("bursts: %w", err)
+		if err := how[part](ctx, r); err != nil {
+			return fmt.Errorf("%s: %w", part, err)
 		}
-		r.figures = append(r.figures, f...)
 	}
 	return nil
 }

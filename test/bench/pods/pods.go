@@ -1,10 +1,9 @@
-package main
+package pods
 
 import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"time"
 
 	"github.com/docker/docker/api/types/events"
@@ -14,6 +13,8 @@ import (
 	"k8s.io/apimachinery/pkg/util/intstr"
 	"k8s.io/apimachinery/pkg/watch"
 
+	"github.com/capsulet/capsulet/test/bench/report"
+	"github.com/capsulet/capsulet/test/bench/round"
 	rt "github.com/capsulet/capsulet/zunserver/runtime"
 )
 
@@ -27,50 +28,50 @@ var podRounds = []struct {
 	{50, 1, 11500 * time.Millisecond},
 }
 
-// measurePods makes Pods and takes turns with the raw side.
-func measurePods(ctx context.Context, w io.Writer, e *engine, root string, o options, r *report) (err error) {
-	c := &cluster{e: e, trace: o.trace, level: "info"}
+// Pods makes Pods and takes turns with the raw side.
+func (b Bench) Pods(ctx context.Context, r *report.Report) (err error) {
+	c := &cluster{e: b.Engine, trace: b.Trace, level: "info"}
 	defer func() { err = errors.Join(err, c.close(context.WithoutCancel(ctx))) }()
-	if err := c.open(ctx, w, root); err != nil {
+	if err := c.open(ctx, b.Out, b.Root); err != nil {
 		return err
 	}
-	if o.trace {
+	if b.Trace {
 		ctx, cancel := context.WithCancel(ctx)
 		defer cancel()
 		go c.traceEngine(ctx)
 	}
 	for _, p := range podRounds {
-		f := figure{name: "Pod, create → Ready", most: p.bar}
+		f := report.Figure{Name: "Pod, create → Ready", Most: p.bar}
 		if p.size > 1 {
-			f.name = fmt.Sprintf("%d Pods at once, create → all Ready", p.size)
+			f.Name = fmt.Sprintf("%d Pods at once, create → all Ready", p.size)
 		}
 		rounds, warmUp := p.rounds, 0
 		if p.size == 1 {
 			warmUp = 2
-		} else if o.trace {
+		} else if b.Trace {
 			break // a trace of many is not to be read
 		}
-		if o.quick {
+		if b.Quick {
 			rounds = min(rounds, 3)
 		}
 		for i := range rounds + warmUp {
 			var ours, theirs [2]time.Duration
 			var work time.Duration
-			err := sides(i, func() (err error) {
+			err := round.Sides(i, func() (err error) {
 				work, err = c.worked(func() error { return c.burst(ctx, fmt.Sprintf("pod-%d-%d", p.size, i), p.size, &ours) })
 				return err
-			}, func() error { return rawBurst(ctx, e, p.size, &theirs) })
+			}, func() error { return b.Engine.Burst(ctx, p.size, &theirs) })
 			if err != nil {
 				return fmt.Errorf("%d pods: %w; the end of the server's log:\n%s", p.size, err, c.server.Tail(20))
 			}
 			if i < warmUp {
 				continue
 			}
-			f.add(ours[0], theirs[0])
-			fmt.Fprintf(w, "  %d pod%s, %d of %d: Ready %.0f ms, raw %.0f ms; up and down cost capsulet %.0f ms of processor time\n", p.size,
-				plural(p.size), i-warmUp+1, rounds, milliseconds(ours[0]), milliseconds(theirs[0]), milliseconds(work))
+			f.Add(ours[0], theirs[0])
+			fmt.Fprintf(b.Out, "  %d pod%s, %d of %d: Ready %.0f ms, raw %.0f ms; up and down cost capsulet %.0f ms of processor time\n", p.size,
+				round.Plural(p.size), i-warmUp+1, rounds, report.Milliseconds(ours[0]), report.Milliseconds(theirs[0]), report.Milliseconds(work))
 		}
-		r.figures = append(r.figures, f)
+		r.Figures = append(r.Figures, f)
 	}
 	return nil
 }
@@ -92,20 +93,19 @@ func (c *cluster) worked(f func() error) (time.Duration, error) {
 // burst makes pods at once and takes them away.
 func (c *cluster) burst(ctx context.Context, prefix string, size int, took *[2]time.Duration) error {
 	names := podNames(prefix, size)
-	began := time.Now()
-	origin.Store(began.UnixNano())
+	began := round.Begin()
 	at, err := c.up(ctx, names, func(*corev1.Pod) {})
 	if err != nil {
 		return err
 	}
 	took[0] = at.Sub(began)
-	pause(ctx, 3*rest)
+	round.Pause(ctx, 3*round.Rest)
 	began = time.Now()
 	if at, err = c.down(ctx, names); err != nil {
 		return err
 	}
 	took[1] = at.Sub(began)
-	pause(ctx, 3*rest)
+	round.Pause(ctx, 3*round.Rest)
 	return ctx.Err()
 }
 
@@ -127,7 +127,7 @@ func (c *cluster) up(ctx context.Context, names []string, change func(*corev1.Po
 				NodeName: nodeName, TerminationGracePeriodSeconds: &soon,
 				Tolerations: []corev1.Toleration{{Operator: corev1.TolerationOpExists}},
 				Containers: []corev1.Container{{
-					Name: "app", Image: c.e.app, ImagePullPolicy: corev1.PullIfNotPresent, Args: []string{"sleep"},
+					Name: "app", Image: c.e.App, ImagePullPolicy: corev1.PullIfNotPresent, Args: []string{"sleep"},
 				}},
 			},
 		}
@@ -152,7 +152,7 @@ func (c *cluster) during(ctx context.Context, names []string, is func(watch.Even
 	defer cancel()
 	acted := make(chan error, 1)
 	go func() {
-		acted <- each(ctx, len(names), len(names), func(ctx context.Context, i int) error { return act(ctx, names[i]) })
+		acted <- round.Each(ctx, len(names), len(names), func(ctx context.Context, i int) error { return act(ctx, names[i]) })
 	}()
 	waiting, last := map[string]bool{}, time.Time{}
 	for _, name := range names {
@@ -196,7 +196,7 @@ func tracePod(what watch.EventType, p *corev1.Pod) {
 			state = append(state, "ended")
 		}
 	}
-	trace(time.Now(), "watch %s %s: %s %v ip=%s ready=%v", what, p.Name, p.Status.Phase, state, p.Status.PodIP, ready(p))
+	round.Trace(time.Now(), "watch %s %s: %s %v ip=%s ready=%v", what, p.Name, p.Status.Phase, state, p.Status.PodIP, ready(p))
 }
 
 // traceEngine prints what happens to containers of both sides until ctx ends.
@@ -205,9 +205,8 @@ func (c *cluster) traceEngine(ctx context.Context) {
 	for {
 		select {
 		case e := <-happened:
-			if a := e.Actor.Attributes; a[rt.LabelInstance] == c.e.instance {
-				zero := time.Unix(0, origin.Load())
-				trace(time.Now(), "engine, at %.1f ms: %s %q", milliseconds(time.Unix(0, e.TimeNano).Sub(zero)), e.Action, a[rt.LabelContainer])
+			if a := e.Actor.Attributes; a[rt.LabelInstance] == c.e.Instance {
+				round.Trace(time.Now(), "engine, at %.1f ms: %s %q", round.Milliseconds(time.Unix(0, e.TimeNano)), e.Action, a[rt.LabelContainer])
 			}
 		case <-failed:
 			return

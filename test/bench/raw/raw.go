@@ -1,4 +1,5 @@
-package main
+// Package raw is the other side: capsules made by hand, in the best order that the Engine API allows.
+package raw
 
 import (
 	"context"
@@ -14,6 +15,7 @@ import (
 	"github.com/google/uuid"
 	"golang.org/x/sync/errgroup"
 
+	"github.com/capsulet/capsulet/test/bench/round"
 	rt "github.com/capsulet/capsulet/zunserver/runtime"
 	"github.com/capsulet/capsulet/zunserver/runtime/docker"
 	"github.com/capsulet/capsulet/zunserver/runtime/runtimetest"
@@ -22,27 +24,27 @@ import (
 // rawLabel is on the raw side's containers; the server's carry the instance's label.
 const rawLabel = "io.capsulet.bench"
 
-// engine is the machine's Docker engine as the raw side uses it.
-type engine struct {
+// Engine is the machine's Docker engine as the raw side uses it.
+type Engine struct {
 	*client.Client
 	host     *docker.Host // for images alone
-	instance string
-	app      string // image of apps
+	Instance string
+	App      string // image of apps
 	sandbox  string // image of sandboxes
-	about    string
+	About    string // what it is
 }
 
-// openEngine connects and puts both images on the engine.
-func openEngine(ctx context.Context, _ options) (*engine, error) {
-	e := &engine{instance: "bench-" + uuid.NewString()[:8]}
+// Open connects and puts both images on the engine.
+func Open(ctx context.Context) (*Engine, error) {
+	e := &Engine{Instance: "bench-" + uuid.NewString()[:8]}
 	var err error
-	if e.host, err = docker.Open(ctx, docker.Config{Instance: e.instance}); err != nil {
+	if e.host, err = docker.Open(ctx, docker.Config{Instance: e.Instance}); err != nil {
 		return nil, err
 	}
 	if e.sandbox, err = e.host.EnsureSandboxImage(ctx); err != nil {
 		return nil, errors.Join(err, e.host.Close())
 	}
-	if e.app, err = runtimetest.BuildImage(ctx, e.host); err != nil {
+	if e.App, err = runtimetest.BuildImage(ctx, e.host); err != nil {
 		return nil, errors.Join(err, e.host.Close())
 	}
 	if e.Client, err = client.NewClientWithOpts(client.WithHost(docker.DefaultEndpoint), client.WithAPIVersionNegotiation()); err != nil {
@@ -50,21 +52,21 @@ func openEngine(ctx context.Context, _ options) (*engine, error) {
 	}
 	info, err := e.Info(ctx)
 	if err != nil {
-		return nil, errors.Join(err, e.close(ctx))
+		return nil, errors.Join(err, e.Shut(ctx))
 	}
-	e.about = fmt.Sprintf("Docker Engine %s, %d CPUs, %.1f GiB, %s, kernel %s, storage %s, cgroup v%s; %s",
+	e.About = fmt.Sprintf("Docker Engine %s, %d CPUs, %.1f GiB, %s, kernel %s, storage %s, cgroup v%s; %s",
 		info.ServerVersion, info.NCPU, float64(info.MemTotal)/(1<<30), info.OperatingSystem, info.KernelVersion, info.Driver,
 		info.CgroupVersion, runtime.Version())
 	return e, nil
 }
 
-// close removes all containers of this run, of both sides.
-func (e *engine) close(ctx context.Context) error {
+// Shut removes all containers of this run, of both sides.
+func (e *Engine) Shut(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(ctx, time.Minute)
 	defer cancel()
 	var errs []error
 	for _, label := range []string{rawLabel, rt.LabelInstance} {
-		all, err := e.ContainerList(ctx, container.ListOptions{All: true, Filters: filters.NewArgs(filters.Arg("label", label+"="+e.instance))})
+		all, err := e.ContainerList(ctx, container.ListOptions{All: true, Filters: filters.NewArgs(filters.Arg("label", label+"="+e.Instance))})
 		errs = append(errs, err)
 		for _, c := range all {
 			errs = append(errs, e.remove(ctx, c.ID))
@@ -73,15 +75,15 @@ func (e *engine) close(ctx context.Context) error {
 	return errors.Join(append(errs, e.Close(), e.host.Close())...)
 }
 
-// rawCapsule is a capsule made by hand.
-type rawCapsule struct {
+// capsule is a capsule made by hand.
+type capsule struct {
 	sandbox string
 	apps    []string
 }
 
 // up brings a capsule up in the best order that the Engine API allows and returns when all of it is seen running.
-func (e *engine) up(ctx context.Context, apps int) (c *rawCapsule, err error) {
-	c = &rawCapsule{apps: make([]string, apps)}
+func (e *Engine) up(ctx context.Context, apps int) (c *capsule, err error) {
+	c = &capsule{apps: make([]string, apps)}
 	name := uuid.NewString()
 	if c.sandbox, err = e.create(ctx, name, "", 0); err != nil {
 		return c, err
@@ -111,7 +113,7 @@ func (e *engine) up(ctx context.Context, apps int) (c *rawCapsule, err error) {
 }
 
 // down removes the apps at once, then the sandbox.
-func (e *engine) down(ctx context.Context, c *rawCapsule) error {
+func (e *Engine) down(ctx context.Context, c *capsule) error {
 	g, gctx := errgroup.WithContext(ctx)
 	for _, id := range c.apps {
 		g.Go(func() error { return e.remove(gctx, id) })
@@ -123,12 +125,12 @@ func (e *engine) down(ctx context.Context, c *rawCapsule) error {
 }
 
 // create makes a sandbox, or app i in it, with the options that runtime/docker gives.
-func (e *engine) create(ctx context.Context, name, sandbox string, i int) (string, error) {
+func (e *Engine) create(ctx context.Context, name, sandbox string, i int) (string, error) {
 	no := false
 	cfg := &container.Config{
 		Image: e.sandbox, Hostname: "bench", Healthcheck: &container.HealthConfig{Test: []string{"NONE"}},
 		Labels: map[string]string{
-			rawLabel: e.instance, rt.LabelCapsule: name, rt.LabelCapsuleName: "bench", rt.LabelAttempt: "0", rt.LabelSandboxAttempt: "0",
+			rawLabel: e.Instance, rt.LabelCapsule: name, rt.LabelCapsuleName: "bench", rt.LabelAttempt: "0", rt.LabelSandboxAttempt: "0",
 		},
 	}
 	host := &container.HostConfig{
@@ -141,7 +143,7 @@ func (e *engine) create(ctx context.Context, name, sandbox string, i int) (strin
 	what := "sandbox"
 	if sandbox != "" {
 		what = fmt.Sprintf("app%d", i)
-		cfg.Image, cfg.Hostname, cfg.Cmd = e.app, "", []string{"sleep"}
+		cfg.Image, cfg.Hostname, cfg.Cmd = e.App, "", []string{"sleep"}
 		cfg.Labels[rt.LabelContainer] = what
 		host.NetworkMode, host.IpcMode = container.NetworkMode("container:"+sandbox), container.IpcMode("container:"+sandbox)
 		host.SecurityOpt, host.OomScoreAdj = nil, 1000
@@ -153,14 +155,14 @@ func (e *engine) create(ctx context.Context, name, sandbox string, i int) (strin
 	return r.ID, nil
 }
 
-func (e *engine) start(ctx context.Context, id string) error {
+func (e *Engine) start(ctx context.Context, id string) error {
 	if err := e.ContainerStart(ctx, id, container.StartOptions{}); err != nil {
 		return fmt.Errorf("start container %s: %w", id, err)
 	}
 	return nil
 }
 
-func (e *engine) seeRunning(ctx context.Context, id string) error {
+func (e *Engine) seeRunning(ctx context.Context, id string) error {
 	c, err := e.ContainerInspect(ctx, id)
 	if err != nil {
 		return fmt.Errorf("inspect container %s: %w", id, err)
@@ -171,7 +173,7 @@ func (e *engine) seeRunning(ctx context.Context, id string) error {
 	return nil
 }
 
-func (e *engine) remove(ctx context.Context, id string) error {
+func (e *Engine) remove(ctx context.Context, id string) error {
 	if id == "" {
 		return nil
 	}
@@ -180,4 +182,45 @@ func (e *engine) remove(ctx context.Context, id string) error {
 		return fmt.Errorf("remove container %s: %w", id, err)
 	}
 	return nil
+}
+
+// workers is the number of workers that is best on a small machine (FACTS: 2 to 4).
+const workers = 4
+
+// Single brings one capsule up and takes it away.
+func (e *Engine) Single(ctx context.Context, apps int, took *[2]time.Duration) error {
+	began := time.Now()
+	c, err := e.up(ctx, apps)
+	if err != nil {
+		return err
+	}
+	took[0] = time.Since(began)
+	round.Pause(ctx, round.Rest)
+	began = time.Now()
+	if err := e.down(ctx, c); err != nil {
+		return err
+	}
+	took[1] = time.Since(began)
+	round.Pause(ctx, round.Rest)
+	return ctx.Err()
+}
+
+// Burst brings capsules of one app up and takes them away.
+func (e *Engine) Burst(ctx context.Context, size int, took *[2]time.Duration) error {
+	cs := make([]*capsule, size)
+	began := time.Now()
+	err := round.Each(ctx, size, workers, func(ctx context.Context, i int) (err error) {
+		cs[i], err = e.up(ctx, 1)
+		return err
+	})
+	if err != nil {
+		return err
+	}
+	took[0] = time.Since(began)
+	round.Pause(ctx, 3*round.Rest)
+	began = time.Now()
+	err = round.Each(ctx, size, workers, func(ctx context.Context, i int) error { return e.down(ctx, cs[i]) })
+	took[1] = time.Since(began)
+	round.Pause(ctx, 3*round.Rest)
+	return err
 }

@@ -1,16 +1,18 @@
-package main
+package pods
 
 import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"os"
 	"path/filepath"
 	"slices"
 	"strconv"
 	"strings"
 	"time"
+
+	"github.com/capsulet/capsulet/test/bench/report"
+	"github.com/capsulet/capsulet/test/bench/round"
 )
 
 // The bars of idle pods.
@@ -23,29 +25,29 @@ const (
 	tick = 10 * time.Millisecond
 )
 
-// measureIdle looks at capsulet while its pods do nothing but answer probes.
-func measureIdle(ctx context.Context, w io.Writer, e *engine, root string, o options, r *report) (err error) {
-	c := &cluster{e: e, level: "info"}
+// Idle looks at capsulet while its pods do nothing but answer probes.
+func (b Bench) Idle(ctx context.Context, r *report.Report) (err error) {
+	c := &cluster{e: b.Engine, level: "info"}
 	defer func() { err = errors.Join(err, c.close(context.WithoutCancel(ctx))) }()
-	if err := c.open(ctx, w, root); err != nil {
+	if err := c.open(ctx, b.Out, b.Root); err != nil {
 		return err
 	}
-	names := podNames("idle", o.idlePods)
+	names := podNames("idle", b.IdlePods)
 	for some := range slices.Chunk(names, 20) {
 		if _, err := c.up(ctx, some, probed); err != nil {
 			return fmt.Errorf("%w; the end of the server's log:\n%s", err, c.server.Tail(20))
 		}
-		fmt.Fprintf(w, "  idle pods up to %s are ready\n", some[len(some)-1])
+		fmt.Fprintf(b.Out, "  idle pods up to %s are ready\n", some[len(some)-1])
 	}
 	pid := c.server.PID()
-	pause(ctx, settle)
+	round.Pause(ctx, settle)
 	before, err := cpuTime(pid)
 	if err != nil {
 		return err
 	}
 	began, rss := time.Now(), 0.0
-	for time.Since(began) < o.idle && ctx.Err() == nil {
-		pause(ctx, min(5*time.Second, o.idle-time.Since(began)))
+	for time.Since(began) < b.Watch && ctx.Err() == nil {
+		round.Pause(ctx, min(5*time.Second, b.Watch-time.Since(began)))
 		m, err := memory(pid, "VmRSS")
 		if err != nil {
 			return err
@@ -61,11 +63,11 @@ func measureIdle(ctx context.Context, w io.Writer, e *engine, root string, o opt
 	if err != nil {
 		return err
 	}
-	what := fmt.Sprintf("%d idle Pods with an HTTP probe every 10 s", o.idlePods)
-	r.gauges = append(r.gauges,
-		gauge{name: what + ": RSS, highest in " + o.idle.String(), unit: "MB", value: rss, bar: rssBar},
-		gauge{name: what + ": CPU over " + o.idle.String(), unit: "% of a core", value: cpu, bar: cpuBar},
-		gauge{name: what + ": highest RSS since the start", unit: "MB", value: peak})
+	what := fmt.Sprintf("%d idle Pods with an HTTP probe every 10 s", b.IdlePods)
+	r.Gauges = append(r.Gauges,
+		report.Gauge{Name: what + ": RSS, highest in " + b.Watch.String(), Unit: "MB", Value: rss, Bar: rssBar},
+		report.Gauge{Name: what + ": CPU over " + b.Watch.String(), Unit: "% of a core", Value: cpu, Bar: cpuBar},
+		report.Gauge{Name: what + ": highest RSS since the start", Unit: "MB", Value: peak})
 	// Nobody has read the watch for a while, and the API server cuts off who does not.
 	if err := c.watch(ctx); err != nil {
 		return err

@@ -1,4 +1,4 @@
-package main
+package capsules
 
 import (
 	"context"
@@ -13,9 +13,9 @@ import (
 	"time"
 
 	"github.com/google/uuid"
-	"github.com/sirupsen/logrus"
 
 	"github.com/capsulet/capsulet/provider/zun"
+	"github.com/capsulet/capsulet/test/bench/round"
 	"github.com/capsulet/capsulet/zunserver"
 	"github.com/capsulet/capsulet/zunserver/api"
 	"github.com/capsulet/capsulet/zunserver/auth"
@@ -48,13 +48,13 @@ type wait struct {
 	done chan error
 }
 
-// startServer returns when the host is known to be up.
-func startServer(ctx context.Context, e *engine, o options, log *logrus.Entry) (_ *server, err error) {
+// start returns when the host is known to be up.
+func (b Bench) start(ctx context.Context) (_ *server, err error) {
 	dir, err := os.MkdirTemp("", "capsulet-bench-")
 	if err != nil {
 		return nil, err
 	}
-	s := &server{app: e.app, trace: o.trace, dir: dir, waiting: map[string]*wait{}}
+	s := &server{app: b.Engine.App, trace: b.Trace, dir: dir, waiting: map[string]*wait{}}
 	ctx, s.cancel = context.WithCancelCause(ctx)
 	defer func() {
 		if err != nil {
@@ -67,16 +67,16 @@ func startServer(ctx context.Context, e *engine, o options, log *logrus.Entry) (
 		return nil, err
 	}
 	s.core, err = zunserver.New(ctx, zunserver.Config{
-		Instance: e.instance, StateDir: filepath.Join(dir, "state"), RunDir: filepath.Join(dir, "run"), Auth: tokens,
-		Store: store.Config{DataDir: filepath.Join(dir, "etcd"), SealKey: make([]byte, 32), Log: log},
+		Instance: b.Engine.Instance, StateDir: filepath.Join(dir, "state"), RunDir: filepath.Join(dir, "run"), Auth: tokens,
+		Store: store.Config{DataDir: filepath.Join(dir, "etcd"), SealKey: make([]byte, 32), Log: b.Log},
 		Hosts: []zunserver.HostConfig{{Name: "bench", Endpoint: docker.DefaultEndpoint, Address: "127.0.0.1", Near: true}},
-		Log:   log, MaxBodyBytes: 1 << 20,
+		Log:   b.Log, MaxBodyBytes: 1 << 20,
 		Open: func(ctx context.Context, h zunserver.HostConfig) (runtime.Host, error) {
-			host, err := docker.Open(ctx, docker.Config{Endpoint: h.Endpoint, Instance: e.instance, Log: log})
-			if err != nil || !o.trace {
+			host, err := docker.Open(ctx, docker.Config{Endpoint: h.Endpoint, Instance: b.Engine.Instance, Log: b.Log})
+			if err != nil || !b.Trace {
 				return host, err
 			}
-			return traced{host}, nil
+			return round.Traced{Host: host}, nil
 		},
 	})
 	if err != nil {
@@ -144,7 +144,7 @@ func (s *server) take(e zun.Event) {
 		return
 	}
 	if s.trace {
-		trace(time.Now(), "watch %s: %s", e.Type, e.Capsule.Status())
+		round.Trace(time.Now(), "watch %s: %s", e.Type, e.Capsule.Status())
 	}
 	c := e.Capsule
 	if e.Type == zun.Deleted {

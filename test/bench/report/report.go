@@ -1,4 +1,5 @@
-package main
+// Package report is what a run of the benchmarks says: figures, gauges, their bars, and the file that keeps them.
+package report
 
 import (
 	"errors"
@@ -12,16 +13,17 @@ import (
 	"time"
 )
 
-// figure is one thing that was measured. It has a bar or is for information.
-type figure struct {
-	name         string
-	ours, theirs []time.Duration // theirs is empty where there is nothing to compare with
-	bar          float64         // ours/theirs at most; 0 is none
-	most         time.Duration   // the median at most; 0 is none
+// Figure is one thing that was measured. It has a bar or is for information.
+type Figure struct {
+	Name         string
+	Ours, Theirs []time.Duration // Theirs is empty where there is nothing to compare with
+	Bar          float64         // Ours/Theirs at most; 0 is none
+	Most         time.Duration   // the median at most; 0 is none
 }
 
-func (f *figure) add(ours, theirs time.Duration) {
-	f.ours, f.theirs = append(f.ours, ours), append(f.theirs, theirs)
+// Add adds a round.
+func (f *Figure) Add(ours, theirs time.Duration) {
+	f.Ours, f.Theirs = append(f.Ours, ours), append(f.Theirs, theirs)
 }
 
 // quantile is the nearest rank; 0 of nothing.
@@ -33,120 +35,122 @@ func quantile(ds []time.Duration, q float64) time.Duration {
 	return sorted[max(int(math.Ceil(q*float64(len(sorted))))-1, 0)]
 }
 
-func milliseconds(d time.Duration) float64 { return float64(d) / float64(time.Millisecond) }
+// Milliseconds is d for people.
+func Milliseconds(d time.Duration) float64 { return float64(d) / float64(time.Millisecond) }
 
-func (f *figure) ratio() float64 {
-	return float64(quantile(f.ours, 0.5)) / float64(quantile(f.theirs, 0.5))
+func (f *Figure) ratio() float64 {
+	return float64(quantile(f.Ours, 0.5)) / float64(quantile(f.Theirs, 0.5))
 }
 
-func (f *figure) pass() bool {
-	return (f.bar == 0 || f.ratio() <= f.bar) && (f.most == 0 || quantile(f.ours, 0.5) <= f.most)
+func (f *Figure) pass() bool {
+	return (f.Bar == 0 || f.ratio() <= f.Bar) && (f.Most == 0 || quantile(f.Ours, 0.5) <= f.Most)
 }
 
 // cells are the figure as a row of a table.
-func (f *figure) cells() []string {
+func (f *Figure) cells() []string {
 	ms := func(ds []time.Duration, q float64) string {
 		if len(ds) == 0 {
 			return ""
 		}
-		return fmt.Sprintf("%.0f ms", milliseconds(quantile(ds, q)))
+		return fmt.Sprintf("%.0f ms", Milliseconds(quantile(ds, q)))
 	}
 	ratio, bar, verdict := "", "for information", ""
-	if len(f.theirs) > 0 {
+	if len(f.Theirs) > 0 {
 		ratio = fmt.Sprintf("%.2f", f.ratio())
 	}
 	switch {
-	case f.bar > 0:
-		bar = fmt.Sprintf("≤ %.2f × raw", f.bar)
-	case f.most > 0:
-		bar = fmt.Sprintf("p50 ≤ %.0f ms", milliseconds(f.most))
+	case f.Bar > 0:
+		bar = fmt.Sprintf("≤ %.2f × raw", f.Bar)
+	case f.Most > 0:
+		bar = fmt.Sprintf("p50 ≤ %.0f ms", Milliseconds(f.Most))
 	}
-	if f.bar > 0 || f.most > 0 {
+	if f.Bar > 0 || f.Most > 0 {
 		verdict = map[bool]string{true: "PASS", false: "FAIL"}[f.pass()]
 	}
 	return []string{
-		f.name, fmt.Sprint(len(f.ours)), ms(f.ours, 0.5), ms(f.ours, 0.9), ms(f.ours, 0.99), ms(f.theirs, 0.5), ms(f.theirs, 0.9), ratio, bar, verdict,
+		f.Name, fmt.Sprint(len(f.Ours)), ms(f.Ours, 0.5), ms(f.Ours, 0.9), ms(f.Ours, 0.99), ms(f.Theirs, 0.5), ms(f.Theirs, 0.9), ratio, bar, verdict,
 	}
 }
 
 var head = []string{"what", "n", "capsulet p50", "p90", "p99", "raw p50", "p90", "ratio of p50", "bar", ""}
 
-// gauge is one number that is no time.
-type gauge struct {
-	name, unit string
-	value, bar float64 // at most; a bar of 0 is none
+// Gauge is one number that is no time.
+type Gauge struct {
+	Name, Unit string
+	Value, Bar float64 // at most; a bar of 0 is none
 }
 
-func (g *gauge) pass() bool { return g.bar == 0 || g.value <= g.bar }
+func (g *Gauge) pass() bool { return g.Bar == 0 || g.Value <= g.Bar }
 
-func (g *gauge) cells() []string {
+func (g *Gauge) cells() []string {
 	bar, verdict := "for information", ""
-	if g.bar > 0 {
-		bar, verdict = fmt.Sprintf("≤ %.4g %s", g.bar, g.unit), map[bool]string{true: "PASS", false: "FAIL"}[g.pass()]
+	if g.Bar > 0 {
+		bar, verdict = fmt.Sprintf("≤ %.4g %s", g.Bar, g.Unit), map[bool]string{true: "PASS", false: "FAIL"}[g.pass()]
 	}
-	return []string{g.name, fmt.Sprintf("%.3g %s", g.value, g.unit), bar, verdict}
+	return []string{g.Name, fmt.Sprintf("%.3g %s", g.Value, g.Unit), bar, verdict}
 }
 
 var gaugeHead = []string{"what", "capsulet", "bar", ""}
 
-// report is one run.
-type report struct {
-	began   time.Time
-	engine  string
-	options options
-	figures []figure
-	gauges  []gauge
+// Report is one run.
+type Report struct {
+	Began   time.Time
+	Engine  string // what it is
+	Figures []Figure
+	Gauges  []Gauge
 }
 
-func (r *report) print(w io.Writer) {
+// Print writes the tables.
+func (r *Report) Print(w io.Writer) {
 	t := tabwriter.NewWriter(w, 0, 8, 2, ' ', 0)
 	fmt.Fprintln(t, strings.Join(head, "\t"))
-	for i := range r.figures {
-		fmt.Fprintln(t, strings.Join(r.figures[i].cells(), "\t"))
+	for i := range r.Figures {
+		fmt.Fprintln(t, strings.Join(r.Figures[i].cells(), "\t"))
 	}
-	if len(r.gauges) > 0 {
+	if len(r.Gauges) > 0 {
 		fmt.Fprintln(t, "\n"+strings.Join(gaugeHead, "\t"))
 	}
-	for i := range r.gauges {
-		fmt.Fprintln(t, strings.Join(r.gauges[i].cells(), "\t"))
+	for i := range r.Gauges {
+		fmt.Fprintln(t, strings.Join(r.Gauges[i].cells(), "\t"))
 	}
 	_ = t.Flush()
 }
 
-// missed is an error that names every bar that was missed.
-func (r *report) missed() error {
+// Missed is an error that names every bar that was missed.
+func (r *Report) Missed() error {
 	var errs []error
-	for i := range r.figures {
-		if f := &r.figures[i]; !f.pass() {
-			errs = append(errs, fmt.Errorf("the bar was missed: %s", f.name))
+	for i := range r.Figures {
+		if f := &r.Figures[i]; !f.pass() {
+			errs = append(errs, fmt.Errorf("the bar was missed: %s", f.Name))
 		}
 	}
-	for i := range r.gauges {
-		if g := &r.gauges[i]; !g.pass() {
-			errs = append(errs, fmt.Errorf("the bar was missed: %s", g.name))
+	for i := range r.Gauges {
+		if g := &r.Gauges[i]; !g.pass() {
+			errs = append(errs, fmt.Errorf("the bar was missed: %s", g.Name))
 		}
 	}
 	return errors.Join(errs...)
 }
 
-func (r *report) markdown() string {
+// Markdown is docs/benchmarks.md.
+func (r *Report) Markdown() string {
 	var b strings.Builder
 	fmt.Fprintf(&b, "# Benchmarks\n\nWritten by `make bench` (`go run ./test/bench`); do not edit. Compare ratios, not absolute times.\n\n")
-	fmt.Fprintf(&b, "- %s, took %s\n- %s\n- %s\n\n", r.began.UTC().Format("2006-01-02 15:04 UTC"), time.Since(r.began).Round(time.Second),
-		r.engine, load())
+	fmt.Fprintf(&b, "- %s, took %s\n- %s\n- %s\n\n", r.Began.UTC().Format("2006-01-02 15:04 UTC"), time.Since(r.Began).Round(time.Second),
+		r.Engine, load())
 	row := func(cells []string) { fmt.Fprintf(&b, "| %s |\n", strings.Join(cells, " | ")) }
 	row(head)
 	row(slices.Repeat([]string{"---"}, len(head)))
-	for i := range r.figures {
-		row(r.figures[i].cells())
+	for i := range r.Figures {
+		row(r.Figures[i].cells())
 	}
-	if len(r.gauges) > 0 {
+	if len(r.Gauges) > 0 {
 		b.WriteString("\n")
 		row(gaugeHead)
 		row(slices.Repeat([]string{"---"}, len(gaugeHead)))
 	}
-	for i := range r.gauges {
-		row(r.gauges[i].cells())
+	for i := range r.Gauges {
+		row(r.Gauges[i].cells())
 	}
 	b.WriteString(`
 ## What was measured
