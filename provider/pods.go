@@ -64,7 +64,7 @@ type entry struct {
 
 	made  *corev1.Pod // what the capsule's present specification was made of; nil after a restart
 	stale bool        // a source changed since
-	lags  string      // why the capsule could not be brought up to date, as it was told
+	lags  []string    // why the capsule could not be brought up to date, as it was told
 
 	deleting   bool
 	grace      *int64 // nil: the capsule's own

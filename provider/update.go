@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/containerd/errdefs"
@@ -31,31 +32,39 @@ func (p *pods) setStale(e *entry, stale bool) {
 	e.stale = stale
 }
 
-// updateCapsule translates the pod again and changes what of its capsule can be changed. What cannot is said in an event.
+// updateCapsule translates the pod again and changes what of its capsule can be changed. What cannot is said in an event, and
+// so is what the pod refers to and is not there: of that the capsule keeps what it has.
 func (p *pods) updateCapsule(ctx context.Context, e, view *entry, pod *corev1.Pod) error {
 	p.setStale(e, false) // before reading: what changes from now on is for the next time
-	spec, _, err := p.translate(ctx, e, pod)
+	spec, _, lacking, err := p.translate(ctx, e, pod, &view.capsule.Spec)
+	var lags []error
+	for _, m := range lacking {
+		lags = append(lags, m)
+	}
 	if err == nil {
 		p.holdResize(e, view, pod, &spec)
 	}
 	if err == nil && spec.Hash != view.capsule.Spec.Hash {
 		err = p.applySpec(ctx, e, view, &spec)
 	}
-	var missing *translate.Missing
 	var refused support.Refusals
 	var stays *frozenError
 	switch {
 	case err == nil, errdefs.IsNotFound(err), errdefs.IsFailedPrecondition(err): // the last two: it is on its way out
-		p.lag(e, pod, nil)
-	case errors.As(err, &missing), errors.As(err, &refused), errors.As(err, &stays), errdefs.IsInvalidArgument(err):
-		p.lag(e, pod, err) // only another pod or source can help, and wakes us
+	case errors.As(err, &refused), errors.As(err, &stays), errdefs.IsInvalidArgument(err):
+		lags = append(lags, err) // only another pod or source can help, and wakes us
 	default:
 		p.setStale(e, true)
 		return fmt.Errorf("bring the capsule up to date: %w", err)
 	}
+	p.lag(e, pod, lags)
 	p.mu.Lock()
 	e.made, e.pod = pod, pod // Virtual Kubelet hands over few changes: no ephemeral containers, for one
 	p.mu.Unlock()
+	if i := slices.IndexFunc(lacking, func(m *translate.Missing) bool { return m.Kind == translate.SourceToken }); i >= 0 {
+		p.setStale(e, true) // nobody tells when there is a service account again
+		return lacking[i]
+	}
 	return nil
 }
 
@@ -92,22 +101,24 @@ func (f *frozenError) Error() string {
 	return strings.Join(f.fields, ", ") + " cannot be changed while the pod runs on this node; delete the pod to apply it"
 }
 
-// lag says once for each reason why the capsule is not what the pod asks for.
-func (p *pods) lag(e *entry, pod *corev1.Pod, err error) {
-	why := ""
-	if err != nil {
-		why = err.Error()
+// lag says of each reason why the capsule is not what the pod asks for, once while it lasts.
+func (p *pods) lag(e *entry, pod *corev1.Pod, why []error) {
+	var words []string
+	for _, err := range why {
+		words = append(words, err.Error())
 	}
 	p.mu.Lock()
-	again := e.lags == why
-	e.lags = why
+	before := e.lags
+	e.lags = words
 	p.mu.Unlock()
-	var missing *translate.Missing
-	switch {
-	case again || err == nil:
-	case errors.As(err, &missing):
-		p.tellWaiting(pod, err)
-	default:
-		p.recorder.Eventf(pod, corev1.EventTypeWarning, "UnsupportedUpdate", "The pod's capsule was not brought up to date: %v", err)
+	for i, err := range why {
+		var missing *translate.Missing
+		switch {
+		case slices.Contains(before, words[i]):
+		case errors.As(err, &missing):
+			p.tellWaiting(pod, err)
+		default:
+			p.recorder.Eventf(pod, corev1.EventTypeWarning, "UnsupportedUpdate", "The pod's capsule was not brought up to date: %v", err)
+		}
 	}
 }

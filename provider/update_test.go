@@ -101,13 +101,35 @@ func TestSourcesOfARunningPodChange(t *testing.T) {
 	if strings.Contains(c.Spec.Hash, "s2") || w.capsules.creates != 1 {
 		t.Errorf("hash %q, %d creates", c.Spec.Hash, w.capsules.creates)
 	}
-	// A source that is needed goes: what was there stays, and it is told.
+	// A source that is needed goes: what was there stays, it is told, and everything else goes on.
 	if err := core.ConfigMaps("shop").Delete(ctx, "conf", metav1.DeleteOptions{}); err != nil {
 		t.Fatal(err)
 	}
 	w.event("Failed")
-	if got := w.file(pod, 0, "k"); got != "two" {
-		t.Errorf("after its source went: %q", got)
+	if m := w.event("FailedMount"); m != `MountVolume.SetUp failed for volume "conf" : configmap "conf" not found` {
+		t.Errorf("event %q", m)
+	}
+	w.becomes(pod, 2, "labels", `round="three"`, func() error {
+		now := w.pod()
+		now.Labels = map[string]string{"round": "three"}
+		_, err := core.Pods("shop").Update(ctx, now, metav1.UpdateOptions{})
+		return err
+	})
+	if env := w.capsuleOf(pod).Spec.Containers[0].Env; w.file(pod, 0, "k") != "two" || env[len(env)-1].Value != "two" {
+		t.Errorf("after its source went: %q %+v", w.file(pod, 0, "k"), env)
+	}
+	// It is there again, without the key that the environment needs.
+	again := configMap("three")
+	again.Data = map[string]string{"other": "three"}
+	if _, err := core.ConfigMaps("shop").Create(ctx, again, metav1.CreateOptions{}); err != nil {
+		t.Fatal(err)
+	}
+	w.becomes(pod, 0, "other", "three", func() error {
+		_, err := core.ConfigMaps("shop").Update(ctx, again, metav1.UpdateOptions{})
+		return err
+	})
+	if env := w.capsuleOf(pod).Spec.Containers[0].Env; w.file(pod, 0, "k") != "-" || env[len(env)-1].Value != "two" {
+		t.Errorf("with its source back: %q %+v", w.file(pod, 0, "k"), env)
 	}
 }
 

@@ -146,7 +146,10 @@ func (p *pods) createCapsule(ctx context.Context, e *entry, pod *corev1.Pod) err
 		return nil
 	}
 	p.setStale(e, false) // before reading: what changes from now on is for the next time
-	spec, src, err := p.translate(ctx, e, pod)
+	spec, src, lacking, err := p.translate(ctx, e, pod, nil)
+	if err == nil && len(lacking) > 0 {
+		err = lacking[0]
+	}
 	if err == nil {
 		made := pod
 		created, cause := p.capsules.Create(ctx, spec, string(e.id.uid))
@@ -186,21 +189,24 @@ func hasRun(pod *corev1.Pod) bool {
 	return false
 }
 
-// translate makes the specification of the pod's capsule from what its sources are now.
-func (p *pods) translate(ctx context.Context, e *entry, pod *corev1.Pod) (spec capsule.Spec, src translate.Sources, err error) {
+// translate makes the specification of the pod's capsule from what its sources are now, and from held, which is nil while
+// there is no capsule, where they are missing.
+func (p *pods) translate(ctx context.Context, e *entry, pod *corev1.Pod, held *capsule.Spec) (spec capsule.Spec, src translate.Sources,
+	lacking []*translate.Missing, err error,
+) {
 	if refused := support.Refuse(pod); len(refused) > 0 {
-		return spec, src, refused // without fetching anything
+		return spec, src, nil, refused // without fetching anything
 	}
 	src, marks, err := p.sources.Fetch(ctx, pod)
 	if err != nil {
-		return spec, src, err
+		return spec, src, nil, err
 	}
-	if spec, err = translate.Template(pod, src); err != nil {
-		return spec, src, err
+	if spec, lacking, err = translate.Template(pod, src, held); err != nil {
+		return spec, src, nil, err
 	}
 	e.id.annotate(&spec, p.node)
 	spec.Hash, err = specHash(&spec, marks)
-	return spec, src, err
+	return spec, src, lacking, err
 }
 
 // warn says what of the pod is left out of account.

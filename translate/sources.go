@@ -79,7 +79,7 @@ type Missing struct {
 func (m *Missing) Error() string {
 	switch {
 	case m.Kind == SourceToken:
-		return fmt.Sprintf("service account token for %s/%s could not be requested", m.Namespace, m.Name)
+		return fmt.Sprintf("failed to fetch token: serviceaccounts %q not found", m.Name)
 	case m.Key != "" && m.Volume != "" && m.Kind == SourceConfigMap:
 		return "configmap references non-existent config key: " + m.Key
 	case m.Key != "" && m.Volume != "":

@@ -21,9 +21,19 @@ const (
 	maxFQDN        = 64
 )
 
-// Template translates a Pod. The error is [support.Refusals] when the Pod can never run here, a [*Missing] when something that it
-// refers to is not there yet. Annotations and Hash are the caller's to set.
-func Template(pod *corev1.Pod, src Sources) (capsule.Spec, error) {
+// Template translates a Pod. The error is [support.Refusals] when the Pod can never run here. lacking is what the Pod refers to
+// and is not there: for each volume and each environment the first of it. With held, what the capsule is made of now, that
+// holds nothing back, as on a kubelet: a volume stays as it is as a whole, a container has the environment that it has, an
+// ephemeral container that is new waits. With nil the specification is good for nothing while something is lacking.
+// Annotations and Hash are the caller's to set.
+func Template(pod *corev1.Pod, src Sources, held *capsule.Spec) (spec capsule.Spec, lacking []*Missing, err error) {
+	t := translation{pod: pod, src: &src, held: held}
+	spec, err = t.spec()
+	return spec, t.lacking, err
+}
+
+func (t *translation) spec() (capsule.Spec, error) {
+	pod, src := t.pod, t.src
 	if refused := support.Refuse(pod); len(refused) > 0 {
 		return capsule.Spec{}, refused
 	}
@@ -38,7 +48,7 @@ func Template(pod *corev1.Pod, src Sources) (capsule.Spec, error) {
 		RestartPolicy:                 cmp.Or(capsule.RestartPolicy(p.RestartPolicy), capsule.RestartAlways),
 		TerminationGracePeriodSeconds: &grace,
 		ActiveDeadlineSeconds:         p.ActiveDeadlineSeconds,
-		DNS:                           dnsOf(pod, &src),
+		DNS:                           dnsOf(pod, src),
 		HostAliases:                   p.HostAliases,
 		HostNetwork:                   p.HostNetwork,
 		HostPID:                       p.HostPID,
@@ -53,13 +63,7 @@ func Template(pod *corev1.Pod, src Sources) (capsule.Spec, error) {
 			sc.Sysctls[i].Name = podspec.SysctlName(sc.Sysctls[i].Name)
 		}
 	}
-	if name := p.RuntimeClassName; name != nil && *name != "" {
-		handler, ok := src.RuntimeHandlers[*name]
-		if !ok {
-			return capsule.Spec{}, &Missing{Kind: SourceRuntime, Name: *name}
-		}
-		spec.Runtime = handler
-	}
+	spec.Runtime = t.runtime()
 	spec.Hostname, spec.Subdomain = hostnameOf(pod)
 	if spec.Subdomain != "" {
 		spec.HostDomain = strings.TrimSuffix(spec.Subdomain+"."+pod.Namespace+".svc."+src.ClusterDomain, ".")
@@ -69,11 +73,11 @@ func Template(pod *corev1.Pod, src Sources) (capsule.Spec, error) {
 		return capsule.Spec{}, support.Refusals{{Field: "spec.setHostnameAsFQDN", Reason: fmt.Sprintf("the FQDN %s.%s is too long "+
 			"(%d characters is the max, %d characters requested)", spec.Hostname, spec.HostDomain, maxFQDN, n)}}
 	}
-	if err := addContainers(pod, &src, &spec); err != nil {
+	if err := t.addContainers(&spec); err != nil {
 		return capsule.Spec{}, err
 	}
 	for i := range p.Volumes {
-		v, err := volumeOf(pod, &p.Volumes[i], &src)
+		v, err := t.volume(&p.Volumes[i])
 		if err != nil {
 			return capsule.Spec{}, err
 		}
@@ -82,8 +86,9 @@ func Template(pod *corev1.Pod, src Sources) (capsule.Spec, error) {
 	return spec, nil
 }
 
-func addContainers(pod *corev1.Pod, src *Sources, spec *capsule.Spec) error {
-	ring, _ := keyringOf(pod, src)
+func (t *translation) addContainers(spec *capsule.Spec) error {
+	pod := t.pod
+	ring, _ := keyringOf(pod, t.src)
 	for _, l := range []struct {
 		from []corev1.Container
 		to   *[]capsule.ContainerSpec
@@ -92,10 +97,14 @@ func addContainers(pod *corev1.Pod, src *Sources, spec *capsule.Spec) error {
 		{podspec.Ephemeral(pod), &spec.EphemeralContainers},
 	} {
 		for i := range l.from {
-			c, err := containerOf(pod, &l.from[i], src)
+			env, ok, err := t.env(&l.from[i])
 			if err != nil {
 				return err
 			}
+			if !ok {
+				break // it waits, and an ephemeral container behind it, too: more come at the end only
+			}
+			c := containerOf(&l.from[i], env)
 			c.PullCredentials = ring.credentials(c.Image)
 			*l.to = append(*l.to, c)
 		}
@@ -106,11 +115,7 @@ func addContainers(pod *corev1.Pod, src *Sources, spec *capsule.Spec) error {
 	return nil
 }
 
-func containerOf(pod *corev1.Pod, c *corev1.Container, src *Sources) (capsule.ContainerSpec, error) {
-	env, err := envOf(pod, c, src)
-	if err != nil {
-		return capsule.ContainerSpec{}, err
-	}
+func containerOf(c *corev1.Container, env []capsule.EnvVar) capsule.ContainerSpec {
 	spec := capsule.ContainerSpec{
 		Name:                     c.Name,
 		Image:                    c.Image,
@@ -141,7 +146,7 @@ func containerOf(pod *corev1.Pod, c *corev1.Container, src *Sources) (capsule.Co
 	for i := range c.VolumeMounts {
 		spec.VolumeMounts = append(spec.VolumeMounts, mountOf(&c.VolumeMounts[i]))
 	}
-	return spec, nil
+	return spec
 }
 
 // mountOf is the mount as an agent takes it: absolute, and with what IfPossible comes down to here.

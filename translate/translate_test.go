@@ -61,16 +61,15 @@ func TestTemplateGolden(t *testing.T) {
 	golden.Run(t, "template", func(t *testing.T, in []byte) any {
 		var i templateInput
 		golden.Parse(t, in, &i)
-		spec, err := Template(&i.Pod, i.sources())
+		spec, lacking, err := Template(&i.Pod, i.sources(), nil)
 		out := templateOutput{Needs: Needs(&i.Pod), Warnings: support.Warnings(&i.Pod)}
-		var missing *Missing
 		var refused support.Refusals
 		switch {
+		case len(lacking) > 0:
+			out.Missing = lacking[0].Error()
 		case err == nil:
 			out.Spec = &spec
 			accepted(t, spec)
-		case errors.As(err, &missing):
-			out.Missing = missing.Error()
 		case errors.As(err, &refused):
 			for _, r := range refused {
 				out.Refused = append(out.Refused, *r)

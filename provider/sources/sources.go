@@ -118,6 +118,9 @@ func (s *Sources) fetchOne(ctx context.Context, pod *corev1.Pod, need translate.
 		return fmt.Sprint(need.Kind, " ", need.Name, " ", object.GetUID(), " ", object.GetResourceVersion()), nil
 	case translate.SourceToken:
 		token, err := s.tokens.get(ctx, pod, need.Token)
+		if apierrors.IsNotFound(err) { // of its service account
+			return fmt.Sprint(need.Kind, " ", need.Token), nil
+		}
 		if err == nil {
 			src.Tokens[need.Token] = token.value
 		}
