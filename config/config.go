@@ -12,10 +12,12 @@ type Config struct {
 	// StateDir survives reboots, RunDir (a tmpfs) does not.
 	StateDir string `yaml:"stateDir"`
 	RunDir   string `yaml:"runDir"`
-	Log      Log    `yaml:"log"`
-	API      API    `yaml:"api"`
-	Store    Store  `yaml:"store"`
-	Hosts    []Host `yaml:"hosts"`
+	// SeccompDir has the profiles that securityContext.seccompProfile.localhostProfile names.
+	SeccompDir string `yaml:"seccompDir"`
+	Log        Log    `yaml:"log"`
+	API        API    `yaml:"api"`
+	Store      Store  `yaml:"store"`
+	Hosts      []Host `yaml:"hosts"`
 	// SandboxImage replaces the built-in sandbox; empty means the built-in one.
 	SandboxImage string `yaml:"sandboxImage"`
 	Node         Node   `yaml:"node"`
@@ -108,13 +110,14 @@ const DefaultEndpoint = "unix:///var/run/docker.sock"
 // Default is the configuration when nothing is set.
 func Default() Config {
 	return Config{
-		Instance: "capsulet",
-		StateDir: "/var/lib/capsulet",
-		RunDir:   "/run/capsulet",
-		Log:      Log{Level: "info", Format: "text"},
-		API:      API{Listen: "127.0.0.1:9517", MaxBodyBytes: 8 << 20},
-		Store:    Store{Prefix: "/capsulet/"},
-		Hosts:    []Host{{Endpoint: DefaultEndpoint}},
+		Instance:   "capsulet",
+		StateDir:   "/var/lib/capsulet",
+		RunDir:     "/run/capsulet",
+		SeccompDir: "/var/lib/kubelet/seccomp",
+		Log:        Log{Level: "info", Format: "text"},
+		API:        API{Listen: "127.0.0.1:9517", MaxBodyBytes: 8 << 20},
+		Store:      Store{Prefix: "/capsulet/"},
+		Hosts:      []Host{{Endpoint: DefaultEndpoint}},
 		Node: Node{Name: "capsulet", KubeletPort: 10250, MaxPods: 110,
 			Taint: "virtual-kubelet.io/provider=capsulet:NoSchedule"},
 	}

@@ -22,6 +22,7 @@ var flagTable = []struct{ flag, path, usage string }{
 	{"instance", "instance", "tells this server's objects from another's on the same hosts"},
 	{"state-dir", "stateDir", "directory that survives reboots"},
 	{"run-dir", "runDir", "directory on a tmpfs"},
+	{"seccomp-dir", "seccompDir", "directory of the seccomp profiles that containers may ask for"},
 	{"log-level", "log.level", "error, warning, info, debug or trace"},
 	{"log-format", "log.format", "text or json"},
 	{"api-listen", "api.listen", "address of the capsule API; needs TLS unless it is loopback"},

@@ -33,6 +33,7 @@ func (c *Config) Validate() error {
 	}
 	p.absolute("stateDir", c.StateDir)
 	p.absolute("runDir", c.RunDir)
+	p.absolute("seccompDir", c.SeccompDir)
 	if _, err := logrus.ParseLevel(c.Log.Level); err != nil {
 		p.add("log.level", "%q is none of error, warning, info, debug, trace", c.Log.Level)
 	}

@@ -31,7 +31,7 @@ func (p *pods) admit(e *entry, pod *corev1.Pod) error {
 
 // without is the node as it is without the pod of e. The lock is held.
 func (p *pods) without(e *entry, allocatable corev1.ResourceList) admission.Node {
-	n := admission.Node{Allocatable: allocatable, Used: corev1.ResourceList{}}
+	n := admission.Node{Allocatable: allocatable, Used: corev1.ResourceList{}, NoAppArmor: p.noAppArmor()}
 	for _, other := range p.byUID {
 		if other == e || other.gone || other.refused != nil || !other.admitted && other.capsule == nil {
 			continue

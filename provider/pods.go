@@ -35,7 +35,9 @@ type pods struct {
 	recorder record.EventRecorder
 	// allocatable is what pods may use of the node.
 	allocatable func() corev1.ResourceList
-	log         *logrus.Entry
+	// noAppArmor says that no host enforces AppArmor profiles.
+	noAppArmor func() bool
+	log        *logrus.Entry
 
 	// synced is closed after the first list of capsules; ready when Virtual Kubelet takes notifications.
 	synced, ready chan struct{}

@@ -67,7 +67,11 @@ func (f *files) put(p string, content []byte, mode *int32) error {
 	if content == nil {
 		content = []byte{} // nothing at all would stand for what a view hides
 	}
-	f.byPath[clean] = capsule.File{Path: clean, Content: content, Mode: modeOr(mode, f.mode)}
+	bits := f.mode
+	if mode != nil {
+		bits = *mode
+	}
+	f.byPath[clean] = capsule.File{Path: clean, Content: content, Mode: &bits}
 	return nil
 }
 

@@ -31,6 +31,9 @@ func TestVolumeFiles(t *testing.T) {
 	hush := func(name string, optional *bool, items ...corev1.KeyToPath) corev1.VolumeSource {
 		return corev1.VolumeSource{Secret: &corev1.SecretVolumeSource{SecretName: name, Optional: optional, Items: items, DefaultMode: &mode}}
 	}
+	hushMode := func(mode int32) corev1.VolumeSource {
+		return corev1.VolumeSource{Secret: &corev1.SecretVolumeSource{SecretName: "hush", DefaultMode: &mode}}
+	}
 	token := func(audience string, seconds *int64, path string) corev1.VolumeProjection {
 		return corev1.VolumeProjection{ServiceAccountToken: &corev1.ServiceAccountTokenProjection{Audience: audience, ExpirationSeconds: seconds, Path: path}}
 	}
@@ -43,6 +46,7 @@ func TestVolumeFiles(t *testing.T) {
 		{"a ConfigMap", conf("conf", nil), "a=A:644 b=:644 bin=\x00:644", ""},
 		{"items with modes", conf("conf", nil, corev1.KeyToPath{Key: "a", Path: "x/y", Mode: &mode}, corev1.KeyToPath{Key: "b", Path: "z"}),
 			"x/y=A:400 z=:644", ""},
+		{"no modes at all", hushMode(0), "empty=:0 s=S:0", ""},
 		{"no ConfigMap", conf("none", nil), "", `configmap "none" not found`},
 		{"no ConfigMap, and it may be", conf("none", &yes), "", ""},
 		{"no key", conf("conf", nil, corev1.KeyToPath{Key: "no", Path: "x"}), "", "configmap references non-existent config key: no"},
@@ -70,7 +74,7 @@ func TestVolumeFiles(t *testing.T) {
 			}
 			var got []string
 			for _, f := range v.Files.Items {
-				got = append(got, fmt.Sprintf("%s=%s:%o", f.Path, f.Content, f.Mode))
+				got = append(got, fmt.Sprintf("%s=%s:%o", f.Path, f.Content, *f.Mode))
 				if f.Content == nil {
 					t.Errorf("%s has no content, not even none", f.Path)
 				}
@@ -111,7 +115,7 @@ func TestTokenIsForItsUser(t *testing.T) {
 				t.Fatal(err)
 			}
 			f := v.Files.Items[0]
-			got := fmt.Sprintf("%o", f.Mode)
+			got := fmt.Sprintf("%o", *f.Mode)
 			if f.User != nil {
 				got += fmt.Sprintf(" of %d", *f.User)
 			}

@@ -30,11 +30,13 @@ type Config struct {
 	Instance string
 	// StateDir is on a disk, RunDir on a tmpfs; volumes of near hosts are below them.
 	StateDir, RunDir string
-	Store            store.Config
-	Auth             auth.Authenticator
-	Hosts            []HostConfig
-	MaxBodyBytes     int64
-	Log              *logrus.Entry
+	// SeccompDir has the seccomp profiles that containers may ask for by name.
+	SeccompDir   string
+	Store        store.Config
+	Auth         auth.Authenticator
+	Hosts        []HostConfig
+	MaxBodyBytes int64
+	Log          *logrus.Entry
 	// Open connects to a host. It must not fail because the host is down.
 	Open func(ctx context.Context, h HostConfig) (runtime.Host, error)
 }
@@ -116,7 +118,7 @@ func (s *Server) addHost(ctx context.Context, h HostConfig) error {
 		volumes = volume.Near{StateDir: s.cfg.StateDir, RunDir: s.cfg.RunDir}
 	}
 	s.agents[h.Name] = agent.New(agent.Config{
-		Name: h.Name, Instance: s.cfg.Instance, Address: h.Address, Labels: h.Labels, AvailabilityZone: h.AvailabilityZone,
+		Name: h.Name, Instance: s.cfg.Instance, SeccompDir: s.cfg.SeccompDir, Address: h.Address, Labels: h.Labels, AvailabilityZone: h.AvailabilityZone,
 		Runtime: host, Volumes: volumes, Network: net, Meter: meter, Store: s.store, Log: s.log,
 	})
 	return nil

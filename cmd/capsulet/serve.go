@@ -96,7 +96,7 @@ func newServer(ctx context.Context, cfg *config.Config, log *logrus.Entry) (*zun
 		password = trim(b)
 	}
 	return zunserver.New(ctx, zunserver.Config{
-		Instance: cfg.Instance, StateDir: cfg.StateDir, RunDir: cfg.RunDir, Auth: tokens,
+		Instance: cfg.Instance, StateDir: cfg.StateDir, RunDir: cfg.RunDir, SeccompDir: cfg.SeccompDir, Auth: tokens,
 		Store: store.Config{
 			Endpoints: cfg.Store.Endpoints, DataDir: cfg.EtcdDir(), CertFile: cfg.Store.CertFile, KeyFile: cfg.Store.KeyFile,
 			CAFile: cfg.Store.CAFile, Username: cfg.Store.Username, Password: password, Prefix: cfg.Store.Prefix,

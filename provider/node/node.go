@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"sync"
 	"time"
 
@@ -65,9 +66,10 @@ type Node struct {
 	cfg        Config
 	registered chan struct{}
 
-	mu     sync.Mutex
-	now    *corev1.Node // never changed, only replaced
-	notify func(*corev1.Node)
+	mu         sync.Mutex
+	now        *corev1.Node // never changed, only replaced
+	noAppArmor bool
+	notify     func(*corev1.Node)
 }
 
 // New makes a node, which is registered by [Node.Run].
@@ -86,6 +88,13 @@ func (n *Node) NotifyNodeStatus(_ context.Context, notify func(*corev1.Node)) {
 	n.mu.Lock()
 	defer n.mu.Unlock()
 	n.notify = notify
+}
+
+// NoAppArmor says that the hosts are known and none of them enforces AppArmor profiles.
+func (n *Node) NoAppArmor() bool {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	return n.noAppArmor
 }
 
 // Allocatable is what pods may use of the node.
@@ -201,6 +210,7 @@ func (n *Node) refresh(ctx context.Context) bool {
 	for i := range next.Status.Conditions {
 		stampCondition(&next.Status.Conditions[i], n.now)
 	}
+	n.noAppArmor = err == nil && len(up(hosts)) > 0 && !slices.ContainsFunc(up(hosts), func(h capsule.Host) bool { return h.AppArmor })
 	changed := n.now == nil || !equality.Semantic.DeepEqual(next, n.now)
 	n.now = next
 	return changed

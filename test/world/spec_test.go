@@ -205,9 +205,8 @@ func TestCapsuleDeletedByOthers(t *testing.T) {
 	if err := w.capsules.Delete(w.ctx, string(uid), nil); err != nil {
 		t.Fatal(err)
 	}
-	// What stopped with exit code 0 may show as Succeeded, if its end was seen before the record went.
-	w.await(uid, "ended", func(p *corev1.Pod) bool {
-		return p.Status.Phase == corev1.PodFailed && p.Status.Reason == "CapsuleDeleted" || p.Status.Phase == corev1.PodSucceeded
+	w.await(uid, "failed, though its container ended with 0", func(p *corev1.Pod) bool {
+		return p.Status.Phase == corev1.PodFailed && p.Status.Reason == "CapsuleDeleted"
 	})
 }
 

@@ -25,13 +25,18 @@ type Node struct {
 	// Used is what the Pods that are there already ask for; Pods is their number.
 	Used corev1.ResourceList
 	Pods int64
+	// NoAppArmor: the hosts are known, and none of them enforces AppArmor profiles.
+	NoAppArmor bool
 }
 
 // Reject says why the node does not take the Pod, nil when it does (kubelet: pkg/kubelet/lifecycle/predicate.go,
-// pkg/kubelet/sysctl/allowlist.go). A node whose hosts are not known yet takes everything.
+// pkg/kubelet/sysctl/allowlist.go, pkg/security/apparmor/validate.go). A node whose hosts are not known yet takes everything.
 func Reject(pod *corev1.Pod, n Node) *Rejection {
 	if r := rejectSysctls(pod); r != nil {
 		return r
+	}
+	if n.NoAppArmor && podspec.AppArmor(pod) {
+		return &Rejection{Reason: "AppArmor", Message: "Cannot enforce AppArmor: AppArmor is not enabled on the host"}
 	}
 	if max, ok := n.Allocatable[corev1.ResourcePods]; ok && n.Pods+1 > max.Value() {
 		return outOf(corev1.ResourcePods, 1, n.Pods, max.Value())

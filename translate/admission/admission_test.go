@@ -39,6 +39,14 @@ func TestReject(t *testing.T) {
 		{"with slashes", func(p *corev1.Pod, _ *Node) { sysctl(p, "net/ipv4/tcp_syncookies") }, ""},
 		{"an unsafe sysctl", func(p *corev1.Pod, _ *Node) { sysctl(p, "kernel.msgmax") },
 			`SysctlForbidden: forbidden sysctl: "kernel.msgmax" not allowlisted`},
+		{"AppArmor that no host has", func(p *corev1.Pod, n *Node) {
+			n.NoAppArmor = true
+			p.Spec.Containers[0].SecurityContext = &corev1.SecurityContext{AppArmorProfile: &corev1.AppArmorProfile{Type: corev1.AppArmorProfileTypeRuntimeDefault}}
+		}, "AppArmor: Cannot enforce AppArmor: AppArmor is not enabled on the host"},
+		{"no AppArmor is asked for", func(p *corev1.Pod, n *Node) {
+			n.NoAppArmor = true
+			p.Spec.SecurityContext = &corev1.PodSecurityContext{AppArmorProfile: &corev1.AppArmorProfile{Type: corev1.AppArmorProfileTypeUnconfined}}
+		}, ""},
 		{"a sysctl of the host's network", func(p *corev1.Pod, _ *Node) {
 			p.Spec.HostNetwork = true
 			sysctl(p, "net.ipv4.tcp_syncookies")

@@ -48,6 +48,24 @@ func Container(pod *corev1.Pod, name string) *corev1.Container {
 	return nil
 }
 
+// AppArmor says whether the Pod asks for an AppArmor profile to be enforced (kubelet: pkg/security/apparmor/validate.go).
+func AppArmor(pod *corev1.Pod) bool {
+	asked := func(p *corev1.AppArmorProfile) bool {
+		return p != nil && p.Type != corev1.AppArmorProfileTypeUnconfined
+	}
+	if sc := pod.Spec.SecurityContext; sc != nil && asked(sc.AppArmorProfile) {
+		return true
+	}
+	for _, list := range [][]corev1.Container{pod.Spec.InitContainers, pod.Spec.Containers, Ephemeral(pod)} {
+		for i := range list {
+			if sc := list[i].SecurityContext; sc != nil && asked(sc.AppArmorProfile) {
+				return true
+			}
+		}
+	}
+	return false
+}
+
 // SysctlName is the name with dots, also of one that was written with slashes, where a dot stands for a slash.
 func SysctlName(s string) string {
 	at := strings.IndexAny(s, "./")

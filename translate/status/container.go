@@ -18,6 +18,9 @@ func containerStatuses(pod *corev1.Pod, c *capsule.Capsule, list []corev1.Contai
 	for i := range list {
 		spec := &list[i]
 		st := corev1.ContainerStatus{Name: spec.Name, Image: spec.Image, Started: new(bool), VolumeMounts: mountStatuses(spec)}
+		if spec.Lifecycle != nil {
+			st.StopSignal = spec.Lifecycle.StopSignal
+		}
 		var facts *capsule.ContainerFacts
 		if c != nil {
 			facts = c.Facts.Container(spec.Name)

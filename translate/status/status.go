@@ -26,19 +26,47 @@ const (
 // Of is the status of the Pod as its capsule shows it; c is nil while there is no capsule yet. pod.Status is the
 // status before: what others own in it is kept.
 func Of(pod *corev1.Pod, c *capsule.Capsule) corev1.PodStatus {
-	return statusOf(pod, c, c != nil && stopped(c))
+	if c == nil || !stopped(c) {
+		return statusOf(pod, c, false)
+	}
+	s := statusOf(pod, c, true)
+	if c.Deletion != nil && taken(pod, c) {
+		failTaken(pod, c, &s)
+	}
+	return s
 }
 
 // Gone is the final status of a Pod whose capsule is no more; c is what was last seen of it, or nil. Containers whose
 // end nobody saw are ContainerStatusUnknown.
 func Gone(pod *corev1.Pod, c *capsule.Capsule) corev1.PodStatus {
 	s := statusOf(pod, c, true)
-	if pod.DeletionTimestamp == nil && !terminal(pod.Status.Phase) && (c == nil || c.Facts.End == nil) {
-		s.Phase = corev1.PodFailed
-		s.Reason, s.Message = ReasonCapsuleGone, "The capsule of this pod was deleted on the capsule server."
-		s.Conditions = conditionsOf(pod, c, &s)
+	if taken(pod, c) {
+		failTaken(pod, c, &s)
 	}
 	return s
+}
+
+// taken says, of a capsule that is deleted, that somebody else than Kubernetes took it from the Pod before it had come to
+// its own end: whatever its containers ended with then, the Pod has not done its work.
+func taken(pod *corev1.Pod, c *capsule.Capsule) bool {
+	if pod.DeletionTimestamp != nil || terminal(pod.Status.Phase) {
+		return false
+	}
+	if c == nil || c.Facts.End == nil && !c.Done() {
+		return true
+	}
+	for i := range c.Facts.Containers {
+		if r := c.Facts.Containers[i].Run; c.Facts.End == nil && r != nil && c.Deletion != nil && r.FinishedAt.After(c.Deletion.At) {
+			return true
+		}
+	}
+	return false
+}
+
+func failTaken(pod *corev1.Pod, c *capsule.Capsule, s *corev1.PodStatus) {
+	s.Phase, s.Reason = corev1.PodFailed, ReasonCapsuleGone
+	s.Message = "The capsule of this pod was deleted on the capsule server."
+	s.Conditions = conditionsOf(pod, c, s)
 }
 
 // Refused is the status of a Pod that can never run here.

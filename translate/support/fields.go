@@ -43,6 +43,11 @@ const (
 	notYet      = "it is not supported yet"
 	notLinux    = "it is for Windows, and capsules are Linux containers"
 	noVolume    = "this node cannot mount volumes of this kind"
+	// Reasons that a value is refused for.
+	noUserNamespace = "a Docker engine has user namespaces for all of its containers (userns-remap) or for none"
+	alwaysMerged    = "a Docker engine always adds the groups that the image gives its user"
+	onlyRestart     = "RestartAllContainers is an alpha API of Kubernetes that this node does not carry out"
+	noHugePages     = "no host of this node offers huge pages"
 )
 
 // kind makes the rules of one type: the mapped fields by Go name, the others with their rule.
@@ -102,7 +107,7 @@ func addPodRules(add func(reflect.Type, rules)) {
 				"AutomountServiceAccountToken": {Ignored, "the API server's admission has acted on it already"},
 				"DeprecatedServiceAccount":     {Ignored, "serviceAccountName says the same"},
 				"Overhead":                     {Ignored, "admission puts it there from the runtime class; it counts for the node's room only"},
-				"HostUsers":                    {Partly, "false asks for a user namespace, which is not supported yet"},
+				"HostUsers":                    {Partly, "not false: " + noUserNamespace},
 				"OS":                           {Partly, "only linux"},
 				"ResourceClaims":               {Refused, "this node has no dynamic resources"},
 				"Resources":                    {Refused, "resources of the pod as a whole are not supported yet"},
@@ -127,7 +132,7 @@ func addContainerRules(add func(reflect.Type, rules)) {
 	add(kind[corev1.ContainerPort]("Name HostPort ContainerPort Protocol HostIP", nil))
 	add(kind[corev1.ContainerResizePolicy]("ResourceName RestartPolicy", nil))
 	add(kind[corev1.ContainerRestartRule]("ExitCodes", rules{
-		"Action": {Partly, "RestartAllContainers is not supported yet"}}))
+		"Action": {Partly, "only Restart; " + onlyRestart}}))
 	add(kind[corev1.ContainerRestartRuleOnExitCodes]("Operator Values", nil))
 	add(kind[corev1.EnvVar]("Name Value ValueFrom", nil))
 	add(kind[corev1.EnvVarSource]("FieldRef ResourceFieldRef ConfigMapKeyRef SecretKeyRef", rules{
@@ -154,7 +159,7 @@ func addContainerRules(add func(reflect.Type, rules)) {
 	add(kind[corev1.HTTPHeader]("Name Value", nil))
 	add(kind[corev1.TCPSocketAction]("Port Host", nil))
 	add(kind[corev1.GRPCAction]("Port Service", nil))
-	add(kind[corev1.Lifecycle]("PostStart PreStop", rules{"StopSignal": {Refused, notYet}}))
+	add(kind[corev1.Lifecycle]("PostStart PreStop StopSignal", nil))
 	add(kind[corev1.LifecycleHandler]("Exec HTTPGet Sleep", rules{
 		"TCPSocket": {Refused, "Kubernetes itself never implemented it as a hook"}}))
 	add(kind[corev1.SleepAction]("Seconds", nil))
@@ -164,12 +169,12 @@ func addSecurityRules(add func(reflect.Type, rules)) {
 	shared := rules{
 		"SELinuxOptions":  {Mapped, ""}, // a host without SELinux leaves them out of account, as a kubelet's does
 		"WindowsOptions":  {Refused, notLinux},
-		"SeccompProfile":  {Partly, "only RuntimeDefault and Unconfined"},
-		"AppArmorProfile": {Partly, "only RuntimeDefault"},
+		"SeccompProfile":  {Mapped, ""}, // a profile that is not there waits with CreateContainerError
+		"AppArmorProfile": {Mapped, ""}, // without AppArmor on any host the pod is rejected, as by a kubelet
 	}
 	add(kind[corev1.PodSecurityContext]("RunAsUser RunAsGroup RunAsNonRoot SupplementalGroups FSGroup",
 		merged(shared, rules{
-			"SupplementalGroupsPolicy": {Partly, "only Merge"},
+			"SupplementalGroupsPolicy": {Partly, "only Merge: " + alwaysMerged},
 			"Sysctls":                  {Partly, "only those that Kubernetes calls safe; others are rejected as SysctlForbidden"},
 			"FSGroupChangePolicy":      {Ignored, "it only saves time, and volumes here are small or new"},
 			"SELinuxChangePolicy":      {Ignored, "volumes here are mounted one by one in any case"},
@@ -180,8 +185,8 @@ func addSecurityRules(add func(reflect.Type, rules)) {
 	add(kind[corev1.Sysctl]("Name Value", nil))
 	add(kind[corev1.SELinuxOptions]("User Role Type Level", nil))
 	add(kind[corev1.Capabilities]("Add Drop", nil))
-	add(kind[corev1.SeccompProfile]("Type", rules{"LocalhostProfile": {Refused, notYet}}))
-	add(kind[corev1.AppArmorProfile]("Type", rules{"LocalhostProfile": {Refused, notYet}}))
+	add(kind[corev1.SeccompProfile]("Type LocalhostProfile", nil))
+	add(kind[corev1.AppArmorProfile]("Type LocalhostProfile", nil))
 }
 
 func addVolumeRules(add func(reflect.Type, rules)) {
@@ -193,7 +198,7 @@ func addVolumeRules(add func(reflect.Type, rules)) {
 		each(Rule{Refused, notYet}, "NFS PersistentVolumeClaim Ephemeral Image"),
 	)))
 	add(kind[corev1.HostPathVolumeSource]("Path Type", nil))
-	add(kind[corev1.EmptyDirVolumeSource]("SizeLimit", rules{"Medium": {Partly, "only the default and Memory"}}))
+	add(kind[corev1.EmptyDirVolumeSource]("SizeLimit", rules{"Medium": {Partly, "only the default and Memory; " + noHugePages}}))
 	add(kind[corev1.SecretVolumeSource]("SecretName Items DefaultMode Optional", nil))
 	add(kind[corev1.ConfigMapVolumeSource]("LocalObjectReference Items DefaultMode Optional", nil))
 	add(kind[corev1.KeyToPath]("Key Path Mode", nil))

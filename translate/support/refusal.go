@@ -9,6 +9,7 @@ import (
 	"strings"
 
 	corev1 "k8s.io/api/core/v1"
+	"k8s.io/utils/ptr"
 
 	"github.com/capsulet/capsulet/translate/podspec"
 )
@@ -96,7 +97,7 @@ func Warnings(pod *corev1.Pod) []Refusal {
 func refusePod(pod *corev1.Pod, r *Refusals) {
 	spec := &pod.Spec
 	if spec.HostUsers != nil && !*spec.HostUsers {
-		r.add("spec.hostUsers", "user namespaces are not supported yet")
+		r.add("spec.hostUsers", "%s", noUserNamespace)
 	}
 	if spec.OS != nil && spec.OS.Name != corev1.Linux {
 		r.add("spec.os.name", "%q: capsules are Linux containers", spec.OS.Name)
@@ -107,14 +108,14 @@ func refusePod(pod *corev1.Pod, r *Refusals) {
 	}
 	refuseProfiles(sc.SeccompProfile, sc.AppArmorProfile, "spec.securityContext", r)
 	if p := sc.SupplementalGroupsPolicy; p != nil && *p != corev1.SupplementalGroupsPolicyMerge {
-		r.add("spec.securityContext.supplementalGroupsPolicy", "%q is not supported yet, only Merge", *p)
+		r.add("spec.securityContext.supplementalGroupsPolicy", "%q: %s", *p, alwaysMerged)
 	}
 }
 
 func refuseContainer(c *corev1.Container, at string, r *Refusals) {
 	for i, rule := range c.RestartPolicyRules {
 		if rule.Action != corev1.ContainerRestartRuleActionRestart {
-			r.add(fmt.Sprintf("%s.restartPolicyRules[%d].action", at, i), "%q is not supported yet, only Restart", rule.Action)
+			r.add(fmt.Sprintf("%s.restartPolicyRules[%d].action", at, i), "%q: %s", rule.Action, onlyRestart)
 		}
 	}
 	refuseResources(c.Resources.Limits, at+".resources.limits", r)
@@ -136,11 +137,25 @@ func refuseContainer(c *corev1.Container, at string, r *Refusals) {
 }
 
 func refuseProfiles(s *corev1.SeccompProfile, a *corev1.AppArmorProfile, at string, r *Refusals) {
-	if s != nil && s.Type != corev1.SeccompProfileTypeRuntimeDefault && s.Type != corev1.SeccompProfileTypeUnconfined {
-		r.add(at+".seccompProfile.type", "%q is not supported yet, only RuntimeDefault and Unconfined", s.Type)
+	if s != nil {
+		switch {
+		case !slices.Contains([]corev1.SeccompProfileType{corev1.SeccompProfileTypeRuntimeDefault, corev1.SeccompProfileTypeUnconfined,
+			corev1.SeccompProfileTypeLocalhost}, s.Type):
+			r.add(at+".seccompProfile.type", "%q is no type of a profile", s.Type)
+		case s.Type == corev1.SeccompProfileTypeLocalhost && ptr.Deref(s.LocalhostProfile, "") == "":
+			r.add(at+".seccompProfile.localhostProfile", "it names no profile")
+		case s.LocalhostProfile != nil && (path.IsAbs(*s.LocalhostProfile) || podspec.Climbs(*s.LocalhostProfile)):
+			r.add(at+".seccompProfile.localhostProfile", "%q leaves the directory of profiles", *s.LocalhostProfile)
+		}
 	}
-	if a != nil && a.Type != corev1.AppArmorProfileTypeRuntimeDefault {
-		r.add(at+".appArmorProfile.type", "%q is not supported yet, only RuntimeDefault", a.Type)
+	if a != nil {
+		switch {
+		case !slices.Contains([]corev1.AppArmorProfileType{corev1.AppArmorProfileTypeRuntimeDefault, corev1.AppArmorProfileTypeUnconfined,
+			corev1.AppArmorProfileTypeLocalhost}, a.Type):
+			r.add(at+".appArmorProfile.type", "%q is no type of a profile", a.Type)
+		case a.Type == corev1.AppArmorProfileTypeLocalhost && ptr.Deref(a.LocalhostProfile, "") == "":
+			r.add(at+".appArmorProfile.localhostProfile", "it names no profile")
+		}
 	}
 }
 
@@ -165,7 +180,7 @@ func refuseMount(m *corev1.VolumeMount, at string, r *Refusals) {
 
 func refuseVolume(v *corev1.Volume, at string, r *Refusals) {
 	if v.EmptyDir != nil && v.EmptyDir.Medium != corev1.StorageMediumDefault && v.EmptyDir.Medium != corev1.StorageMediumMemory {
-		r.add(at+".emptyDir.medium", "%q is not supported yet, only the default and Memory", v.EmptyDir.Medium)
+		r.add(at+".emptyDir.medium", "%q: %s", v.EmptyDir.Medium, noHugePages)
 	}
 	if v.HostPath != nil && podspec.Climbs(v.HostPath.Path) {
 		r.add(at+".hostPath.path", "%q has .. in it", v.HostPath.Path)

@@ -36,6 +36,8 @@ type Store interface {
 type Config struct {
 	// Name is the host's; Instance is the capsulet installation whose containers are ours.
 	Name, Instance string
+	// SeccompDir is where the seccomp profiles of this machine are.
+	SeccompDir string
 	// Address is where the host is reached by others.
 	Address          string
 	Labels           map[string]string
@@ -103,7 +105,7 @@ func New(cfg Config) *Agent {
 	}
 	a.obs = observer.New(cfg.Runtime, a.log, a.wake)
 	a.exec = executor.New(executor.Config{
-		Instance: cfg.Instance, Address: cfg.Address, Runtime: cfg.Runtime, Volumes: cfg.Volumes,
+		Instance: cfg.Instance, Address: cfg.Address, SeccompDir: cfg.SeccompDir, Runtime: cfg.Runtime, Volumes: cfg.Volumes,
 		Observer: a.obs, Records: cfg.Store, Log: a.log, Starts: cfg.Starts,
 		Host: a.hostInfo, Report: a.report, Suspect: a.suspect,
 	})

@@ -67,7 +67,7 @@ func (a *Agent) ping(ctx context.Context, last capsule.Host) capsule.Host {
 		AvailabilityZone: a.cfg.AvailabilityZone, CPUs: info.CPUs, MemoryBytes: info.MemoryBytes,
 		Architecture: info.Architecture, OSType: info.OSType, OS: info.OS, KernelVersion: info.KernelVersion,
 		EngineName: info.EngineName, EngineVersion: info.EngineVersion, Runtimes: info.Runtimes,
-		CgroupVersion: info.CgroupVersion, Up: true, Since: last.Since, SeenAt: now,
+		CgroupVersion: info.CgroupVersion, AppArmor: info.AppArmor, Up: true, Since: last.Since, SeenAt: now,
 	}
 	if !last.Up {
 		h.Since = now

@@ -25,6 +25,8 @@ type Host struct {
 	EngineName    string   `json:"engineName"`
 	Runtimes      []string `json:"runtimes,omitempty"`
 	CgroupVersion string   `json:"cgroupVersion,omitempty"`
+	// AppArmor: the host enforces AppArmor profiles.
+	AppArmor bool `json:"appArmor,omitempty"`
 
 	// Up: the engine answers its agent. Reason says what it does not, and Since when.
 	Up     bool      `json:"up"`

@@ -186,8 +186,8 @@ type File struct {
 	Path string `json:"path"`
 	// Content is base64 in JSON.
 	Content []byte `json:"content"`
-	// Mode is the permission bits, 0644 when 0.
-	Mode int32 `json:"mode,omitempty"`
+	// Mode is the permission bits; nil: 0644.
+	Mode *int32 `json:"mode,omitempty"`
 	// User owns the file; nil: root.
 	User *int64 `json:"user,omitempty"`
 }
@@ -210,6 +210,25 @@ func (s *Spec) Container(name string) (c *ContainerSpec, init bool) {
 		}
 	}
 	return nil, false
+}
+
+// AppArmor says whether one of the containers asks for an AppArmor profile to be enforced (kubelet:
+// pkg/security/apparmor/validate.go).
+func (s *Spec) AppArmor() bool {
+	asked := func(p *corev1.AppArmorProfile) bool {
+		return p != nil && p.Type != corev1.AppArmorProfileTypeUnconfined
+	}
+	if s.SecurityContext != nil && asked(s.SecurityContext.AppArmorProfile) {
+		return true
+	}
+	for _, list := range [][]ContainerSpec{s.InitContainers, s.Containers, s.EphemeralContainers} {
+		for i := range list {
+			if sc := list[i].SecurityContext; sc != nil && asked(sc.AppArmorProfile) {
+				return true
+			}
+		}
+	}
+	return false
 }
 
 // Ephemeral says whether name is that of an ephemeral container.

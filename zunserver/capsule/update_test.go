@@ -58,7 +58,7 @@ func TestFrozen(t *testing.T) {
 		{"no cpu", func(s *Spec) { delete(s.Containers[0].Resources.Limits, "cpu") }, nil},
 		{"ephemeral storage", func(s *Spec) { s.Containers[0].Resources.Limits["ephemeral-storage"] = resource.MustParse("2Gi") },
 			[]string{"spec.containers[0].resources.limits.ephemeral-storage"}},
-		{"files", func(s *Spec) { s.Volumes[1].Files.Items = []File{{Path: "b", Content: []byte("B"), Mode: 0o400}} }, nil},
+		{"files", func(s *Spec) { s.Volumes[1].Files.Items = []File{{Path: "b", Content: []byte("B"), Mode: new(int32)}} }, nil},
 		{"no files", func(s *Spec) { s.Volumes[1].Files.Items = nil }, nil},
 		{"files that are no secret any more", func(s *Spec) { s.Volumes[1].Files.Sensitive = false }, []string{"spec.volumes[1].files.sensitive"}},
 		{"another volume", func(s *Spec) { s.Volumes[0].Name = "other" }, []string{"spec.volumes[0].name"}},

@@ -111,7 +111,9 @@ type Info struct {
 	EngineVersion string
 	Runtimes      []string
 	CgroupVersion string // "1" or "2"
-	Labels        map[string]string
+	// AppArmor: profiles are enforced.
+	AppArmor bool
+	Labels   map[string]string
 	// RootDir is the engine's data directory on the host.
 	RootDir string
 	// Near: this process shares the host's file system and network, so that directories can be bind-mounted and

@@ -12,6 +12,7 @@ type Need struct {
 	MemoryBytes int64
 	Zone        string
 	Runtime     string
+	AppArmor    bool // a profile has to be enforced
 	Ports       []HostPort
 }
 
@@ -35,7 +36,7 @@ func (p HostPort) clashes(q HostPort) bool {
 
 // needOf sums up what c asks for.
 func needOf(c *capsule.Capsule) Need {
-	n := Need{Zone: c.Spec.AvailabilityZone, Runtime: c.Spec.Runtime}
+	n := Need{Zone: c.Spec.AvailabilityZone, Runtime: c.Spec.Runtime, AppArmor: c.Spec.AppArmor()}
 	var peakCPU, peakMemory int64 // while init containers run, with the sidecars before each
 	for i := range c.Spec.InitContainers {
 		cs := &c.Spec.InitContainers[i]

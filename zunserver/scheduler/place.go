@@ -35,6 +35,9 @@ var filters = []Filter{
 		func(n Need, r Room) string {
 			return fmt.Sprintf("needs %s, is in %s", n.Zone, cmp.Or(r.Host.AvailabilityZone, "none"))
 		}},
+	{"without AppArmor",
+		func(n Need, r Room) bool { return !n.AppArmor || r.Host.AppArmor },
+		func(Need, Room) string { return "enforces no profile" }},
 	{"without the runtime",
 		func(n Need, r Room) bool { return n.Runtime == "" || slices.Contains(r.Host.Runtimes, n.Runtime) },
 		func(n Need, r Room) string {

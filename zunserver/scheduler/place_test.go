@@ -72,6 +72,10 @@ func TestPlace(t *testing.T) {
 		{"one disabled", func(w *world) { w.hosts[0].Disabled = true }, "h2", ""},
 		{"zone", func(w *world) { w.c.Spec.AvailabilityZone, w.hosts[1].AvailabilityZone = "z", "z" }, "h2", ""},
 		{"a runtime of its own", func(w *world) { w.c.Spec.Runtime, w.hosts[1].Runtimes = "gvisor", []string{"runc", "gvisor"} }, "h2", ""},
+		{"an AppArmor profile", func(w *world) {
+			w.c.Spec.SecurityContext = &corev1.PodSecurityContext{AppArmorProfile: &corev1.AppArmorProfile{Type: corev1.AppArmorProfileTypeRuntimeDefault}}
+			w.hosts[1].AppArmor = true
+		}, "h2", ""},
 		{"a runtime that nobody has", func(w *world) { w.c.Spec.Runtime, w.hosts[0].Runtimes = "gvisor", []string{"runc"} }, "",
 			"0 of 2 hosts fit: 2 without the runtime (h1: needs gvisor, has runc; h2: needs gvisor, has its default only)"},
 		{"no zone asked", func(w *world) { w.hosts[0].AvailabilityZone = "z" }, "h1", ""},

@@ -143,9 +143,9 @@ func (w writer) same(version string, items []capsule.File) bool {
 
 // mode is the file's with what its group needs.
 func (w writer) mode(f capsule.File) os.FileMode {
-	mode := os.FileMode(f.Mode).Perm()
-	if f.Mode == 0 {
-		mode = 0o644
+	mode := os.FileMode(0o644)
+	if f.Mode != nil {
+		mode = os.FileMode(*f.Mode).Perm()
 	}
 	if w.group >= 0 {
 		mode |= groupFile

@@ -71,8 +71,12 @@ func files(sensitive bool, items ...capsule.File) capsule.Volume {
 	return capsule.Volume{Files: &capsule.FilesVolume{Items: items, Sensitive: sensitive}}
 }
 
+// file has the default mode when mode is negative.
 func file(path, content string, mode int32) capsule.File {
-	return capsule.File{Path: path, Content: []byte(content), Mode: mode}
+	if mode < 0 {
+		return capsule.File{Path: path, Content: []byte(content)}
+	}
+	return capsule.File{Path: path, Content: []byte(content), Mode: &mode}
 }
 
 // prepare makes the volume called data.
@@ -215,14 +219,15 @@ func TestFiles(t *testing.T) {
 		group     *int64
 		modes     map[string]uint32
 	}{
-		{"plain", false, nil, map[string]uint32{"a": 0o644, "b": 0o400, "sub/c": 0o755, "sub/d": 0o644}},
-		{"with a group", false, &group, map[string]uint32{"a": 0o644, "b": 0o440, "sub/c": 0o755, "sub/d": 0o644}},
-		{"sensitive", true, &group, map[string]uint32{"a": 0o644, "b": 0o440, "sub/c": 0o755, "sub/d": 0o644}},
+		{"plain", false, nil, map[string]uint32{"a": 0o644, "b": 0o400, "sub/c": 0o755, "sub/d": 0o644, "e": 0}},
+		{"with a group", false, &group, map[string]uint32{"a": 0o644, "b": 0o440, "sub/c": 0o755, "sub/d": 0o644, "e": 0o440}},
+		{"sensitive", true, &group, map[string]uint32{"a": 0o644, "b": 0o440, "sub/c": 0o755, "sub/d": 0o644, "e": 0o440}},
 	} {
 		t.Run(row.name, func(t *testing.T) {
 			t.Parallel()
 			n := near(t)
-			c := with(files(row.sensitive, file("a", "A", 0), file("b", "B", 0o400), file("sub/c", "C", 0o755), file("sub/./d", "D", 0o644)),
+			c := with(files(row.sensitive, file("a", "A", -1), file("b", "B", 0o400), file("sub/c", "C", 0o755), file("sub/./d", "D", 0o644),
+				file("e", "E", 0)),
 				row.group)
 			m := prepare(t, n, c)
 			if !m.ReadOnly {
@@ -268,18 +273,18 @@ func TestFilesAreUpdated(t *testing.T) {
 		next []capsule.File
 		same bool
 	}{
-		{"nothing new", []capsule.File{file("b/c", "C", 0o600), file("a", "A", 0)}, true},
-		{"another content", []capsule.File{file("a", "A2", 0), file("b/c", "C", 0o600)}, false},
+		{"nothing new", []capsule.File{file("b/c", "C", 0o600), file("a", "A", -1)}, true},
+		{"another content", []capsule.File{file("a", "A2", -1), file("b/c", "C", 0o600)}, false},
 		{"another mode", []capsule.File{file("a", "A", 0o400), file("b/c", "C", 0o600)}, false},
-		{"one more", []capsule.File{file("a", "A", 0), file("b/c", "C", 0o600), file("d", "D", 0)}, false},
-		{"one less", []capsule.File{file("a", "A", 0)}, false},
-		{"moved", []capsule.File{file("a/x", "A", 0), file("b", "C", 0o600)}, false},
+		{"one more", []capsule.File{file("a", "A", -1), file("b/c", "C", 0o600), file("d", "D", -1)}, false},
+		{"one less", []capsule.File{file("a", "A", -1)}, false},
+		{"moved", []capsule.File{file("a/x", "A", -1), file("b", "C", 0o600)}, false},
 		{"none", nil, false},
 	} {
 		t.Run(row.name, func(t *testing.T) {
 			t.Parallel()
 			n := near(t)
-			c := with(files(true, file("a", "A", 0), file("b/c", "C", 0o600)), nil)
+			c := with(files(true, file("a", "A", -1), file("b/c", "C", 0o600)), nil)
 			m := prepare(t, n, c)
 			version, _ := os.Readlink(filepath.Join(m.Source, "..data"))
 			inode := stat(t, m.Source).Ino
@@ -319,7 +324,7 @@ func TestUpdatesAreAtomic(t *testing.T) {
 	n := near(t)
 	content := func(i int) []capsule.File {
 		text := strings.Repeat(string(rune('a'+i%26)), 1000)
-		return []capsule.File{file("one", text, 0), file("two", text, 0)}
+		return []capsule.File{file("one", text, -1), file("two", text, -1)}
 	}
 	c := with(files(true, content(0)...), nil)
 	m := prepare(t, n, c)
@@ -371,7 +376,7 @@ func TestFilesOfAUser(t *testing.T) {
 	user, group := int64(1234), int64(2000)
 	f := file("token", "T", 0o600)
 	f.User = &user
-	m := prepare(t, n, with(files(true, f, file("sub/x", "X", 0)), &group))
+	m := prepare(t, n, with(files(true, f, file("sub/x", "X", -1)), &group))
 	if s := stat(t, filepath.Join(m.Source, "token")); s.Uid != 1234 || s.Gid != 2000 || s.Mode&0o777 != 0o640 {
 		t.Errorf("user %d, group %d, mode %o", s.Uid, s.Gid, s.Mode&0o777)
 	}
@@ -386,7 +391,7 @@ func TestFilesOfAUser(t *testing.T) {
 func TestFilesUnderAStrictUmask(t *testing.T) {
 	defer syscall.Umask(syscall.Umask(0o077))
 	n := onDisk(t)
-	m := prepare(t, n, with(files(false, file("sub/deep/a", "A", 0)), nil))
+	m := prepare(t, n, with(files(false, file("sub/deep/a", "A", -1)), nil))
 	for _, dir := range []string{"", "..data/", "sub", "sub/deep"} {
 		if s := stat(t, filepath.Join(m.Source, dir)); s.Mode&0o777 != 0o755 {
 			t.Errorf("%q has mode %o: users of the container cannot reach the files", dir, s.Mode&0o777)
@@ -404,7 +409,7 @@ func TestFilesAfterACrash(t *testing.T) {
 	if err := os.Symlink("..data/a", filepath.Join(dir, "a")); err != nil {
 		t.Fatal(err)
 	}
-	m := prepare(t, n, with(files(false, file("a", "A", 0)), nil))
+	m := prepare(t, n, with(files(false, file("a", "A", -1)), nil))
 	if got := read(t, filepath.Join(m.Source, "a")); got != "A" {
 		t.Errorf("content %q", got)
 	}
@@ -414,7 +419,7 @@ func TestFilesWhoseNamesLookLikeOurOwn(t *testing.T) {
 	t.Parallel()
 	n := onDisk(t)
 	for range 20 { // the order of links is a map's
-		m := prepare(t, n, with(files(false, file("a", "A", 0), file("a.tmp", "T", 0), file("data", "D", 0)), nil))
+		m := prepare(t, n, with(files(false, file("a", "A", -1), file("a.tmp", "T", -1), file("data", "D", -1)), nil))
 		for path, want := range map[string]string{"a": "A", "a.tmp": "T", "data": "D"} {
 			if got := read(t, filepath.Join(m.Source, path)); got != want {
 				t.Fatalf("%s: %q, want %q", path, got, want)
@@ -446,7 +451,7 @@ func TestSensitiveFilesGetATmpfsOfTheirOwn(t *testing.T) {
 	if os.Geteuid() != 0 || runDirIsTmpfs(t, n.RunDir) {
 		t.Skip("needs root and a directory for temporary files on a disk")
 	}
-	c := with(files(true, file("password", "geheim", 0)), nil)
+	c := with(files(true, file("password", "geheim", -1)), nil)
 	mounts, err := n.Prepare(t.Context(), c)
 	if err != nil {
 		t.Fatal(err)

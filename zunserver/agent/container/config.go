@@ -21,6 +21,8 @@ type Place struct {
 	Mounts map[string]runtime.Mount
 	// SubPaths gives the source of the volume mounts that have a subPath, by their index.
 	SubPaths map[int]string
+	// Seccomp is the content of the container's [SeccompProfile].
+	Seccomp string
 	// MemoryBytes is the host's, for the OOM score.
 	MemoryBytes int64
 }
@@ -130,7 +132,7 @@ func Config(c *capsule.Capsule, cs *capsule.ContainerSpec, img runtime.Image, p 
 	if err != nil {
 		return runtime.ContainerConfig{}, fmt.Errorf("%w: %w", errdefs.ErrInvalidArgument, err)
 	}
-	security, err := securityOf(&c.Spec, cs, img)
+	security, err := securityOf(&c.Spec, cs, img, p.Seccomp)
 	if err != nil {
 		return runtime.ContainerConfig{}, fmt.Errorf("%w: %w", errdefs.ErrInvalidArgument, err)
 	}
@@ -139,6 +141,10 @@ func Config(c *capsule.Capsule, cs *capsule.ContainerSpec, img runtime.Image, p 
 	labels := map[string]string{}
 	for k, v := range cs.Labels {
 		labels[k] = v
+	}
+	signal := ""
+	if l := cs.Lifecycle; l != nil && l.StopSignal != nil {
+		signal = string(*l.StopSignal)
 	}
 	return runtime.ContainerConfig{
 		Name: Name(c, cs.Name, id.Attempt), Identity: id, Labels: labels,
@@ -149,7 +155,7 @@ func Config(c *capsule.Capsule, cs *capsule.ContainerSpec, img runtime.Image, p 
 		HostIPC:   c.Spec.HostIPC,
 		Mounts:    mounts,
 		Resources: Resources(cs), OOMScoreAdj: &score, Security: security,
-		Stdin: cs.Stdin, StdinOnce: cs.StdinOnce, TTY: cs.TTY,
+		Stdin: cs.Stdin, StdinOnce: cs.StdinOnce, TTY: cs.TTY, StopSignal: signal,
 	}, nil
 }
 

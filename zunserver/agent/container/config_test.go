@@ -72,6 +72,8 @@ func TestTheWholeOfIt(t *testing.T) {
 	a.Env = []capsule.EnvVar{{Name: "WHO", Value: "all"}}
 	a.Labels = map[string]string{"tier": "front"}
 	a.Stdin, a.StdinOnce, a.TTY = true, true, true
+	quit := corev1.SIGQUIT
+	a.Lifecycle = &corev1.Lifecycle{StopSignal: &quit}
 	a.VolumeMounts = []corev1.VolumeMount{{Name: "data", MountPath: "/data/"}}
 	s.c.Spec.ShareProcessNamespace, s.c.Spec.HostIPC = true, true
 	score := 1000
@@ -85,7 +87,7 @@ func TestTheWholeOfIt(t *testing.T) {
 		Sandbox: "sandbox-id", SharePID: true, HostIPC: true,
 		Mounts:    []runtime.Mount{{Kind: runtime.MountBind, Source: "/state/data", Target: "/data"}},
 		Resources: runtime.Resources{CPUShares: 2}, OOMScoreAdj: &score,
-		Stdin: true, StdinOnce: true, TTY: true,
+		Stdin: true, StdinOnce: true, TTY: true, StopSignal: "SIGQUIT",
 	}
 	if diff := cmp.Diff(want, s.must(t)); diff != "" {
 		t.Errorf("want -, got +:\n%s", diff)

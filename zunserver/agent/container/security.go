@@ -11,8 +11,9 @@ import (
 	"github.com/capsulet/capsulet/zunserver/runtime"
 )
 
-// securityOf merges the capsule's and the container's security context; the container's wins.
-func securityOf(s *capsule.Spec, cs *capsule.ContainerSpec, img runtime.Image) (runtime.Security, error) {
+// securityOf merges the capsule's and the container's security context; the container's wins. profile is the content of
+// [SeccompProfile].
+func securityOf(s *capsule.Spec, cs *capsule.ContainerSpec, img runtime.Image, profile string) (runtime.Security, error) {
 	var out runtime.Security
 	psc, sc := s.SecurityContext, cs.SecurityContext
 	if psc == nil {
@@ -52,10 +53,37 @@ func securityOf(s *capsule.Spec, cs *capsule.ContainerSpec, img runtime.Image) (
 		case corev1.SeccompProfileTypeUnconfined:
 			out.Seccomp = "unconfined"
 		case corev1.SeccompProfileTypeLocalhost:
-			return out, fmt.Errorf("securityContext.seccompProfile of type Localhost is not supported yet")
+			out.Seccomp = profile
 		}
 	}
+	if p := first(sc.AppArmorProfile, psc.AppArmorProfile); p != nil {
+		switch p.Type {
+		case corev1.AppArmorProfileTypeUnconfined:
+			out.AppArmor = "unconfined"
+		case corev1.AppArmorProfileTypeLocalhost:
+			out.AppArmor = *first(p.LocalhostProfile, new(string))
+		}
+	}
+	if out.Privileged {
+		out.Seccomp, out.AppArmor = "", "" // nothing of it holds a privileged container, as with the kubelet
+	}
 	return out, nil
+}
+
+// SeccompProfile is the name of the profile of the machine that the container asks for, empty when it asks for none.
+func SeccompProfile(s *capsule.Spec, cs *capsule.ContainerSpec) string {
+	var of, whole *corev1.SeccompProfile
+	if cs.SecurityContext != nil {
+		of = cs.SecurityContext.SeccompProfile
+	}
+	if s.SecurityContext != nil {
+		whole = s.SecurityContext.SeccompProfile
+	}
+	p := first(of, whole)
+	if p == nil || p.Type != corev1.SeccompProfileTypeLocalhost || p.LocalhostProfile == nil {
+		return ""
+	}
+	return *p.LocalhostProfile
 }
 
 // labels are the parts of a SELinux context that are asked for; a host without SELinux leaves them out of account.

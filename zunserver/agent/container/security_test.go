@@ -44,12 +44,23 @@ func TestSecurity(t *testing.T) {
 			runtime.Security{Seccomp: "unconfined"}},
 		{"the container's seccomp wins", &pod{SeccompProfile: &corev1.SeccompProfile{Type: corev1.SeccompProfileTypeUnconfined}},
 			&app{SeccompProfile: &corev1.SeccompProfile{Type: corev1.SeccompProfileTypeRuntimeDefault}}, "", runtime.Security{}},
+		{"a seccomp profile of the machine", nil, &app{SeccompProfile: &corev1.SeccompProfile{
+			Type: corev1.SeccompProfileTypeLocalhost, LocalhostProfile: ptr("x.json")}}, "", runtime.Security{Seccomp: `{"profile":1}`}},
+		{"an AppArmor profile of the host", &pod{AppArmorProfile: &corev1.AppArmorProfile{Type: corev1.AppArmorProfileTypeUnconfined}},
+			&app{AppArmorProfile: &corev1.AppArmorProfile{Type: corev1.AppArmorProfileTypeLocalhost, LocalhostProfile: ptr("k8s-web")}},
+			"", runtime.Security{AppArmor: "k8s-web"}},
+		{"no AppArmor", &pod{AppArmorProfile: &corev1.AppArmorProfile{Type: corev1.AppArmorProfileTypeUnconfined}}, nil, "",
+			runtime.Security{AppArmor: "unconfined"}},
+		{"profiles do not hold what is privileged", &pod{SeccompProfile: &corev1.SeccompProfile{
+			Type: corev1.SeccompProfileTypeLocalhost, LocalhostProfile: ptr("x.json")}}, &app{Privileged: ptr(true)}, "",
+			runtime.Security{Privileged: true}},
 		{"not root by number", &pod{RunAsNonRoot: ptr(true)}, nil, "101:0", runtime.Security{}},
 		{"the container may be root all the same", &pod{RunAsNonRoot: ptr(true)}, &app{RunAsNonRoot: ptr(false)}, "", runtime.Security{}},
 	} {
 		t.Run(row.name, func(t *testing.T) {
 			s := good()
 			s.c.Spec.SecurityContext, s.app().SecurityContext, s.img.User = row.pod, row.app, row.user
+			s.place.Seccomp = `{"profile":1}`
 			if diff := cmp.Diff(row.want, s.must(t).Security); diff != "" {
 				t.Errorf("want -, got +:\n%s", diff)
 			}
@@ -73,9 +84,6 @@ func TestSecurityThatCannotBe(t *testing.T) {
 			"container has runAsNonRoot and image will run as root"},
 		{"the image has a name", corev1.SecurityContext{RunAsNonRoot: ptr(true)}, "www:www",
 			"container has runAsNonRoot and image has non-numeric user (www), cannot verify user is non-root"},
-		{"a profile of the host", corev1.SecurityContext{SeccompProfile: &corev1.SeccompProfile{
-			Type: corev1.SeccompProfileTypeLocalhost, LocalhostProfile: ptr("x"),
-		}}, "", "securityContext.seccompProfile of type Localhost is not supported yet"},
 	} {
 		t.Run(row.name, func(t *testing.T) {
 			s := good()

@@ -29,6 +29,8 @@ type Records interface {
 type Config struct {
 	// Instance is the capsulet installation whose containers are ours; Address is where the host is reached by others.
 	Instance, Address string
+	// SeccompDir is where the seccomp profiles of this machine are.
+	SeccompDir string
 
 	Runtime  runtime.Host
 	Volumes  volume.Driver
@@ -190,6 +192,11 @@ func (e *Executor) configure(ctx context.Context, c *capsule.Capsule, mounts map
 	p := e.place(c, mounts)
 	if p.SubPaths, err = e.subPaths(c, cs, p); err != nil {
 		return cfg, img, capsule.FailedConfig, err
+	}
+	if name := container.SeccompProfile(&c.Spec, cs); name != "" {
+		if p.Seccomp, err = seccompProfile(e.cfg.SeccompDir, name); err != nil {
+			return cfg, img, capsule.FailedCreate, err
+		}
 	}
 	if cfg, err = container.Config(c, cs, img, p, id, act.SandboxID); err != nil {
 		return cfg, img, capsule.FailedConfig, err

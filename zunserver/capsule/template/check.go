@@ -211,7 +211,9 @@ func (c *checker) files(items []capsule.File, at string) {
 			c.fail(errorAt(p+".path", "Invalid input for field 'path'. Another file of the volume has the path '%.80s'", f.Path))
 		}
 		seen[f.Path] = true
-		c.that(f.Mode >= 0 && f.Mode <= 0o777, p+".mode", nil, "%d is not between 0 and 511 (0777)", f.Mode)
+		if m := f.Mode; m != nil {
+			c.that(*m >= 0 && *m <= 0o777, p+".mode", nil, "%d is not between 0 and 511 (0777)", *m)
+		}
 		if f.User != nil {
 			c.between(*f.User, 0, 1<<31-1, p+".user")
 		}

@@ -3,6 +3,7 @@ package template
 import (
 	"fmt"
 	"path"
+	"regexp"
 	"slices"
 	"strings"
 
@@ -52,12 +53,17 @@ func (c *checker) container(cs *capsule.ContainerSpec, volumes, hostPorts map[st
 		}
 	}
 	if l := cs.Lifecycle; l != nil {
-		c.unsupported(runsOnce, at+".lifecycle", "init containers run to their end")
-		c.unsupported(l.StopSignal != nil, at+".lifecycle.stopSignal", "it cannot be chosen yet")
+		c.unsupported(runsOnce && (l.PostStart != nil || l.PreStop != nil), at+".lifecycle", "init containers run to their end")
+		if s := l.StopSignal; s != nil {
+			c.that(signal.MatchString(string(*s)), at+".lifecycle.stopSignal", *s, "it is not the name of a signal (like SIGUSR1)")
+		}
 		c.hook(l.PostStart, at+".lifecycle.postStart")
 		c.hook(l.PreStop, at+".lifecycle.preStop")
 	}
 }
+
+// signal is the name of one, real-time signals as SIGRTMIN+1.
+var signal = regexp.MustCompile(`^SIG[A-Z]+[0-9]?([+-][0-9]{1,2})?$`)
 
 func (c *checker) rules(cs *capsule.ContainerSpec, at string) {
 	c.count(len(cs.RestartPolicyRules), maxContainers, at)

@@ -2,6 +2,7 @@ package template
 
 import (
 	"fmt"
+	"path"
 	"strings"
 
 	corev1 "k8s.io/api/core/v1"
@@ -66,11 +67,27 @@ func (c *checker) ids(at string, ids map[string]*int64) {
 
 func (c *checker) profiles(s *corev1.SeccompProfile, a *corev1.AppArmorProfile, at string) {
 	if s != nil {
-		oneOf(c, s.Type, at+".seccompProfile.type", corev1.SeccompProfileTypeRuntimeDefault, corev1.SeccompProfileTypeUnconfined)
-		c.unsupported(s.LocalhostProfile != nil, at+".seccompProfile.localhostProfile", "profiles are not distributed to hosts")
+		oneOf(c, s.Type, at+".seccompProfile.type", corev1.SeccompProfileTypeRuntimeDefault, corev1.SeccompProfileTypeUnconfined,
+			corev1.SeccompProfileTypeLocalhost)
+		c.localhost(s.Type == corev1.SeccompProfileTypeLocalhost, s.LocalhostProfile, at+".seccompProfile")
+		if p := s.LocalhostProfile; p != nil {
+			c.that(!path.IsAbs(*p) && !dotDot(*p), at+".seccompProfile.localhostProfile", *p, "it leaves the directory of profiles")
+		}
 	}
 	if a != nil {
-		oneOf(c, a.Type, at+".appArmorProfile.type", corev1.AppArmorProfileTypeRuntimeDefault)
-		c.unsupported(a.LocalhostProfile != nil, at+".appArmorProfile.localhostProfile", "profiles are not distributed to hosts")
+		oneOf(c, a.Type, at+".appArmorProfile.type", corev1.AppArmorProfileTypeRuntimeDefault, corev1.AppArmorProfileTypeUnconfined,
+			corev1.AppArmorProfileTypeLocalhost)
+		c.localhost(a.Type == corev1.AppArmorProfileTypeLocalhost, a.LocalhostProfile, at+".appArmorProfile")
+		if p := a.LocalhostProfile; p != nil {
+			c.that(!strings.ContainsAny(*p, " \t\r\n\x00"), at+".appArmorProfile.localhostProfile", *p, "it has blanks in it")
+		}
 	}
+}
+
+// localhost: a profile has a name when, and only when, it is one of the host.
+func (c *checker) localhost(is bool, profile *string, at string) {
+	if is && (profile == nil || *profile == "") {
+		c.fail(missing(at, "localhostProfile"))
+	}
+	c.unsupported(!is && profile != nil, at+".localhostProfile", "it is for profiles of the type Localhost")
 }

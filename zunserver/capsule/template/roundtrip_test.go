@@ -115,7 +115,7 @@ func (g generator) volume() capsule.Volume {
 		v.HostPath = &corev1.HostPathVolumeSource{Path: "/" + g.word(), Type: maybe(g, corev1.HostPathDirectory)}
 	default:
 		v.Files = &capsule.FilesVolume{Sensitive: g.coin(), Items: []capsule.File{
-			{Path: "a/" + g.word(), Content: []byte(g.text() + "\x00\xff"), Mode: g.Int32N(0o777)}}}
+			{Path: "a/" + g.word(), Content: []byte(g.text() + "\x00\xff"), Mode: maybe(g, g.Int32N(0o777))}}}
 	}
 	return v
 }

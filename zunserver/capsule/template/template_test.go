@@ -224,8 +224,13 @@ func TestRefusals(t *testing.T) {
 		{in("livenessProbe", `{"tcpSocket":{"port":0}}`), c + ".livenessProbe.tcpSocket.port", "less than the minimum of 1"},
 		{in("livenessProbe", `{"tcpSocket":{"port":1},"successThreshold":2}`), c + ".livenessProbe.successThreshold", "it must be 1"},
 		{in("livenessProbe", `{"tcpSocket":{"port":1},"periodSeconds":-1}`), c + ".livenessProbe.periodSeconds", "minimum of 0"},
-		{in("lifecycle", `{"stopSignal":"SIGTERM"}`), c + ".lifecycle.stopSignal", "'stopSignal' is not supported"},
-		{in("securityContext", `{"seccompProfile":{"type":"Localhost"}}`), c + ".securityContext.seccompProfile.type", "is not one of"},
+		{in("lifecycle", `{"stopSignal":"TERM"}`), c + ".lifecycle.stopSignal", "not the name of a signal"},
+		{in("securityContext", `{"seccompProfile":{"type":"Mine"}}`), c + ".securityContext.seccompProfile.type", "is not one of"},
+		{in("securityContext", `{"seccompProfile":{"type":"Localhost"}}`), c + ".securityContext.seccompProfile", "'localhostProfile' is a required"},
+		{in("securityContext", `{"seccompProfile":{"type":"Localhost","localhostProfile":"a/../../b"}}`),
+			c + ".securityContext.seccompProfile.localhostProfile", "leaves the directory"},
+		{in("securityContext", `{"appArmorProfile":{"type":"RuntimeDefault","localhostProfile":"a"}}`),
+			c + ".securityContext.appArmorProfile.localhostProfile", "for profiles of the type Localhost"},
 	} {
 		t.Run(row.path, func(t *testing.T) {
 			_, _, err := template.Parse(edit(t, row.change))

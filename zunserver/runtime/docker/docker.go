@@ -181,7 +181,8 @@ func (h *Host) Info(ctx context.Context) (runtime.Info, error) {
 		Architecture: arch, OSType: i.OSType, OS: i.OperatingSystem, KernelVersion: i.KernelVersion,
 		EngineName: "docker", EngineVersion: i.ServerVersion,
 		Runtimes: slices.Sorted(maps.Keys(i.Runtimes)), CgroupVersion: cmp.Or(i.CgroupVersion, "1"),
-		Labels: labelMap(i.Labels), RootDir: i.DockerRootDir,
+		AppArmor: slices.Contains(i.SecurityOptions, "name=apparmor"),
+		Labels:   labelMap(i.Labels), RootDir: i.DockerRootDir,
 		Near: h.near, NoNegativeOOMScore: h.dropOOMScore.Load(),
 	}, nil
 }
