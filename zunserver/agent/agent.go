@@ -202,6 +202,7 @@ func (a *Agent) adopt(ctx context.Context, all []*capsule.Capsule) {
 	for _, w := range gone {
 		w.stop()
 		a.meters.Forget(w.uuid())
+		a.probes.Forget(w.uuid())
 	}
 }
 
@@ -249,6 +250,7 @@ func (a *Agent) drop(uuid string) {
 		w.stop()
 	}
 	a.meters.Forget(uuid)
+	a.probes.Forget(uuid)
 }
 
 // wake makes the worker of a capsule look again, or all workers when uuid is empty.

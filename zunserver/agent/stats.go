@@ -4,7 +4,9 @@ import "github.com/capsulet/capsulet/zunserver/capsule"
 
 // Stats returns what a capsule of this host uses. NotFound: nothing of it runs; NotImplemented: this host cannot tell.
 func (a *Agent) Stats(c *capsule.Capsule) (capsule.Stats, error) {
-	return a.meters.Capsule(c, a.obs.Running(c.UUID))
+	s, err := a.meters.Capsule(c, a.obs.Running(c.UUID))
+	s.Probes = a.probes.Counts(c.UUID)
+	return s, err
 }
 
 // HostStats returns what the whole host uses; NotImplemented: it cannot tell.

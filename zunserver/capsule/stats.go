@@ -10,12 +10,23 @@ type Usage struct {
 	// CPUNanoCores is the CPU time per second between the last two readings; nil before there were two.
 	CPUNanoCores *uint64 `json:"cpuNanoCores,omitempty"`
 	MemoryBytes  uint64  `json:"memoryBytes"`
-	// WorkingSetBytes is the memory without what the kernel can take back at once; RSSBytes is of processes alone.
+	// WorkingSetBytes is the memory without what the kernel can take back at once; RSSBytes is of processes alone, CacheBytes
+	// of files.
 	WorkingSetBytes uint64 `json:"workingSetBytes"`
 	RSSBytes        uint64 `json:"rssBytes"`
+	CacheBytes      uint64 `json:"cacheBytes,omitempty"`
+	// Throttling is how a limit of CPU time was felt; nil when it is not known.
+	Throttling *Throttling `json:"throttling,omitempty"`
 }
 
-// Add adds what another uses. The rate is known when that of both is.
+// Throttling counts the periods of a limit of CPU time. All of it only grows.
+type Throttling struct {
+	Periods   uint64 `json:"periods"`
+	Throttled uint64 `json:"throttled"` // so many of the periods
+	Nanos     uint64 `json:"nanos"`     // for so long altogether
+}
+
+// Add adds what another uses. The rate is known when that of both is; throttling is of one and has no sum.
 func (u *Usage) Add(other Usage) {
 	if other.At.After(u.At) {
 		u.At = other.At
@@ -30,15 +41,21 @@ func (u *Usage) Add(other Usage) {
 	u.MemoryBytes += other.MemoryBytes
 	u.WorkingSetBytes += other.WorkingSetBytes
 	u.RSSBytes += other.RSSBytes
+	u.CacheBytes += other.CacheBytes
+	u.Throttling = nil
 }
 
 // Interface is what went over a network interface since it was made.
 type Interface struct {
-	Name     string `json:"name"`
-	RxBytes  uint64 `json:"rxBytes"`
-	RxErrors uint64 `json:"rxErrors"`
-	TxBytes  uint64 `json:"txBytes"`
-	TxErrors uint64 `json:"txErrors"`
+	Name      string `json:"name"`
+	RxBytes   uint64 `json:"rxBytes"`
+	RxPackets uint64 `json:"rxPackets"`
+	RxErrors  uint64 `json:"rxErrors"`
+	RxDropped uint64 `json:"rxDropped"`
+	TxBytes   uint64 `json:"txBytes"`
+	TxPackets uint64 `json:"txPackets"`
+	TxErrors  uint64 `json:"txErrors"`
+	TxDropped uint64 `json:"txDropped"`
 }
 
 // ContainerStats is the usage of a container that runs.
@@ -57,6 +74,17 @@ type Stats struct {
 	Containers []ContainerStats `json:"containers"`
 	// Network has no loopback, and nothing for a capsule in the network of its host.
 	Network []Interface `json:"network,omitempty"`
+	// Probes are counted while the capsule is on its host, over all attempts of its containers.
+	Probes []ProbeCount `json:"probes,omitempty"`
+}
+
+// ProbeCount is how often a probe of a container passed and failed.
+type ProbeCount struct {
+	Container string `json:"container"`
+	// Kind is Startup, Liveness or Readiness.
+	Kind      string `json:"kind"`
+	Successes uint64 `json:"successes"`
+	Failures  uint64 `json:"failures"`
 }
 
 // HostStats is the usage of a whole host. StartedAt is when it booted.

@@ -1,10 +1,12 @@
 package probe
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"maps"
 	"net/http"
+	"slices"
 	"sync"
 	"time"
 
@@ -62,9 +64,18 @@ type Set struct {
 	execs chan struct{}
 
 	mu      sync.Mutex
-	runs    map[string]map[string]*run // capsule, container
+	runs    map[string]map[string]*run   // capsule, container
+	counts  map[string]map[probed]*tally // by capsule, over all runs
 	workers sync.WaitGroup
 }
+
+// probed is what results are counted for.
+type probed struct {
+	container string
+	kind      Kind
+}
+
+type tally struct{ successes, failures uint64 }
 
 // New returns a Set without workers.
 func New(cfg Config) *Set {
@@ -73,7 +84,7 @@ func New(cfg Config) *Set {
 	}
 	return &Set{
 		cfg: cfg, http: newHTTPClient(), execs: make(chan struct{}, cfg.MaxExecs),
-		runs: map[string]map[string]*run{},
+		runs: map[string]map[string]*run{}, counts: map[string]map[probed]*tally{},
 	}
 }
 
@@ -133,6 +144,50 @@ func (s *Set) Results(capsule string) map[string]Result {
 	return rs
 }
 
+// Counts returns how often the probes of a capsule passed and failed, sorted.
+func (s *Set) Counts(uuid string) []capsule.ProbeCount {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	var list []capsule.ProbeCount
+	for of, n := range s.counts[uuid] {
+		list = append(list, capsule.ProbeCount{Container: of.container, Kind: string(of.kind), Successes: n.successes, Failures: n.failures})
+	}
+	slices.SortFunc(list, func(a, b capsule.ProbeCount) int {
+		return cmp.Or(cmp.Compare(a.Container, b.Container), cmp.Compare(a.Kind, b.Kind))
+	})
+	return list
+}
+
+// Forget drops the counts of a capsule that is gone.
+func (s *Set) Forget(uuid string) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	delete(s.counts, uuid)
+}
+
+// count counts a result, for as long as the capsule has probes: a worker that ends late counts for nobody.
+func (s *Set) count(t Target, kind Kind, ok bool) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.runs[t.Capsule] == nil {
+		return
+	}
+	if s.counts[t.Capsule] == nil {
+		s.counts[t.Capsule] = map[probed]*tally{}
+	}
+	of := probed{t.Container, kind}
+	n := s.counts[t.Capsule][of]
+	if n == nil {
+		n = &tally{}
+		s.counts[t.Capsule][of] = n
+	}
+	if ok {
+		n.successes++
+	} else {
+		n.failures++
+	}
+}
+
 // Wait returns when every worker has ended, after the context of Sync did.
 func (s *Set) Wait() { s.workers.Wait() }
 
@@ -180,6 +235,7 @@ func (s *Set) work(ctx context.Context, r *run, kind Kind, p *corev1.Probe) {
 		}
 		if counts := err == nil || !eager || first || began.Sub(counted) >= period; counts {
 			counted = began
+			s.count(r.target, kind, err == nil)
 			st = st.next(err == nil, p.SuccessThreshold, p.FailureThreshold)
 			if s.report(r, kind, st, p, err, eager && first) {
 				return

@@ -350,3 +350,28 @@ func TestExecsAtATime(t *testing.T) {
 		s.Wait()
 	})
 }
+
+// TestCounts are of all runs of a container, until its capsule is forgotten.
+func TestCounts(t *testing.T) {
+	inBubble(t, func(t *testing.T, ctx context.Context, b *bench) {
+		spec := capsule.ContainerSpec{LivenessProbe: execProbe("live", nil), ReadinessProbe: execProbe("ready", nil)}
+		b.set(true, "ready")
+		b.Sync(ctx, "c", target("1", spec))
+		b.after(25 * time.Second) // at 0, 10 and 20 s
+		b.Sync(ctx, "c", target("2", spec))
+		b.set(false, "ready")
+		b.after(5 * time.Second)
+		want := []capsule.ProbeCount{{Container: "app", Kind: "Liveness", Successes: 4}, {Container: "app", Kind: "Readiness", Successes: 1, Failures: 3}}
+		if got := b.Counts("c"); !slices.Equal(got, want) {
+			t.Errorf("%+v, want %+v", got, want)
+		}
+		b.Sync(ctx, "c", nil)
+		if got := b.Counts("c"); !slices.Equal(got, want) {
+			t.Errorf("between two runs: %+v, want %+v", got, want)
+		}
+		b.Forget("c")
+		if got := b.Counts("c"); got != nil {
+			t.Errorf("forgotten: %+v", got)
+		}
+	})
+}

@@ -53,9 +53,12 @@ func (n Near) Container(id string, pid int) (capsule.Usage, error) {
 	if v2 {
 		var stat map[string]uint64
 		stat, err = table(filepath.Join(dir, "cpu.stat"))
-		u.CPUNanos = stat["usage_usec"] * 1000
+		u.CPUNanos, u.Throttling = stat["usage_usec"]*1000, throttling(stat, "throttled_usec", 1000)
 	} else {
 		u.CPUNanos, err = number(filepath.Join(dir, "cpuacct.usage"))
+		if err == nil {
+			u.Throttling, err = n.throttlingV1(string(groups), id)
+		}
 	}
 	if err != nil {
 		return u, failed("read the CPU time", err)
@@ -63,9 +66,9 @@ func (n Near) Container(id string, pid int) (capsule.Usage, error) {
 	if dir, v2, err = n.group(string(groups), "memory", id); err != nil {
 		return u, err
 	}
-	current, inactive, rss := "memory.usage_in_bytes", "total_inactive_file", "total_rss"
+	current, inactive, rss, cache := "memory.usage_in_bytes", "total_inactive_file", "total_rss", "total_cache"
 	if v2 {
-		current, inactive, rss = "memory.current", "inactive_file", "anon"
+		current, inactive, rss, cache = "memory.current", "inactive_file", "anon", "file"
 	}
 	if u.MemoryBytes, err = number(filepath.Join(dir, current)); err != nil {
 		return u, failed("read the memory", err)
@@ -74,8 +77,26 @@ func (n Near) Container(id string, pid int) (capsule.Usage, error) {
 	if err != nil {
 		return u, failed("read the memory", err)
 	}
-	u.WorkingSetBytes, u.RSSBytes = less(u.MemoryBytes, stat[inactive]), stat[rss]
+	u.WorkingSetBytes, u.RSSBytes, u.CacheBytes = less(u.MemoryBytes, stat[inactive]), stat[rss], stat[cache]
 	return u, nil
+}
+
+// throttlingV1 reads what v1 keeps in a hierarchy of its own, as far as there is one.
+func (n Near) throttlingV1(groups, id string) (*capsule.Throttling, error) {
+	dir, v2, err := n.group(groups, "cpu", id)
+	if v2 || err != nil {
+		return nil, err
+	}
+	stat, err := table(filepath.Join(dir, "cpu.stat"))
+	return throttling(stat, "throttled_time", 1), err
+}
+
+// throttling is nil for a kernel or a group that does not count.
+func throttling(stat map[string]uint64, duration string, unit uint64) *capsule.Throttling {
+	if _, ok := stat["nr_periods"]; !ok {
+		return nil
+	}
+	return &capsule.Throttling{Periods: stat["nr_periods"], Throttled: stat["nr_throttled"], Nanos: stat[duration] * unit}
 }
 
 // group finds the directory of the container in the hierarchy of a v1 controller or, without that, in the unified one.
@@ -119,11 +140,12 @@ func (n Near) Network(pid int) ([]capsule.Interface, error) {
 		name, counters, ok := strings.Cut(line, ":")
 		name = strings.TrimSpace(name)
 		f := strings.Fields(counters)
-		if !ok || name == "lo" || len(f) < 11 {
+		if !ok || name == "lo" || len(f) < 12 {
 			continue // the head of the table
 		}
 		i := capsule.Interface{Name: name}
-		for at, into := range map[int]*uint64{0: &i.RxBytes, 2: &i.RxErrors, 8: &i.TxBytes, 10: &i.TxErrors} {
+		for at, into := range map[int]*uint64{0: &i.RxBytes, 1: &i.RxPackets, 2: &i.RxErrors, 3: &i.RxDropped,
+			8: &i.TxBytes, 9: &i.TxPackets, 10: &i.TxErrors, 11: &i.TxDropped} {
 			if *into, err = strconv.ParseUint(f[at], 10, 64); err != nil {
 				return nil, fmt.Errorf("read the network: %w", err)
 			}
@@ -165,6 +187,7 @@ func (n Near) Host() (capsule.HostStats, error) {
 	}
 	h.MemoryBytes = less(m["MemTotal:"], m["MemFree:"]) << 10
 	h.WorkingSetBytes, h.RSSBytes = less(h.MemoryBytes, m["Inactive(file):"]<<10), m["AnonPages:"]<<10
+	h.CacheBytes = m["Cached:"] << 10
 	return h, nil
 }
 

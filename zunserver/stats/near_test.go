@@ -35,15 +35,16 @@ func v1() map[string]string {
 	return map[string]string{
 		"proc/7/cgroup": "4:memory:/docker/" + id + "\n2:cpu,cpuacct:/docker/" + id + "\n1:name=systemd:/docker/" + id + "\n0::/docker/" + id + "\n",
 		"cgroup/cpuacct/docker/" + id + "/cpuacct.usage":        "26465775\n",
+		"cgroup/cpu/docker/" + id + "/cpu.stat":                 "nr_periods 5\nnr_throttled 2\nthrottled_time 3000\n",
 		"cgroup/memory/docker/" + id + "/memory.usage_in_bytes": "6791168\n",
-		"cgroup/memory/docker/" + id + "/memory.stat":           "inactive_file 1\nrss 2\ntotal_rss 1003520\ntotal_inactive_file 5373952\n",
+		"cgroup/memory/docker/" + id + "/memory.stat":           "inactive_file 1\nrss 2\ntotal_rss 1003520\ntotal_inactive_file 5373952\ntotal_cache 9\n",
 	}
 }
 
 func v2() map[string]string {
 	return map[string]string{
 		"proc/7/cgroup": "0::/system.slice/docker-" + id + ".scope/init.scope\n",
-		"cgroup/system.slice/docker-" + id + ".scope/cpu.stat":       "usage_usec 26465\nuser_usec 1\n",
+		"cgroup/system.slice/docker-" + id + ".scope/cpu.stat":       "usage_usec 26465\nuser_usec 1\nnr_periods 5\nnr_throttled 2\nthrottled_usec 3\n",
 		"cgroup/system.slice/docker-" + id + ".scope/memory.current": "6791168\n",
 		"cgroup/system.slice/docker-" + id + ".scope/memory.stat":    "anon 1003520\nfile 9\ninactive_file 5373952\n",
 	}
@@ -72,8 +73,9 @@ func TestContainer(t *testing.T) {
 			}
 			continue
 		}
-		want := capsule.Usage{At: got.At, CPUNanos: c.cpu, MemoryBytes: 6791168, WorkingSetBytes: 6791168 - 5373952, RSSBytes: 1003520}
-		if err != nil || got != want || time.Since(got.At) > time.Minute {
+		want := capsule.Usage{At: got.At, CPUNanos: c.cpu, MemoryBytes: 6791168, WorkingSetBytes: 6791168 - 5373952, RSSBytes: 1003520,
+			CacheBytes: 9, Throttling: &capsule.Throttling{Periods: 5, Throttled: 2, Nanos: 3000}}
+		if err != nil || !reflect.DeepEqual(got, want) || time.Since(got.At) > time.Minute {
 			t.Errorf("%s: %+v %v, want %+v", c.name, got, err, want)
 		}
 	}
@@ -88,10 +90,11 @@ func TestNetwork(t *testing.T) {
 	n := tree(t, map[string]string{"proc/7/net/dev": `Inter-|   Receive                                                |  Transmit
  face |bytes    packets errs drop fifo frame compressed multicast|bytes    packets errs drop fifo colls carrier compressed
     lo:       9       9    0    0    0     0          0         0        9       9    0    0    0     0       0          0
-  eth0:     516       6    1    0    0     0          0         0       77       2    3    0    0     0       0          0
+  eth0:     516       6    1    4    0     0          0         0       77       2    3    5    0     0       0          0
 `})
 	got, err := n.Network(7)
-	want := []capsule.Interface{{Name: "eth0", RxBytes: 516, RxErrors: 1, TxBytes: 77, TxErrors: 3}}
+	want := []capsule.Interface{{Name: "eth0", RxBytes: 516, RxPackets: 6, RxErrors: 1, RxDropped: 4,
+		TxBytes: 77, TxPackets: 2, TxErrors: 3, TxDropped: 5}}
 	if err != nil || !reflect.DeepEqual(got, want) {
 		t.Errorf("%+v %v, want %+v", got, err, want)
 	}
@@ -103,10 +106,10 @@ func TestNetwork(t *testing.T) {
 func TestHost(t *testing.T) {
 	got, err := tree(t, map[string]string{
 		"proc/stat":    "cpu  100 1 50 9999 88 2 3 4 7 0\ncpu0 1 1 1 1 1 1 1 1 1 1\nbtime 1700000000\n",
-		"proc/meminfo": "MemTotal:       1000 kB\nMemFree:         400 kB\nInactive(file):  100 kB\nAnonPages:       300 kB\n",
+		"proc/meminfo": "MemTotal:       1000 kB\nMemFree:         400 kB\nCached:           50 kB\nInactive(file):  100 kB\nAnonPages:       300 kB\n",
 	}).Host()
 	want := capsule.HostStats{StartedAt: time.Unix(1700000000, 0), Usage: capsule.Usage{At: got.At,
-		CPUNanos: 160e7, MemoryBytes: 600 << 10, WorkingSetBytes: 500 << 10, RSSBytes: 300 << 10}}
+		CPUNanos: 160e7, MemoryBytes: 600 << 10, WorkingSetBytes: 500 << 10, RSSBytes: 300 << 10, CacheBytes: 50 << 10}}
 	if err != nil || got != want {
 		t.Errorf("%+v %v, want %+v", got, err, want)
 	}
