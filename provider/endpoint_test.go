@@ -46,6 +46,8 @@ func TestEndpoint(t *testing.T) {
 		{"/containerLogs/shop/web/a", string(pod.UID) + " a false"},
 		{"/pods", `"phase":"Running"`},
 		{"/stats/summary", `"uid": "` + string(pod.UID) + `"`},
+		{"/metrics", "kubelet_pod_start_duration_seconds_count 1\n"},
+		{"/metrics", "kubelet_running_pods 1\n"},
 	} {
 		if status, body := w.ask(c.path); status != 200 || !strings.Contains(body, c.want) {
 			t.Errorf("%s: %d %s", c.path, status, body)

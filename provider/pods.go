@@ -15,6 +15,7 @@ import (
 	"k8s.io/client-go/tools/record"
 
 	"github.com/capsulet/capsulet/provider/kubelet"
+	"github.com/capsulet/capsulet/provider/kubelet/metrics"
 	"github.com/capsulet/capsulet/provider/sources"
 	"github.com/capsulet/capsulet/translate/admission"
 	"github.com/capsulet/capsulet/translate/status"
@@ -35,6 +36,7 @@ type pods struct {
 	recorder record.EventRecorder
 	// allocatable is what pods may use of the node.
 	allocatable func() corev1.ResourceList
+	metrics     *metrics.Process
 	// noAppArmor says that no host enforces AppArmor profiles.
 	noAppArmor func() bool
 	log        *logrus.Entry
@@ -52,6 +54,7 @@ type pods struct {
 type entry struct {
 	id   identity
 	wake chan struct{} // capacity 1
+	seen time.Time     // for the first time; zero once its start was counted
 
 	pod     *corev1.Pod      // as Virtual Kubelet handed it over, or rebuilt from the capsule
 	capsule *capsule.Capsule // as last seen, nil before it was
@@ -99,7 +102,7 @@ func (p *pods) ensure(ctx context.Context, id identity, change func(e *entry)) {
 	p.mu.Lock()
 	e, known := p.byUID[id.uid]
 	if !known {
-		e = &entry{id: id, wake: make(chan struct{}, 1), pod: rebuilt(id, p.node)}
+		e = &entry{id: id, wake: make(chan struct{}, 1), seen: time.Now(), pod: rebuilt(id, p.node)}
 		p.byUID[id.uid] = e
 	}
 	change(e)

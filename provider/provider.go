@@ -25,6 +25,7 @@ import (
 	"k8s.io/client-go/util/workqueue"
 
 	"github.com/capsulet/capsulet/provider/kubelet"
+	"github.com/capsulet/capsulet/provider/kubelet/metrics"
 	"github.com/capsulet/capsulet/provider/node"
 	"github.com/capsulet/capsulet/provider/sources"
 	"github.com/capsulet/capsulet/provider/zun"
@@ -147,8 +148,8 @@ func (p *Provider) Run(ctx context.Context) error {
 	if err != nil {
 		return fmt.Errorf("make the pod controller: %w", err)
 	}
-	endpoint, err := kubelet.New(kubelet.Config{Client: p.cfg.Client, Pods: ps, Containers: p.cfg.Capsules, NodeName: p.cfg.NodeName,
-		Address: p.cfg.Address, CertFile: p.cfg.ServingCertFile, KeyFile: p.cfg.ServingKeyFile, ClientCAFile: p.cfg.ClientCAFile, Log: p.cfg.Log})
+	endpoint, err := kubelet.New(kubelet.Config{Client: p.cfg.Client, Pods: ps, Containers: p.cfg.Capsules, Metrics: ps.metrics,
+		NodeName: p.cfg.NodeName, Address: p.cfg.Address, CertFile: p.cfg.ServingCertFile, KeyFile: p.cfg.ServingKeyFile, ClientCAFile: p.cfg.ClientCAFile, Log: p.cfg.Log})
 	if err != nil {
 		return fmt.Errorf("kubelet endpoint: %w", err)
 	}
@@ -207,7 +208,7 @@ func (p *Provider) newPods(factory informers.SharedInformerFactory, vn *node.Nod
 		capsules:    p.cfg.Capsules,
 		lister:      factory.Core().V1().Pods().Lister(),
 		recorder:    recorder,
-		allocatable: vn.Allocatable, noAppArmor: vn.NoAppArmor,
+		allocatable: vn.Allocatable, noAppArmor: vn.NoAppArmor, metrics: metrics.NewProcess(p.cfg.NodeName),
 		log:    p.cfg.Log,
 		synced: make(chan struct{}),
 		ready:  make(chan struct{}),

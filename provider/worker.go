@@ -99,7 +99,7 @@ func (p *pods) step(ctx context.Context, e *entry) (done bool, err error) {
 	if pod == nil {
 		return view.gone, err
 	}
-	p.report(&view, pod)
+	p.report(e, &view, pod)
 	if view.deleting && view.gone {
 		return false, errors.Join(err, p.removeFromAPI(ctx, e, &view, pod))
 	}
@@ -325,7 +325,7 @@ func (p *pods) event(pod *corev1.Pod, ev status.Event) {
 }
 
 // report hands the status over when the API shows another one. Virtual Kubelet writes nothing after a terminal phase.
-func (p *pods) report(view *entry, pod *corev1.Pod) {
+func (p *pods) report(e, view *entry, pod *corev1.Pod) {
 	if ended(pod) {
 		return
 	}
@@ -333,10 +333,16 @@ func (p *pods) report(view *entry, pod *corev1.Pod) {
 	if equality.Semantic.DeepEqual(status, pod.Status) {
 		return
 	}
+	if runs := corev1.PodRunning; status.Phase == runs && pod.Status.Phase != runs && !view.seen.IsZero() {
+		p.metrics.PodRuns(pod.CreationTimestamp.Time, view.seen, time.Now())
+	}
 	pod = pod.DeepCopy()
 	pod.Status = status
 	pod.ManagedFields = nil
 	p.mu.Lock()
+	if status.Phase == corev1.PodRunning {
+		e.seen = time.Time{}
+	}
 	notify := p.notify
 	p.mu.Unlock()
 	if notify != nil {

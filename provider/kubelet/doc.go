@@ -1,7 +1,7 @@
 // Package kubelet is the HTTPS endpoint of a virtual node: what the API server and collectors of metrics ask a kubelet.
 //
 //	request ──► gate (who, may they) ──► route ─┬─ pods, logs, sessions: Pods finds the pod, Containers reaches into it
-//	                                            └─ statistics: one report of Containers for all pods
+//	                                            └─ statistics: one report of Containers for all pods ──► metrics
 //
 // It knows the pods by [Pods] and the capsule API by [Containers], and neither the workers that keep the one nor the client
 // that speaks to the other.
@@ -14,6 +14,4 @@
 //     side adds is who may, which pod is meant, and the kubelet's words when it cannot be.
 //   - A session needs the right to create, also when it is opened by GET (a WebSocket): a command is no reading. The kubelet
 //     asks for get there.
-//   - The node's own figures (/stats/summary, /metrics/resource) are the sum of its hosts and left out when one of them
-//     cannot tell: a part would make the node look idle.
 package kubelet

@@ -22,6 +22,7 @@ import (
 	"k8s.io/client-go/kubernetes/fake"
 	k8stesting "k8s.io/client-go/testing"
 
+	"github.com/capsulet/capsulet/provider/kubelet/metrics"
 	"github.com/capsulet/capsulet/translate/status"
 	"github.com/capsulet/capsulet/zunserver/capsule"
 )
@@ -57,7 +58,7 @@ func newEndpoint(t *testing.T) *endpoint {
 			Run: &capsule.Run{ID: "c0", CreatedAt: now, StartedAt: now}}}}})}
 	log := logrus.New()
 	log.SetOutput(io.Discard)
-	s, err := New(Config{Client: apiServer(), Pods: w, Containers: w, NodeName: "capsulet", Address: "127.0.0.1", Log: logrus.NewEntry(log)})
+	s, err := New(Config{Client: apiServer(), Pods: w, Containers: w, Metrics: metrics.NewProcess("capsulet"), NodeName: "capsulet", Address: "127.0.0.1", Log: logrus.NewEntry(log)})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -125,6 +126,15 @@ func (f *endpoint) setDown(down bool) {
 
 func (f *endpoint) Present() []Pod { return f.pods }
 
+func (f *endpoint) Hosts(context.Context) ([]capsule.Host, error) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if f.down {
+		return nil, errDown
+	}
+	return []capsule.Host{{UUID: "11", Name: "h1", Up: true, CPUs: 4, MemoryBytes: 8 << 30, DiskBytes: 9 << 30, DiskFreeBytes: 5 << 30}, {Name: "down"}}, nil
+}
+
 // Stats are figures of the node's host and of every capsule, with each container of its specification.
 func (f *endpoint) Stats(context.Context) (capsule.StatsReport, error) {
 	f.mu.Lock()
@@ -137,7 +147,8 @@ func (f *endpoint) Stats(context.Context) (capsule.StatsReport, error) {
 	report := capsule.StatsReport{Hosts: []capsule.HostStats{{Name: "h1", StartedAt: at.Add(-time.Hour), Usage: u}}, Incomplete: f.incomplete}
 	for _, p := range f.pods {
 		s := capsule.Stats{UUID: p.Capsule.UUID, StartedAt: at.Add(-time.Minute), Usage: u,
-			Network: []capsule.Interface{{Name: "eth0", RxBytes: 7, TxBytes: 8}}}
+			Network: []capsule.Interface{{Name: "eth0", RxBytes: 7, TxBytes: 8}},
+			Probes:  []capsule.ProbeCount{{Container: "a", Kind: "Readiness", Successes: 3}}}
 		for i := range p.Spec.Containers {
 			s.Containers = append(s.Containers, capsule.ContainerStats{Name: p.Spec.Containers[i].Name, StartedAt: at.Add(-time.Second), Usage: u})
 		}

@@ -19,6 +19,7 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/client-go/kubernetes"
 
+	"github.com/capsulet/capsulet/provider/kubelet/metrics"
 	"github.com/capsulet/capsulet/zunserver/capsule"
 )
 
@@ -48,6 +49,7 @@ type Pod struct {
 // Containers looks and reaches into the containers of capsules. Errors carry a class of github.com/containerd/errdefs.
 type Containers interface {
 	Stats(ctx context.Context) (capsule.StatsReport, error)
+	Hosts(ctx context.Context) ([]capsule.Host, error)
 	Logs(ctx context.Context, uuid, container string, previous bool, opts capsule.LogOptions) (io.ReadCloser, error)
 	Run(ctx context.Context, uuid, container string, command []string) (output []byte, exitCode int, err error)
 	Session(w http.ResponseWriter, r *http.Request, uuid, action string, params url.Values)
@@ -58,7 +60,9 @@ type Config struct {
 	Client     kubernetes.Interface
 	Pods       Pods
 	Containers Containers
-	NodeName   string
+	// Metrics counts what this process does as a kubelet.
+	Metrics  *metrics.Process
+	NodeName string
 	// Address is the node's InternalIP, for a self-signed certificate.
 	Address string
 	// CertFile and KeyFile are read again when they change; empty means a self-signed certificate.
@@ -94,7 +98,7 @@ func (k *Server) Run(ctx context.Context, listener net.Listener) error {
 		k.cfg.Log.WithError(err).Warn("client certificates are not accepted by the kubelet endpoint yet")
 	}
 	server := &http.Server{
-		Handler:           k.gate.guard(k.routes()),
+		Handler:           k.cfg.Metrics.Count(k.gate.guard(k.routes())),
 		ReadHeaderTimeout: headerTimeout,
 		ErrorLog:          log.New(k.cfg.Log.WriterLevel(logrus.DebugLevel), "", 0), // TLS handshakes of strangers
 		BaseContext:       func(net.Listener) context.Context { return ctx },
@@ -134,12 +138,9 @@ func (k *Server) routes() http.Handler {
 	mux.HandleFunc("GET /pods/{$}", k.listPods)
 	mux.HandleFunc("GET /runningpods/", k.listRunning)
 	mux.HandleFunc("GET /containerLogs/{namespace}/{pod}/{container}", k.containerLogs)
-	for _, end := range []string{"", "/{$}"} {
-		mux.HandleFunc("GET /stats/summary"+end, k.summary)
-		mux.HandleFunc("GET /metrics/resource"+end, k.resourceMetrics)
-	}
+	k.statsRoutes(mux)
 	k.sessionRoutes(mux)
-	for _, path := range []string{"/stats/", "/metrics", "/metrics/", "/logs/", "/configz", "/checkpoint/"} {
+	for _, path := range []string{"/stats/", "/logs/", "/configz", "/checkpoint/"} {
 		mux.HandleFunc(path, notImplemented)
 	}
 	return mux

@@ -1,60 +1,62 @@
 package kubelet
 
 import (
-	"cmp"
+	"context"
 	"encoding/json"
 	"errors"
-	"fmt"
 	"net/http"
-	"slices"
-	"strings"
-	"time"
 
-	corev1 "k8s.io/api/core/v1"
-	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-	stats "k8s.io/kubelet/pkg/apis/stats/v1alpha1"
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/promhttp"
+	dto "github.com/prometheus/client_model/go"
 
-	"github.com/capsulet/capsulet/zunserver/capsule"
+	"github.com/capsulet/capsulet/provider/kubelet/metrics"
 )
 
-// nodeUsage is the sum of the hosts; nil when one of them cannot tell: a part is no figure of the node.
-func nodeUsage(report *capsule.StatsReport) *capsule.HostStats {
-	if len(report.Hosts) == 0 || len(report.Incomplete) > 0 {
-		return nil
-	}
-	sum := report.Hosts[0]
-	for i := range report.Hosts[1:] {
-		h := &report.Hosts[1+i]
-		sum.Add(h.Usage)
-		if h.StartedAt.Before(sum.StartedAt) {
-			sum.StartedAt = h.StartedAt
+func (k *Server) statsRoutes(mux *http.ServeMux) {
+	for _, end := range []string{"", "/{$}"} {
+		mux.HandleFunc("GET /stats/summary"+end, k.summary)
+		mux.HandleFunc("GET /metrics"+end, func(w http.ResponseWriter, r *http.Request) {
+			write(w, r, func() ([]*dto.MetricFamily, error) { return k.cfg.Metrics.Gather(k.pods()) })
+		})
+		for path, families := range map[string]func(*metrics.Reading) []*dto.MetricFamily{
+			"/metrics/resource": (*metrics.Reading).Resource, "/metrics/cadvisor": (*metrics.Reading).Cadvisor, "/metrics/probes": (*metrics.Reading).Probes,
+		} {
+			mux.HandleFunc("GET "+path+end, func(w http.ResponseWriter, r *http.Request) {
+				reading, _ := k.read(r.Context()) // it tells of its error itself
+				if reading.Err != nil {
+					k.cfg.Log.WithError(reading.Err).Debug("statistics are not complete")
+				}
+				write(w, r, func() ([]*dto.MetricFamily, error) { return families(reading), nil })
+			})
 		}
 	}
-	return &sum
 }
 
-// podUsage is what a pod uses.
-type podUsage struct {
-	*corev1.Pod
-	*capsule.Stats
+// read asks for the statistics of all pods and hosts. What could not be read is left out, and the reading says so. The error
+// is there when nothing could be.
+func (k *Server) read(ctx context.Context) (*metrics.Reading, error) {
+	report, err := k.cfg.Containers.Stats(ctx)
+	lacks := err
+	if err == nil && len(report.Incomplete) > 0 {
+		lacks = errors.New("some hosts cannot tell")
+	}
+	hosts, hostsErr := k.cfg.Containers.Hosts(ctx)
+	return metrics.NewReading(k.cfg.NodeName, k.pods(), hosts, &report, errors.Join(lacks, hostsErr)), err
 }
 
-// usages are of the pods that run, by namespace and name.
-func (k *Server) usages(report *capsule.StatsReport) []podUsage {
-	present := map[string]*corev1.Pod{}
-	for _, p := range k.cfg.Pods.Present() {
-		present[string(p.UID)] = p.Pod
+func (k *Server) pods() []metrics.Pod {
+	present := k.cfg.Pods.Present()
+	list := make([]metrics.Pod, len(present))
+	for i, p := range present {
+		list[i] = metrics.Pod{Pod: p.Pod, Capsule: p.Capsule}
 	}
-	var list []podUsage
-	for i := range report.Capsules {
-		if p, ok := present[report.Capsules[i].UUID]; ok {
-			list = append(list, podUsage{p, &report.Capsules[i]})
-		}
-	}
-	slices.SortFunc(list, func(a, b podUsage) int {
-		return cmp.Or(cmp.Compare(a.Namespace, b.Namespace), cmp.Compare(a.Name, b.Name), cmp.Compare(a.UID, b.UID))
-	})
 	return list
+}
+
+// write answers in the format that the asker prefers.
+func write(w http.ResponseWriter, r *http.Request, gather prometheus.GathererFunc) {
+	promhttp.HandlerFor(gather, promhttp.HandlerOpts{ErrorHandling: promhttp.ContinueOnError}).ServeHTTP(w, r)
 }
 
 // summary serves /stats/summary.
@@ -65,128 +67,13 @@ func (k *Server) summary(w http.ResponseWriter, r *http.Request) {
 		http.Error(w, query.err.Error(), http.StatusBadRequest)
 		return
 	}
-	report, err := k.cfg.Containers.Stats(r.Context())
+	reading, err := k.read(r.Context())
 	if err != nil {
 		http.Error(w, err.Error(), httpStatus(err))
 		return
 	}
-	out := stats.Summary{Node: stats.NodeStats{NodeName: k.cfg.NodeName}, Pods: []stats.PodStats{}}
-	if n := nodeUsage(&report); n != nil {
-		out.Node.StartTime = metav1.NewTime(n.StartedAt)
-		out.Node.CPU, out.Node.Memory = cpuStats(&n.Usage), memoryStats(&n.Usage)
-	}
-	for _, u := range k.usages(&report) {
-		p := stats.PodStats{
-			PodRef:    stats.PodReference{Name: u.Name, Namespace: u.Namespace, UID: string(u.UID)},
-			StartTime: metav1.NewTime(u.StartedAt), Containers: []stats.ContainerStats{},
-			CPU: cpuStats(&u.Usage), Memory: memoryStats(&u.Usage),
-		}
-		for i := range u.Containers {
-			c := &u.Containers[i]
-			p.Containers = append(p.Containers, stats.ContainerStats{Name: c.Name, StartTime: metav1.NewTime(c.StartedAt),
-				CPU: cpuStats(&c.Usage), Memory: memoryStats(&c.Usage)})
-		}
-		if !short {
-			p.Network = networkStats(u.At, u.Network)
-		}
-		out.Pods = append(out.Pods, p)
-	}
 	w.Header().Set("Content-Type", "application/json")
 	e := json.NewEncoder(w)
-	e.SetIndent("", " ") // as the kubelet answers: people read it
-	_ = e.Encode(out)    // the asker is gone if this fails
-}
-
-func cpuStats(u *capsule.Usage) *stats.CPUStats {
-	return &stats.CPUStats{Time: metav1.NewTime(u.At), UsageNanoCores: u.CPUNanoCores, UsageCoreNanoSeconds: &u.CPUNanos}
-}
-
-func memoryStats(u *capsule.Usage) *stats.MemoryStats {
-	return &stats.MemoryStats{Time: metav1.NewTime(u.At), UsageBytes: &u.MemoryBytes, WorkingSetBytes: &u.WorkingSetBytes, RSSBytes: &u.RSSBytes}
-}
-
-// networkStats has the capsule's first interface as the default one; nil without any.
-func networkStats(at time.Time, list []capsule.Interface) *stats.NetworkStats {
-	if len(list) == 0 {
-		return nil
-	}
-	n := &stats.NetworkStats{Time: metav1.NewTime(at)}
-	for i := range list {
-		l := &list[i]
-		n.Interfaces = append(n.Interfaces, stats.InterfaceStats{Name: l.Name, RxBytes: &l.RxBytes, RxErrors: &l.RxErrors,
-			TxBytes: &l.TxBytes, TxErrors: &l.TxErrors})
-	}
-	n.InterfaceStats = n.Interfaces[0]
-	return n
-}
-
-// families are metrics in the text format of Prometheus.
-type families struct{ text map[string]*strings.Builder }
-
-// add writes one sample, in milliseconds at, or of now when it is zero.
-func (f *families) add(name, labels string, value float64, at time.Time) {
-	fmt.Fprint(f.text[name], name)
-	if labels != "" {
-		fmt.Fprintf(f.text[name], "{%s}", labels)
-	}
-	fmt.Fprintf(f.text[name], " %g", value)
-	if !at.IsZero() {
-		fmt.Fprintf(f.text[name], " %d", at.UnixMilli())
-	}
-	fmt.Fprintln(f.text[name])
-}
-
-// use writes the CPU time and the working set.
-func (f *families) use(of, labels string, u *capsule.Usage) {
-	f.add(of+"_cpu_usage_seconds_total", labels, float64(u.CPUNanos)/1e9, u.At)
-	f.add(of+"_memory_working_set_bytes", labels, float64(u.WorkingSetBytes), u.At)
-}
-
-// resourceFamilies are the kubelet's (pkg/kubelet/metrics/collectors/resource_metrics.go).
-var resourceFamilies = []struct{ name, kind, help string }{
-	{"container_cpu_usage_seconds_total", "counter", "Cumulative cpu time consumed by the container in core-seconds"},
-	{"container_memory_working_set_bytes", "gauge", "Current working set of the container in bytes"},
-	{"container_start_time_seconds", "gauge", "Start time of the container since unix epoch in seconds"},
-	{"node_cpu_usage_seconds_total", "counter", "Cumulative cpu time consumed by the node in core-seconds"},
-	{"node_memory_working_set_bytes", "gauge", "Current working set of the node in bytes"},
-	{"pod_cpu_usage_seconds_total", "counter", "Cumulative cpu time consumed by the pod in core-seconds"},
-	{"pod_memory_working_set_bytes", "gauge", "Current working set of the pod in bytes"},
-	{"resource_scrape_error", "gauge", "1 if there was an error while getting container metrics, 0 otherwise"},
-}
-
-// resourceMetrics serves /metrics/resource. Like the kubelet it answers 200 when it knows nothing, and says so in a metric.
-func (k *Server) resourceMetrics(w http.ResponseWriter, r *http.Request) {
-	f := families{map[string]*strings.Builder{}}
-	for _, row := range resourceFamilies {
-		f.text[row.name] = &strings.Builder{}
-	}
-	report, err := k.cfg.Containers.Stats(r.Context())
-	if err == nil && len(report.Incomplete) > 0 {
-		err = errors.New("some hosts cannot tell")
-	}
-	if n := nodeUsage(&report); n != nil {
-		f.use("node", "", &n.Usage)
-	}
-	for _, u := range k.usages(&report) {
-		// The name of the pod comes second in both: Virtual Kubelet's suite looks for it there.
-		f.use("pod", fmt.Sprintf("namespace=%q,pod=%q", u.Namespace, u.Name), &u.Usage)
-		for i := range u.Containers {
-			c := &u.Containers[i]
-			labels := fmt.Sprintf("container=%q,pod=%q,namespace=%q", c.Name, u.Name, u.Namespace)
-			f.use("container", labels, &c.Usage)
-			f.add("container_start_time_seconds", labels, float64(c.StartedAt.UnixMilli())/1e3, time.Time{})
-		}
-	}
-	failed := 0.0
-	if err != nil {
-		failed = 1
-		k.cfg.Log.WithError(err).Debug("statistics are not complete")
-	}
-	f.add("resource_scrape_error", "", failed, time.Time{})
-	w.Header().Set("Content-Type", "text/plain; version=0.0.4; charset=utf-8")
-	for _, row := range resourceFamilies {
-		if text := f.text[row.name].String(); text != "" {
-			_, _ = fmt.Fprintf(w, "# HELP %s [STABLE] %s\n# TYPE %s %s\n%s", row.name, row.help, row.name, row.kind, text)
-		}
-	}
+	e.SetIndent("", " ")                 // as the kubelet answers: people read it
+	_ = e.Encode(reading.Summary(short)) // the asker is gone if this fails
 }
