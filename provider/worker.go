@@ -272,6 +272,9 @@ func (p *pods) tellWaiting(pod *corev1.Pod, err error) {
 		p.recorder.Event(pod, corev1.EventTypeWarning, notFoundReason("Mandatory", missing), missing.Error())
 	case missing.Kind == translate.SourceRuntime:
 		p.recorder.Eventf(pod, corev1.EventTypeWarning, "FailedCreatePodSandBox", "Failed to create pod sandbox: %v", err)
+	case missing.Kind == translate.SourceClaim:
+		p.recorder.Eventf(pod, corev1.EventTypeWarning, "FailedMount", "Unable to attach or mount volumes: unmounted volumes=[%s], "+
+			"unattached volumes=[], failed to process volumes=[%s]: %v", missing.Volume, missing.Volume, err)
 	default:
 		p.recorder.Eventf(pod, corev1.EventTypeWarning, "FailedMount", "MountVolume.SetUp failed for volume %q : %v", missing.Volume, err)
 	}

@@ -17,6 +17,9 @@ type Sources struct {
 	// ConfigMaps and Secrets are those of the Pod's namespace, by name.
 	ConfigMaps map[string]*corev1.ConfigMap
 	Secrets    map[string]*corev1.Secret
+	// Claims are persistent volume claims of the Pod's namespace, by name; Volumes the persistent volumes by name.
+	Claims  map[string]*corev1.PersistentVolumeClaim
+	Volumes map[string]*corev1.PersistentVolume
 	// Tokens are service account tokens bound to the Pod.
 	Tokens map[Token]string
 	// RuntimeHandlers are the handlers of runtime classes by the name of the class.
@@ -52,12 +55,14 @@ const (
 	SourceToken     SourceKind = "ServiceAccountToken"
 	SourceServices  SourceKind = "Services"
 	SourceRuntime   SourceKind = "RuntimeClass"
+	SourceClaim     SourceKind = "PersistentVolumeClaim"
+	SourceVolume    SourceKind = "PersistentVolume" // what a claim is bound to
 )
 
 // SourceRef is one thing that has to be fetched before the Pod can be translated.
 type SourceRef struct {
 	Kind SourceKind
-	// Name of the ConfigMap or Secret, in the Pod's namespace.
+	// Name of the object, in the Pod's namespace if its kind has one.
 	Name string
 	// Token when the kind is a token.
 	Token Token
@@ -73,11 +78,18 @@ type Missing struct {
 	// Container is the container whose environment waits, empty when the volume called Volume does.
 	Container string
 	Volume    string
+	// Problem is what is wrong with a claim that is there, or with its volume.
+	Problem string
 }
 
 // Error is worded as the kubelet words it.
 func (m *Missing) Error() string {
 	switch {
+	case m.Kind == SourceClaim && m.Problem == "":
+		return fmt.Sprintf("error processing PVC %s/%s: failed to fetch PVC from API server: persistentvolumeclaims %q not found",
+			m.Namespace, m.Name, m.Name)
+	case m.Kind == SourceClaim:
+		return fmt.Sprintf("error processing PVC %s/%s: %s", m.Namespace, m.Name, m.Problem)
 	case m.Kind == SourceToken:
 		return fmt.Sprintf("failed to fetch token: serviceaccounts %q not found", m.Name)
 	case m.Key != "" && m.Volume != "" && m.Kind == SourceConfigMap:
@@ -120,6 +132,9 @@ func Needs(pod *corev1.Pod) []SourceRef {
 			need(SourceConfigMap, v.ConfigMap.Name)
 		case v.Secret != nil:
 			need(SourceSecret, v.Secret.SecretName)
+		case v.PersistentVolumeClaim != nil, v.Ephemeral != nil:
+			name, _ := claimOf(pod, v)
+			need(SourceClaim, name)
 		case v.Projected != nil:
 			for _, s := range v.Projected.Sources {
 				switch {

@@ -58,7 +58,7 @@ func (t *translation) spec() (capsule.Spec, error) {
 		ManagedHosts:                  true,
 	}
 	if sc := spec.SecurityContext; sc != nil {
-		sc.SELinuxChangePolicy, sc.FSGroupChangePolicy = nil, nil // ignored: see the table
+		sc.SELinuxChangePolicy = nil // ignored: see the table
 		for i := range sc.Sysctls {
 			sc.Sysctls[i].Name = podspec.SysctlName(sc.Sysctls[i].Name)
 		}

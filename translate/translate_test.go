@@ -17,14 +17,16 @@ import (
 type templateInput struct {
 	Pod     corev1.Pod `json:"pod"`
 	Sources struct {
-		ConfigMaps    []corev1.ConfigMap  `json:"configMaps"`
-		Secrets       []corev1.Secret     `json:"secrets"`
-		Services      []*corev1.Service   `json:"services"`
-		Tokens        []tokenInput        `json:"tokens"`
-		Allocatable   corev1.ResourceList `json:"allocatable"`
-		ClusterDNS    []string            `json:"clusterDNS"`
-		ClusterDomain string              `json:"clusterDomain"`
-		HostDNS       *capsule.DNS        `json:"hostDNS"`
+		ConfigMaps    []corev1.ConfigMap             `json:"configMaps"`
+		Secrets       []corev1.Secret                `json:"secrets"`
+		Services      []*corev1.Service              `json:"services"`
+		Claims        []corev1.PersistentVolumeClaim `json:"claims"`
+		Volumes       []corev1.PersistentVolume      `json:"volumes"`
+		Tokens        []tokenInput                   `json:"tokens"`
+		Allocatable   corev1.ResourceList            `json:"allocatable"`
+		ClusterDNS    []string                       `json:"clusterDNS"`
+		ClusterDomain string                         `json:"clusterDomain"`
+		HostDNS       *capsule.DNS                   `json:"hostDNS"`
 	} `json:"sources"`
 }
 
@@ -42,6 +44,13 @@ func (in *templateInput) sources() Sources {
 	}
 	for i := range in.Sources.Secrets {
 		s.Secrets[in.Sources.Secrets[i].Name] = &in.Sources.Secrets[i]
+	}
+	s.Claims, s.Volumes = map[string]*corev1.PersistentVolumeClaim{}, map[string]*corev1.PersistentVolume{}
+	for i := range in.Sources.Claims {
+		s.Claims[in.Sources.Claims[i].Name] = &in.Sources.Claims[i]
+	}
+	for i := range in.Sources.Volumes {
+		s.Volumes[in.Sources.Volumes[i].Name] = &in.Sources.Volumes[i]
 	}
 	for _, t := range in.Sources.Tokens {
 		s.Tokens[t.Token] = t.Value

@@ -22,6 +22,11 @@ func volumeOf(pod *corev1.Pod, v *corev1.Volume, src *Sources) (capsule.Volume, 
 	case v.HostPath != nil:
 		out.HostPath = v.HostPath.DeepCopy()
 		return out, nil
+	case v.NFS != nil:
+		out.NFS = v.NFS.DeepCopy()
+		return out, nil
+	case v.PersistentVolumeClaim != nil, v.Ephemeral != nil:
+		return claimed(pod, v, src)
 	case v.ConfigMap != nil:
 		f.mode = modeOr(v.ConfigMap.DefaultMode, corev1.ConfigMapVolumeSourceDefaultMode)
 		err = f.configMap(v.ConfigMap.Name, v.ConfigMap.Items, isTrue(v.ConfigMap.Optional))

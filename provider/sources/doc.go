@@ -1,7 +1,7 @@
-// Package sources knows what pods refer to: ConfigMaps, Secrets, tokens of service accounts, services and runtime classes.
-// It reads them for a pod and wakes the pod when one of them is another.
+// Package sources knows what pods refer to: ConfigMaps, Secrets, claims and what they are bound to, tokens of service
+// accounts, services and runtime classes. It reads them for a pod and wakes the pod when one of them is another.
 //
-//	Sources ─┬─ objects: one reflector for each ConfigMap and Secret in use ─┐
+//	Sources ─┬─ objects: one reflector for each one in use ─────────────────┐
 //	         ├─ tokens: by TokenRequest, renewed at 80 % of their life ──────┼─► Changed, for each pod that uses it
 //	         └─ services, runtime classes: read, some seconds old at most    ┘
 //

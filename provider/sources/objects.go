@@ -20,13 +20,13 @@ import (
 	"github.com/capsulet/capsulet/translate"
 )
 
-// objectKey names a ConfigMap or a Secret.
+// objectKey names an object of one of the kinds.
 type objectKey struct {
 	kind            translate.SourceKind
 	namespace, name string
 }
 
-// objects watches the ConfigMaps and Secrets that pods of this node use, each by itself and only while one of them does
+// objects watches the ConfigMaps, Secrets, claims and volumes that pods of this node use, each by itself and only while one of them does
 // (kubelet: util/manager/watch_based_manager.go). It is safe for concurrent use.
 type objects struct {
 	client kubernetes.Interface
@@ -113,6 +113,19 @@ func (o *objects) use(ctx context.Context, pod types.UID, keys []objectKey) {
 	}
 }
 
+// volumesOf are the persistent volumes that the pod uses.
+func (o *objects) volumesOf(pod types.UID) []objectKey {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	var keys []objectKey
+	for _, k := range o.byPod[pod] {
+		if k.kind == translate.SourceVolume {
+			keys = append(keys, k)
+		}
+	}
+	return keys
+}
+
 // leave: the pod does not use the object any more. The lock is held.
 func (o *objects) leave(pod types.UID, w *watched) {
 	if delete(w.users, pod); len(w.users) == 0 {
@@ -156,37 +169,52 @@ func (o *objects) follow(ctx context.Context, w *watched) {
 	lw := &cache.ListWatch{
 		ListWithContextFunc: func(ctx context.Context, options metav1.ListOptions) (runtime.Object, error) {
 			options.FieldSelector = one
-			list, err := o.list(ctx, w.key, options)
+			list, err := kinds[w.key.kind].client(o.client, w.key.namespace).List(ctx, options)
 			o.failed(w, err)
 			return list, err
 		},
 		WatchFuncWithContext: func(ctx context.Context, options metav1.ListOptions) (watch.Interface, error) {
 			options.FieldSelector = one
-			events, err := o.watch(ctx, w.key, options)
+			events, err := kinds[w.key.kind].client(o.client, w.key.namespace).Watch(ctx, options)
 			o.failed(w, err)
 			return events, err
 		},
 	}
-	var kind runtime.Object = &corev1.ConfigMap{}
-	if w.key.kind == translate.SourceSecret {
-		kind = &corev1.Secret{}
-	}
-	cache.NewReflectorWithOptions(cache.ToListWatcherWithWatchListSemantics(lw, o.client), kind, objectStore{o, w},
+	cache.NewReflectorWithOptions(cache.ToListWatcherWithWatchListSemantics(lw, o.client), kinds[w.key.kind].object, objectStore{o, w},
 		cache.ReflectorOptions{Name: "capsulet-sources"}).RunWithContext(ctx)
 }
 
-func (o *objects) list(ctx context.Context, k objectKey, options metav1.ListOptions) (runtime.Object, error) {
-	if k.kind == translate.SourceSecret {
-		return o.client.CoreV1().Secrets(k.namespace).List(ctx, options)
-	}
-	return o.client.CoreV1().ConfigMaps(k.namespace).List(ctx, options)
+// lister is what every typed client of a kind can do.
+type lister[L runtime.Object] interface {
+	List(context.Context, metav1.ListOptions) (L, error)
+	Watch(context.Context, metav1.ListOptions) (watch.Interface, error)
 }
 
-func (o *objects) watch(ctx context.Context, k objectKey, options metav1.ListOptions) (watch.Interface, error) {
-	if k.kind == translate.SourceSecret {
-		return o.client.CoreV1().Secrets(k.namespace).Watch(ctx, options)
-	}
-	return o.client.CoreV1().ConfigMaps(k.namespace).Watch(ctx, options)
+// kinds are what is watched object by object.
+var kinds = map[translate.SourceKind]struct {
+	object runtime.Object
+	client func(c kubernetes.Interface, namespace string) lister[runtime.Object]
+}{
+	translate.SourceConfigMap: {&corev1.ConfigMap{}, func(c kubernetes.Interface, ns string) lister[runtime.Object] {
+		return untyped[*corev1.ConfigMapList]{c.CoreV1().ConfigMaps(ns)}
+	}},
+	translate.SourceSecret: {&corev1.Secret{}, func(c kubernetes.Interface, ns string) lister[runtime.Object] {
+		return untyped[*corev1.SecretList]{c.CoreV1().Secrets(ns)}
+	}},
+	translate.SourceClaim: {&corev1.PersistentVolumeClaim{}, func(c kubernetes.Interface, ns string) lister[runtime.Object] {
+		return untyped[*corev1.PersistentVolumeClaimList]{c.CoreV1().PersistentVolumeClaims(ns)}
+	}},
+	translate.SourceVolume: {&corev1.PersistentVolume{}, func(c kubernetes.Interface, _ string) lister[runtime.Object] {
+		return untyped[*corev1.PersistentVolumeList]{c.CoreV1().PersistentVolumes()}
+	}},
+}
+
+// untyped forgets the type of a list.
+type untyped[L runtime.Object] struct{ lister[L] }
+
+// List implements lister.
+func (u untyped[L]) List(ctx context.Context, options metav1.ListOptions) (runtime.Object, error) {
+	return u.lister.List(ctx, options)
 }
 
 // failed remembers why the first answer is none. Later failures change nothing: what was last seen counts.

@@ -3,6 +3,8 @@ package sources
 import (
 	"context"
 	"fmt"
+	"maps"
+	"slices"
 	"sync"
 	"time"
 
@@ -81,15 +83,16 @@ func (s *Sources) Fetch(ctx context.Context, pod *corev1.Pod) (src translate.Sou
 	src = s.cfg.Base
 	src.Allocatable = s.cfg.Allocatable()
 	src.ConfigMaps, src.Secrets = map[string]*corev1.ConfigMap{}, map[string]*corev1.Secret{}
+	src.Claims, src.Volumes = map[string]*corev1.PersistentVolumeClaim{}, map[string]*corev1.PersistentVolume{}
 	src.Tokens = map[translate.Token]string{}
 	needs := translate.Needs(pod)
 	var keys []objectKey
 	for _, need := range needs {
-		if need.Kind == translate.SourceConfigMap || need.Kind == translate.SourceSecret {
+		if _, ok := kinds[need.Kind]; ok {
 			keys = append(keys, objectKey{need.Kind, pod.Namespace, need.Name})
 		}
 	}
-	s.objects.use(ctx, pod.UID, keys)
+	s.objects.use(ctx, pod.UID, slices.Concat(keys, s.objects.volumesOf(pod.UID)))
 	for _, need := range needs {
 		mark, err := s.fetchOne(ctx, pod, need, &src)
 		if err != nil {
@@ -97,15 +100,38 @@ func (s *Sources) Fetch(ctx context.Context, pod *corev1.Pod) (src translate.Sou
 		}
 		marks = append(marks, mark)
 	}
-	return src, marks, nil
+	return src, marks, s.fetchVolumes(ctx, pod, keys, &src)
+}
+
+// fetchVolumes fetches what the claims are bound to, which is known only when they are. Neither leaves a mark: what a claim
+// is bound to does not change.
+func (s *Sources) fetchVolumes(ctx context.Context, pod *corev1.Pod, keys []objectKey, src *translate.Sources) error {
+	var volumes []translate.SourceRef
+	for _, name := range slices.Sorted(maps.Keys(src.Claims)) {
+		if bound := src.Claims[name].Spec.VolumeName; bound != "" {
+			volumes = append(volumes, translate.SourceRef{Kind: translate.SourceVolume, Name: bound})
+			keys = append(keys, objectKey{kind: translate.SourceVolume, name: bound})
+		}
+	}
+	s.objects.use(ctx, pod.UID, keys)
+	for _, v := range volumes {
+		if _, err := s.fetchOne(ctx, pod, v, src); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 func (s *Sources) fetchOne(ctx context.Context, pod *corev1.Pod, need translate.SourceRef, src *translate.Sources) (mark string, err error) {
 	switch need.Kind {
-	case translate.SourceConfigMap, translate.SourceSecret:
+	case translate.SourceConfigMap, translate.SourceSecret, translate.SourceClaim, translate.SourceVolume:
 		wait, cancel := context.WithTimeout(ctx, apiTimeout)
 		defer cancel()
-		object, err := s.objects.get(wait, objectKey{need.Kind, pod.Namespace, need.Name})
+		key := objectKey{need.Kind, pod.Namespace, need.Name}
+		if need.Kind == translate.SourceVolume {
+			key.namespace = ""
+		}
+		object, err := s.objects.get(wait, key)
 		if object == nil || err != nil {
 			return fmt.Sprint(need.Kind, " ", need.Name), err
 		}
@@ -114,6 +140,12 @@ func (s *Sources) fetchOne(ctx context.Context, pod *corev1.Pod, need translate.
 			src.ConfigMaps[need.Name] = object
 		case *corev1.Secret:
 			src.Secrets[need.Name] = object
+		case *corev1.PersistentVolumeClaim:
+			src.Claims[need.Name] = object
+			return "", nil
+		case *corev1.PersistentVolume:
+			src.Volumes[need.Name] = object
+			return "", nil
 		}
 		return fmt.Sprint(need.Kind, " ", need.Name, " ", object.GetUID(), " ", object.GetResourceVersion()), nil
 	case translate.SourceToken:

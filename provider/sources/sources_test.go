@@ -80,6 +80,59 @@ func TestObjectsAreWatchedWhileUsed(t *testing.T) {
 	}
 }
 
+// A claim leads to its volume, which is watched from then on, and no longer than the pod uses the claim.
+func TestClaimLeadsToItsVolume(t *testing.T) {
+	claim := &corev1.PersistentVolumeClaim{ObjectMeta: metav1.ObjectMeta{Name: "data", Namespace: "shop"}}
+	client := fake.NewClientset(claim)
+	woken := make(chan types.UID, 100)
+	s := New(Config{Client: client, Allocatable: func() corev1.ResourceList { return nil },
+		Changed: func(uid types.UID) { woken <- uid }, Log: logrus.NewEntry(logrus.New())})
+	ctx, cancel := context.WithTimeout(t.Context(), testTimeout)
+	defer cancel()
+	stopped := make(chan error, 1)
+	running, stop := context.WithCancel(ctx)
+	go func() { stopped <- s.Run(running) }()
+	pod := &corev1.Pod{ObjectMeta: metav1.ObjectMeta{Name: "web", Namespace: "shop", UID: "u"}, Spec: corev1.PodSpec{Volumes: []corev1.Volume{
+		{Name: "v", VolumeSource: corev1.VolumeSource{PersistentVolumeClaim: &corev1.PersistentVolumeClaimVolumeSource{ClaimName: "data"}}}}}}
+	fetch := func() translate.Sources {
+		t.Helper()
+		src, _, err := s.Fetch(ctx, pod)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return src
+	}
+	if src := fetch(); len(src.Claims) != 1 || len(src.Volumes) != 0 {
+		t.Errorf("unbound: %v %v", src.Claims, src.Volumes)
+	}
+	claim.Spec.VolumeName = "disk"
+	if _, err := client.CoreV1().PersistentVolumeClaims("shop").Update(ctx, claim, metav1.UpdateOptions{}); err != nil {
+		t.Fatal(err)
+	}
+	if uid := <-woken; uid != "u" {
+		t.Errorf("%s was woken", uid)
+	}
+	if src := fetch(); len(src.Volumes) != 0 {
+		t.Errorf("no such volume: %v", src.Volumes)
+	}
+	pv := &corev1.PersistentVolume{ObjectMeta: metav1.ObjectMeta{Name: "disk"}}
+	if _, err := client.CoreV1().PersistentVolumes().Create(ctx, pv, metav1.CreateOptions{}); err != nil {
+		t.Fatal(err)
+	}
+	<-woken
+	if src := fetch(); src.Volumes["disk"] == nil {
+		t.Errorf("bound: %v", src.Volumes)
+	}
+	s.Release(ctx, "u")
+	if len(s.objects.byKey)+len(s.objects.byPod) != 0 {
+		t.Errorf("left: %v", s.objects.byKey)
+	}
+	stop()
+	if err := <-stopped; err != nil {
+		t.Error(err)
+	}
+}
+
 func TestTokensAreRenewed(t *testing.T) {
 	client := fake.NewClientset()
 	now := time.Date(2026, 11, 20, 12, 0, 0, 0, time.UTC)

@@ -47,6 +47,7 @@ const (
 	noUserNamespace = "a Docker engine has user namespaces for all of its containers (userns-remap) or for none"
 	alwaysMerged    = "a Docker engine always adds the groups that the image gives its user"
 	onlyRestart     = "RestartAllContainers is an alpha API of Kubernetes that this node does not carry out"
+	noImageVolume   = "Docker engines cannot mount an image into a container (from 28 on as an experiment only)"
 	noHugePages     = "no host of this node offers huge pages"
 )
 
@@ -172,12 +173,12 @@ func addSecurityRules(add func(reflect.Type, rules)) {
 		"SeccompProfile":  {Mapped, ""}, // a profile that is not there waits with CreateContainerError
 		"AppArmorProfile": {Mapped, ""}, // without AppArmor on any host the pod is rejected, as by a kubelet
 	}
-	add(kind[corev1.PodSecurityContext]("RunAsUser RunAsGroup RunAsNonRoot SupplementalGroups FSGroup",
+	add(kind[corev1.PodSecurityContext]("RunAsUser RunAsGroup RunAsNonRoot SupplementalGroups FSGroup FSGroupChangePolicy",
 		merged(shared, rules{
 			"SupplementalGroupsPolicy": {Partly, "only Merge: " + alwaysMerged},
 			"Sysctls":                  {Partly, "only those that Kubernetes calls safe; others are rejected as SysctlForbidden"},
-			"FSGroupChangePolicy":      {Ignored, "it only saves time, and volumes here are small or new"},
-			"SELinuxChangePolicy":      {Ignored, "volumes here are mounted one by one in any case"},
+
+			"SELinuxChangePolicy": {Ignored, "volumes here are mounted one by one in any case"},
 		})))
 	add(kind[corev1.SecurityContext](`Capabilities Privileged RunAsUser RunAsGroup RunAsNonRoot
 		ReadOnlyRootFilesystem AllowPrivilegeEscalation`,
@@ -191,13 +192,18 @@ func addSecurityRules(add func(reflect.Type, rules)) {
 
 func addVolumeRules(add func(reflect.Type, rules)) {
 	add(kind[corev1.Volume]("Name VolumeSource", nil))
-	add(kind[corev1.VolumeSource]("HostPath EmptyDir Secret ConfigMap DownwardAPI Projected", merged(
+	add(kind[corev1.VolumeSource]("HostPath EmptyDir Secret ConfigMap DownwardAPI Projected NFS", merged(
 		each(Rule{Refused, noVolume}, `GCEPersistentDisk AWSElasticBlockStore GitRepo ISCSI Glusterfs RBD FlexVolume
 			Cinder CephFS Flocker FC AzureFile VsphereVolume Quobyte AzureDisk PhotonPersistentDisk PortworxVolume
 			ScaleIO StorageOS CSI`),
-		each(Rule{Refused, notYet}, "NFS PersistentVolumeClaim Ephemeral Image"),
+		each(Rule{Partly, "what the claim is bound to has to be of the kind hostPath, nfs or local; what is local is looked for on the host " +
+			"that the capsule was given"}, "PersistentVolumeClaim Ephemeral"),
+		each(Rule{Refused, noImageVolume}, "Image"),
 	)))
 	add(kind[corev1.HostPathVolumeSource]("Path Type", nil))
+	add(kind[corev1.NFSVolumeSource]("Server Path ReadOnly", nil))
+	add(kind[corev1.PersistentVolumeClaimVolumeSource]("ClaimName ReadOnly", nil))
+	add(kind[corev1.EphemeralVolumeSource]("", rules{"VolumeClaimTemplate": {Ignored, "the control plane has made the claim by it"}}))
 	add(kind[corev1.EmptyDirVolumeSource]("SizeLimit", rules{"Medium": {Partly, "only the default and Memory; " + noHugePages}}))
 	add(kind[corev1.SecretVolumeSource]("SecretName Items DefaultMode Optional", nil))
 	add(kind[corev1.ConfigMapVolumeSource]("LocalObjectReference Items DefaultMode Optional", nil))

@@ -169,6 +169,14 @@ type Volume struct {
 	EmptyDir *corev1.EmptyDirVolumeSource `json:"emptyDir,omitempty"`
 	HostPath *corev1.HostPathVolumeSource `json:"hostPath,omitempty"`
 	Files    *FilesVolume                 `json:"files,omitempty"`
+	// NFS is mounted by the host with MountOptions.
+	NFS          *corev1.NFSVolumeSource `json:"nfs,omitempty"`
+	MountOptions []string                `json:"mountOptions,omitempty"`
+	// Local is a directory of the host that is there already and, unlike a HostPath, belongs to whoever mounts it: an
+	// fsGroup owns what is in it.
+	Local *corev1.LocalVolumeSource `json:"local,omitempty"`
+	// ReadOnly: no container may write to it, whatever its mount says.
+	ReadOnly bool `json:"readOnly,omitempty"`
 }
 
 // FilesVolume is a volume whose content came with the template: what a ConfigMap, a Secret, a projected volume or the

@@ -19,25 +19,27 @@ import (
 type Near struct {
 	// StateDir is on a disk, RunDir better on a tmpfs; both are capsulet's own.
 	StateDir, RunDir string
+	// Command runs a program of this machine and returns what it printed; nil: really.
+	Command func(ctx context.Context, name string, args ...string) ([]byte, error)
 }
 
 var _ Driver = Near{}
 
 // Prepare implements Driver.
-func (n Near) Prepare(_ context.Context, c *capsule.Capsule) (map[string]runtime.Mount, error) {
+func (n Near) Prepare(ctx context.Context, c *capsule.Capsule) (map[string]runtime.Mount, error) {
 	mounts := make(map[string]runtime.Mount, len(c.Spec.Volumes))
 	for i := range c.Spec.Volumes {
 		v := &c.Spec.Volumes[i]
-		source, err := n.prepare(c, v)
+		source, err := n.prepare(ctx, c, v)
 		if err != nil {
-			return nil, fmt.Errorf("volume %q: %w", v.Name, err)
+			return nil, fmt.Errorf("MountVolume.SetUp failed for volume %q : %w", v.Name, err) // the kubelet's words
 		}
-		mounts[v.Name] = runtime.Mount{Kind: runtime.MountBind, Source: source, ReadOnly: v.Files != nil}
+		mounts[v.Name] = runtime.Mount{Kind: runtime.MountBind, Source: source, ReadOnly: v.Files != nil || v.ReadOnly}
 	}
 	return mounts, nil
 }
 
-func (n Near) prepare(c *capsule.Capsule, v *capsule.Volume) (string, error) {
+func (n Near) prepare(ctx context.Context, c *capsule.Capsule, v *capsule.Volume) (string, error) {
 	switch {
 	case v.EmptyDir != nil:
 		return n.emptyDir(c, v)
@@ -45,6 +47,10 @@ func (n Near) prepare(c *capsule.Capsule, v *capsule.Volume) (string, error) {
 		return v.HostPath.Path, hostPath(v.HostPath)
 	case v.Files != nil:
 		return n.files(c, v)
+	case v.Local != nil:
+		return v.Local.Path, local(c, v)
+	case v.NFS != nil:
+		return n.nfs(ctx, c, v)
 	default:
 		return "", fmt.Errorf("%w: it has no source that this server knows", errdefs.ErrInvalidArgument)
 	}
@@ -117,6 +123,13 @@ func mounted(dir string) (bool, error) {
 	return d.Dev != p.Dev, nil
 }
 
+// hostPathWords are the kubelet's for what a path is not.
+var hostPathWords = map[corev1.HostPathType]string{
+	corev1.HostPathDirectory: "directory", corev1.HostPathDirectoryOrCreate: "directory",
+	corev1.HostPathFile: "file", corev1.HostPathFileOrCreate: "file", corev1.HostPathSocket: "socket file",
+	corev1.HostPathCharDev: "character device", corev1.HostPathBlockDev: "block device",
+}
+
 // hostPath checks the type as the kubelet does (pkg/volume/hostpath).
 func hostPath(h *corev1.HostPathVolumeSource) error {
 	kind := corev1.HostPathUnset
@@ -136,6 +149,9 @@ func hostPath(h *corev1.HostPathVolumeSource) error {
 			return f.Close()
 		}
 	}
+	if word, ok := hostPathWords[kind]; ok && errors.Is(err, os.ErrNotExist) {
+		return fmt.Errorf("hostPath type check failed: %s is not a %s", h.Path, word)
+	}
 	if err != nil {
 		return fmt.Errorf("hostPath type check failed: %w", err)
 	}
@@ -151,7 +167,7 @@ func hostPath(h *corev1.HostPathVolumeSource) error {
 	case !ok:
 		return fmt.Errorf("%w: hostPath.type %q is unknown", errdefs.ErrInvalidArgument, kind)
 	case info.Mode().Type() != want:
-		return fmt.Errorf("hostPath type check failed: %s is not a %s", h.Path, kind)
+		return fmt.Errorf("hostPath type check failed: %s is not a %s", h.Path, hostPathWords[kind])
 	}
 	return nil
 }

@@ -180,11 +180,34 @@ func (c *checker) volumes(vs []capsule.Volume, at string) map[string]bool {
 			sources++
 			c.files(v.Files.Items, p+".files.items")
 		}
+		if v.NFS != nil {
+			sources++
+			c.nfs(v, p)
+		}
+		if l := v.Local; l != nil {
+			sources++
+			c.hostPath(&corev1.HostPathVolumeSource{Path: l.Path}, p+".local")
+			c.unsupported(l.FSType != nil, p+".local.fsType", "no block devices are mounted")
+		}
+		c.unsupported(len(v.MountOptions) > 0 && v.NFS == nil, p+".mountOptions", "only nfs is mounted with options")
 		if sources != 1 {
-			c.fail(errorAt(p, "a volume has exactly one of emptyDir, hostPath and files, and this one has %d", sources))
+			c.fail(errorAt(p, "a volume has exactly one of emptyDir, hostPath, local, nfs and files, and this one has %d", sources))
 		}
 	}
 	return names
+}
+
+func (c *checker) nfs(v *capsule.Volume, at string) {
+	if v.NFS.Server == "" {
+		c.fail(missing(at+".nfs", "server"))
+	}
+	c.that(!strings.ContainsAny(v.NFS.Server, "/ \t\r\n\x00") && v.NFS.Server[:min(1, len(v.NFS.Server))] != "-", at+".nfs.server",
+		v.NFS.Server, "it is not the name or the address of a server")
+	c.that(path.IsAbs(v.NFS.Path) && !strings.ContainsAny(v.NFS.Path, "\r\n\x00"), at+".nfs.path", v.NFS.Path, "it is not an absolute path")
+	c.count(len(v.MountOptions), maxContainers, at+".mountOptions")
+	for i, o := range v.MountOptions {
+		c.that(o != "" && !strings.ContainsAny(o, " \t\r\n\x00"), fmt.Sprintf("%s.mountOptions[%d]", at, i), o, "it is empty or has blanks in it")
+	}
 }
 
 func (c *checker) hostPath(h *corev1.HostPathVolumeSource, at string) {

@@ -35,6 +35,9 @@ func (c *checker) podSecurity(s *corev1.PodSecurityContext, at string) {
 	if p := s.SupplementalGroupsPolicy; p != nil {
 		oneOf(c, *p, at+".supplementalGroupsPolicy", corev1.SupplementalGroupsPolicyMerge)
 	}
+	if p := s.FSGroupChangePolicy; p != nil {
+		oneOf(c, *p, at+".fsGroupChangePolicy", corev1.FSGroupChangeAlways, corev1.FSGroupChangeOnRootMismatch)
+	}
 	c.profiles(s.SeccompProfile, s.AppArmorProfile, at)
 	ids := map[string]*int64{"runAsUser": s.RunAsUser, "runAsGroup": s.RunAsGroup, "fsGroup": s.FSGroup}
 	for i := range s.SupplementalGroups {

@@ -108,7 +108,11 @@ func (g generator) spec() capsule.Spec {
 
 func (g generator) volume() capsule.Volume {
 	v := capsule.Volume{Name: g.word()}
-	switch g.IntN(3) {
+	switch g.IntN(5) {
+	case 3:
+		v.NFS, v.MountOptions = &corev1.NFSVolumeSource{Server: g.word(), Path: "/" + g.word(), ReadOnly: g.coin()}, []string{g.word()}
+	case 4:
+		v.Local, v.ReadOnly = &corev1.LocalVolumeSource{Path: "/" + g.word()}, g.coin()
 	case 0:
 		v.EmptyDir = &corev1.EmptyDirVolumeSource{SizeLimit: maybe(g, g.quantity())}
 	case 1:
