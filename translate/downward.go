@@ -76,6 +76,9 @@ func resourceField(pod *corev1.Pod, c *corev1.Container, ref *corev1.ResourceFie
 	switch which {
 	case "limits":
 		q = c.Resources.Limits[corev1.ResourceName(name)]
+		if q.IsZero() && pod.Spec.Resources != nil {
+			q = pod.Spec.Resources.Limits[corev1.ResourceName(name)]
+		}
 		if q.IsZero() {
 			q = src.Allocatable[corev1.ResourceName(name)]
 		}

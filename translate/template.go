@@ -8,6 +8,7 @@ import (
 	"strings"
 
 	corev1 "k8s.io/api/core/v1"
+	"k8s.io/utils/ptr"
 
 	"github.com/capsulet/capsulet/translate/podspec"
 	"github.com/capsulet/capsulet/translate/support"
@@ -50,6 +51,7 @@ func (t *translation) spec() (capsule.Spec, error) {
 		ActiveDeadlineSeconds:         p.ActiveDeadlineSeconds,
 		DNS:                           dnsOf(pod, src),
 		HostAliases:                   p.HostAliases,
+		Resources:                     ptr.Deref(p.Resources.DeepCopy(), corev1.ResourceRequirements{}),
 		HostNetwork:                   p.HostNetwork,
 		HostPID:                       p.HostPID,
 		HostIPC:                       p.HostIPC,

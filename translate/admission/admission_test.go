@@ -39,6 +39,13 @@ func TestReject(t *testing.T) {
 		{"with slashes", func(p *corev1.Pod, _ *Node) { sysctl(p, "net/ipv4/tcp_syncookies") }, ""},
 		{"an unsafe sysctl", func(p *corev1.Pod, _ *Node) { sysctl(p, "kernel.msgmax") },
 			`SysctlForbidden: forbidden sysctl: "kernel.msgmax" not allowlisted`},
+		{"the whole asks for more than its parts", func(p *corev1.Pod, _ *Node) {
+			p.Spec.Resources = &corev1.ResourceRequirements{Requests: list("3", "1Gi")}
+		}, "OutOfcpu: Node didn't have enough resource: cpu, requested: 3000, used: 1500, capacity: 4000"},
+		{"the whole asks for less", func(p *corev1.Pod, _ *Node) {
+			p.Spec.Containers[0].Resources.Requests = list("3", "1Gi")
+			p.Spec.Resources = &corev1.ResourceRequirements{Requests: list("2", "1Gi")}
+		}, ""},
 		{"AppArmor that no host has", func(p *corev1.Pod, n *Node) {
 			n.NoAppArmor = true
 			p.Spec.Containers[0].SecurityContext = &corev1.SecurityContext{AppArmorProfile: &corev1.AppArmorProfile{Type: corev1.AppArmorProfileTypeRuntimeDefault}}

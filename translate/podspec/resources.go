@@ -23,6 +23,17 @@ func Requests(pod *corev1.Pod) corev1.ResourceList {
 		plus(sum, pod.Spec.Containers[i].Resources.Requests)
 	}
 	most(sum, peak)
+	if whole := pod.Spec.Resources; whole != nil { // what the whole asks for goes before what its parts do
+		for _, name := range []corev1.ResourceName{corev1.ResourceCPU, corev1.ResourceMemory} {
+			q, ok := whole.Requests[name]
+			if !ok {
+				q, ok = whole.Limits[name]
+			}
+			if ok {
+				sum[name] = q.DeepCopy()
+			}
+		}
+	}
 	plus(sum, pod.Spec.Overhead)
 	return sum
 }

@@ -111,7 +111,7 @@ func addPodRules(add func(reflect.Type, rules)) {
 				"HostUsers":                    {Partly, "not false: " + noUserNamespace},
 				"OS":                           {Partly, "only linux"},
 				"ResourceClaims":               {Refused, "this node has no dynamic resources"},
-				"Resources":                    {Refused, "resources of the pod as a whole are not supported yet"},
+				"Resources":                    {Partly, "only cpu and memory; they are the limit of each container that has none of its own, and of all together no engine can be given one"},
 			})))
 	add(kind[corev1.HostAlias]("IP Hostnames", nil))
 	add(kind[corev1.PodDNSConfig]("Nameservers Searches Options", nil))

@@ -102,6 +102,10 @@ func refusePod(pod *corev1.Pod, r *Refusals) {
 	if spec.OS != nil && spec.OS.Name != corev1.Linux {
 		r.add("spec.os.name", "%q: capsules are Linux containers", spec.OS.Name)
 	}
+	if spec.Resources != nil {
+		refuseResources(spec.Resources.Limits, "spec.resources.limits", r)
+		refuseResources(spec.Resources.Requests, "spec.resources.requests", r)
+	}
 	sc := spec.SecurityContext
 	if sc == nil {
 		return

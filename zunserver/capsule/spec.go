@@ -47,6 +47,10 @@ type Spec struct {
 	// ManagedHosts gives the containers an /etc/hosts as the kubelet writes it instead of the engine's.
 	ManagedHosts bool `json:"managedHosts,omitempty"`
 
+	// Resources are cpu and memory of the capsule as a whole: what its containers ask for together, and the limit of each
+	// that has none of its own.
+	Resources corev1.ResourceRequirements `json:"resources,omitzero"`
+
 	HostNetwork           bool `json:"hostNetwork,omitempty"`
 	HostPID               bool `json:"hostPID,omitempty"`
 	HostIPC               bool `json:"hostIPC,omitempty"`

@@ -262,10 +262,20 @@ func (s *ContainerSpec) Memory() int64 {
 
 // CPU is what the capsule asks for in thousandths of a core: the sum over what runs side by side, or what one init
 // container asks for when that is more.
-func (s *Spec) CPU() int64 { return s.total((*ContainerSpec).CPU) }
+func (s *Spec) CPU() int64 {
+	if q, ok := s.Asked(corev1.ResourceCPU); ok {
+		return q.MilliValue()
+	}
+	return s.total((*ContainerSpec).CPU)
+}
 
 // Memory is what the capsule asks for in bytes; see CPU.
-func (s *Spec) Memory() int64 { return s.total((*ContainerSpec).Memory) }
+func (s *Spec) Memory() int64 {
+	if q, ok := s.Asked(corev1.ResourceMemory); ok {
+		return q.Value()
+	}
+	return s.total((*ContainerSpec).Memory)
+}
 
 func (s *Spec) total(of func(*ContainerSpec) int64) int64 {
 	var sidecars, once, sum int64

@@ -54,6 +54,12 @@ func needOf(c *capsule.Capsule) Need {
 		n.addPorts(c, cs)
 	}
 	n.MilliCPU, n.MemoryBytes = max(n.MilliCPU, peakCPU), max(n.MemoryBytes, peakMemory)
+	if q, ok := c.Spec.Asked(corev1.ResourceCPU); ok {
+		n.MilliCPU = q.MilliValue()
+	}
+	if q, ok := c.Spec.Asked(corev1.ResourceMemory); ok {
+		n.MemoryBytes = q.Value()
+	}
 	return n
 }
 

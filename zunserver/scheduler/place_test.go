@@ -72,6 +72,10 @@ func TestPlace(t *testing.T) {
 		{"one disabled", func(w *world) { w.hosts[0].Disabled = true }, "h2", ""},
 		{"zone", func(w *world) { w.c.Spec.AvailabilityZone, w.hosts[1].AvailabilityZone = "z", "z" }, "h2", ""},
 		{"a runtime of its own", func(w *world) { w.c.Spec.Runtime, w.hosts[1].Runtimes = "gvisor", []string{"runc", "gvisor"} }, "h2", ""},
+		{"what the whole asks for counts", func(w *world) {
+			w.hosts[0].MemoryBytes = 4 << 30
+			w.c.Spec.Resources.Requests = corev1.ResourceList{corev1.ResourceMemory: resource.MustParse("6Gi")}
+		}, "h2", ""},
 		{"an AppArmor profile", func(w *world) {
 			w.c.Spec.SecurityContext = &corev1.PodSecurityContext{AppArmorProfile: &corev1.AppArmorProfile{Type: corev1.AppArmorProfileTypeRuntimeDefault}}
 			w.hosts[1].AppArmor = true

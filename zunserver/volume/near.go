@@ -190,6 +190,9 @@ func (n Near) Remove(_ context.Context, uuid string) error {
 // (kubelet: pkg/volume/emptydir, calculateEmptyDirMemorySize); 0 is no limit.
 func memoryLimit(s *capsule.Spec, e *corev1.EmptyDirVolumeSource) int64 {
 	var sum int64
+	if whole, ok := s.Resources.Limits[corev1.ResourceMemory]; ok {
+		return least(whole.Value(), e)
+	}
 	for i := range s.Containers {
 		limit := s.Containers[i].Resources.Limits.Memory().Value()
 		if limit == 0 {
@@ -198,14 +201,18 @@ func memoryLimit(s *capsule.Spec, e *corev1.EmptyDirVolumeSource) int64 {
 		}
 		sum += limit
 	}
+	return least(sum, e)
+}
+
+// least is the lesser of a limit and the volume's own, where 0 is none.
+func least(limit int64, e *corev1.EmptyDirVolumeSource) int64 {
 	if e.SizeLimit == nil || e.SizeLimit.Sign() <= 0 {
-		return sum
+		return limit
 	}
-	size := e.SizeLimit.Value()
-	if sum > 0 {
-		size = min(size, sum)
+	if size := e.SizeLimit.Value(); limit == 0 || size < limit {
+		return size
 	}
-	return size
+	return limit
 }
 
 // TerminationLog returns the file that one attempt of a container writes its termination message to, made empty and open

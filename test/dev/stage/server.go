@@ -74,13 +74,14 @@ func (s *Server) WriteConfig() (changed bool, err error) {
 		node["kubeletListen"] = s.NodeAddress
 	}
 	doc := object{
-		"instance": s.Instance,
-		"stateDir": filepath.Join(s.Dir, "state"),
-		"runDir":   s.RunDir(),
-		"log":      object{"level": s.LogLevel},
-		"api":      object{"listen": "127.0.0.1:" + strconv.Itoa(s.APIPort), "tokenFile": s.tokenFile()},
-		"hosts":    []object{{"name": "local", "endpoint": s.Engine}},
-		"node":     node,
+		"instance":   s.Instance,
+		"stateDir":   filepath.Join(s.Dir, "state"),
+		"runDir":     s.RunDir(),
+		"seccompDir": filepath.Join(s.Dir, "seccomp"),
+		"log":        object{"level": s.LogLevel},
+		"api":        object{"listen": "127.0.0.1:" + strconv.Itoa(s.APIPort), "tokenFile": s.tokenFile()},
+		"hosts":      []object{{"name": "local", "endpoint": s.Engine}},
+		"node":       node,
 	}
 	b, err := yaml.Marshal(doc)
 	if err != nil {

@@ -5,9 +5,8 @@ import (
 	"path"
 	"strings"
 
-	corev1 "k8s.io/api/core/v1"
-
 	"github.com/containerd/errdefs"
+	corev1 "k8s.io/api/core/v1"
 
 	"github.com/capsulet/capsulet/zunserver/capsule"
 	"github.com/capsulet/capsulet/zunserver/runtime"
@@ -154,7 +153,7 @@ func Config(c *capsule.Capsule, cs *capsule.ContainerSpec, img runtime.Image, p 
 		Sandbox: sandboxID, SharePID: c.Spec.ShareProcessNamespace, HostPID: c.Spec.HostPID,
 		HostIPC:   c.Spec.HostIPC,
 		Mounts:    mounts,
-		Resources: Resources(cs), OOMScoreAdj: &score, Security: security,
+		Resources: Resources(&c.Spec, cs), OOMScoreAdj: &score, Security: security,
 		Stdin: cs.Stdin, StdinOnce: cs.StdinOnce, TTY: cs.TTY, StopSignal: signal,
 	}, nil
 }
@@ -180,61 +179,4 @@ func containerMounts(cs *capsule.ContainerSpec, p Place) ([]runtime.Mount, error
 		ms = append(ms, m)
 	}
 	return ms, nil
-}
-
-// Resources are the cgroup limits as the kubelet computes them (pkg/kubelet/cm/helpers_linux.go).
-func Resources(cs *capsule.ContainerSpec) runtime.Resources {
-	const period = 100_000
-	r := runtime.Resources{CPUShares: 2}
-	request, limit := cs.Resources.Requests, cs.Resources.Limits
-	cpu := request.Cpu().MilliValue()
-	if _, ok := request[corev1.ResourceCPU]; !ok {
-		cpu = limit.Cpu().MilliValue()
-	}
-	if cpu > 0 {
-		r.CPUShares = min(max(cpu*1024/1000, 2), 262144)
-	}
-	if l := limit.Cpu().MilliValue(); l > 0 {
-		r.CPUPeriodMicros, r.CPUQuotaMicros = period, max(l*period/1000, 1000)
-	}
-	r.MemoryBytes = limit.Memory().Value()
-	r.MemorySwapBytes = r.MemoryBytes
-	return r
-}
-
-// oomScore is the kubelet's (pkg/kubelet/qos/policy.go): the more a container asks for, the later it is killed.
-func oomScore(s *capsule.Spec, cs *capsule.ContainerSpec, memoryBytes int64) int {
-	switch qos(s) {
-	case corev1.PodQOSGuaranteed:
-		return -997
-	case corev1.PodQOSBestEffort:
-		return 1000
-	}
-	if memoryBytes <= 0 {
-		return 999
-	}
-	score := 1000 - 1000*cs.Resources.Requests.Memory().Value()/memoryBytes
-	return int(min(max(score, 3), 999))
-}
-
-// qos is the class of the capsule by Kubernetes' rules (core/v1 helper/qos).
-func qos(s *capsule.Spec) corev1.PodQOSClass {
-	asked, guaranteed := false, true
-	all := append(append([]capsule.ContainerSpec{}, s.Containers...), s.InitContainers...)
-	for i := range all {
-		for _, res := range []corev1.ResourceName{corev1.ResourceCPU, corev1.ResourceMemory} {
-			request, limit := all[i].Resources.Requests[res], all[i].Resources.Limits[res]
-			asked = asked || !request.IsZero() || !limit.IsZero()
-			same := request.IsZero() || request.Cmp(limit) == 0
-			guaranteed = guaranteed && !limit.IsZero() && same
-		}
-	}
-	switch {
-	case !asked:
-		return corev1.PodQOSBestEffort
-	case guaranteed:
-		return corev1.PodQOSGuaranteed
-	default:
-		return corev1.PodQOSBurstable
-	}
 }

@@ -245,6 +245,42 @@ func TestQoSIsOfTheWholeCapsule(t *testing.T) {
 	}
 }
 
+// What a capsule asks for as a whole is the limit of a container that has none, decides on the class, and what its
+// containers leave of it protects each of them.
+func TestResourcesOfTheWhole(t *testing.T) {
+	t.Parallel()
+	list := func(cpu, memory string) corev1.ResourceList {
+		return corev1.ResourceList{corev1.ResourceCPU: resource.MustParse(cpu), corev1.ResourceMemory: resource.MustParse(memory)}
+	}
+	for _, row := range []struct {
+		name             string
+		requests, limits corev1.ResourceList
+		own              corev1.ResourceRequirements
+		score            int
+		quota, mb        int64
+	}{
+		{"limited as a whole: Guaranteed", list("1", "400Mi"), list("1", "400Mi"), corev1.ResourceRequirements{}, -997, 100_000, 400},
+		{"its own limit is less", list("1", "400Mi"), list("1", "400Mi"), corev1.ResourceRequirements{Limits: list("500m", "100Mi")}, -997, 50_000, 100},
+		{"asked as a whole, for two containers", list("1", "400Mi"), nil, corev1.ResourceRequirements{}, 800, 0, 0},
+		{"one of them asks itself", list("1", "400Mi"), nil, corev1.ResourceRequirements{Requests: list("1", "100Mi")}, 750, 0, 0},
+		{"the parts decide no class", list("1", "400Mi"), list("2", "800Mi"), corev1.ResourceRequirements{Limits: list("1", "100Mi")}, 750, 100_000, 100},
+	} {
+		t.Run(row.name, func(t *testing.T) {
+			s := good()
+			s.c.Spec.Containers = append(s.c.Spec.Containers, capsule.ContainerSpec{Name: "other"})
+			s.c.Spec.Resources = corev1.ResourceRequirements{Requests: row.requests, Limits: row.limits}
+			s.app().Resources = row.own
+			if row.own.Requests == nil {
+				s.app().Resources.Requests = row.own.Limits // as the API server makes it
+			}
+			cfg := s.must(t)
+			if *cfg.OOMScoreAdj != row.score || cfg.Resources.CPUQuotaMicros != row.quota || cfg.Resources.MemoryBytes != row.mb<<20 {
+				t.Errorf("score %d, quota %d, memory %d", *cfg.OOMScoreAdj, cfg.Resources.CPUQuotaMicros, cfg.Resources.MemoryBytes>>20)
+			}
+		})
+	}
+}
+
 func TestMounts(t *testing.T) {
 	t.Parallel()
 	down, both := corev1.MountPropagationHostToContainer, corev1.MountPropagationBidirectional

@@ -300,7 +300,7 @@ func (e *Executor) resize(ctx context.Context, c *capsule.Capsule, act lifecycle
 	}
 	ctx, cancel := context.WithTimeout(ctx, startDeadline)
 	defer cancel()
-	if err := e.cfg.Runtime.Update(ctx, act.ID, container.Resources(cs)); err != nil && !errdefs.IsNotFound(err) {
+	if err := e.cfg.Runtime.Update(ctx, act.ID, container.Resources(&c.Spec, cs)); err != nil && !errdefs.IsNotFound(err) {
 		return fmt.Errorf("resizing container: %w", err)
 	}
 	e.sized(c, act, true)

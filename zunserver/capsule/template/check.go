@@ -81,6 +81,11 @@ func check(s *capsule.Spec) error {
 		c.name(s.Runtime, 63, at+".runtime")
 	}
 	c.network(s, at)
+	c.resources(s.Resources, at+".resources")
+	for key, list := range map[string]corev1.ResourceList{"limits": s.Resources.Limits, "requests": s.Resources.Requests} {
+		_, set := list[corev1.ResourceEphemeralStorage]
+		c.unsupported(set, at+".resources."+key+".ephemeral-storage", "only cpu and memory are of the capsule as a whole")
+	}
 	c.podSecurity(s.SecurityContext, at+".securityContext")
 	volumes := c.volumes(s.Volumes, at+".volumes")
 	if len(s.Containers) == 0 {

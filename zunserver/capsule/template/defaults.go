@@ -30,6 +30,8 @@ func setDefaults(s *capsule.Spec) {
 	for i := range s.EphemeralContainers {
 		setContainerDefaults(&s.EphemeralContainers[i], base+"-debug", i, taken)
 	}
+	plainQuantities(s.Resources.Requests)
+	plainQuantities(s.Resources.Limits)
 	for i := range s.Volumes {
 		if e := s.Volumes[i].EmptyDir; e != nil && e.SizeLimit != nil {
 			q := plainQuantity(*e.SizeLimit)

@@ -194,6 +194,7 @@ func TestRefusals(t *testing.T) {
 		{ofSpec("volumes", `[{"name":"v"}]`), "template.spec.volumes[0]", "exactly one of"},
 		{ofSpec("volumes", `[{"name":"v","emptyDir":{"medium":"HugePages"}}]`), "template.spec.volumes[0].emptyDir.medium", "not one of"},
 		{ofSpec("volumes", `[{"name":"v","hostPath":{"path":"etc"}}]`), "template.spec.volumes[0].hostPath.path", "not an absolute path"},
+		{ofSpec("resources", `{"limits":{"ephemeral-storage":"1Gi"}}`), "template.spec.resources.limits.ephemeral-storage", "only cpu and memory"},
 		{ofSpec("volumes", `[{"name":"v","nfs":{"server":"-o","path":"/a"}}]`), "template.spec.volumes[0].nfs.server", "not the name"},
 		{ofSpec("volumes", `[{"name":"v","nfs":{"server":"s","path":"a"}}]`), "template.spec.volumes[0].nfs.path", "not an absolute path"},
 		{ofSpec("volumes", `[{"name":"v","local":{"path":"/a"},"mountOptions":["ro"]}]`), "template.spec.volumes[0].mountOptions", "only nfs"},
