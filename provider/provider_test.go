@@ -290,13 +290,13 @@ func TestRecreateUnderOneName(t *testing.T) {
 func TestRefusal(t *testing.T) {
 	w := newWorld(t).start()
 	w.createPod(func(p *corev1.Pod) {
-		p.Spec.Volumes = []corev1.Volume{{Name: "v", VolumeSource: corev1.VolumeSource{NFS: &corev1.NFSVolumeSource{Server: "x", Path: "/"}}}}
+		p.Spec.Volumes = []corev1.Volume{{Name: "v", VolumeSource: corev1.VolumeSource{ISCSI: &corev1.ISCSIVolumeSource{TargetPortal: "x", IQN: "y"}}}}
 	})
 	pod := w.phase(corev1.PodFailed)
-	if pod.Status.Reason != "UnsupportedField" || !strings.Contains(pod.Status.Message, "spec.volumes[0].nfs") {
+	if pod.Status.Reason != "UnsupportedField" || !strings.Contains(pod.Status.Message, "spec.volumes[0].iscsi") {
 		t.Errorf("status %+v", pod.Status)
 	}
-	if m := w.event("UnsupportedField"); !strings.Contains(m, "spec.volumes[0].nfs") {
+	if m := w.event("UnsupportedField"); !strings.Contains(m, "spec.volumes[0].iscsi") {
 		t.Errorf("event %q", m)
 	}
 	if w.capsules.creates != 0 {

@@ -275,13 +275,13 @@ func TestWhatIsRefused(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
 	uid := w.create("web", func(p *corev1.Pod) {
-		p.Spec.Volumes = []corev1.Volume{{Name: "v", VolumeSource: corev1.VolumeSource{NFS: &corev1.NFSVolumeSource{Server: "x", Path: "/"}}}}
+		p.Spec.Volumes = []corev1.Volume{{Name: "v", VolumeSource: corev1.VolumeSource{ISCSI: &corev1.ISCSIVolumeSource{TargetPortal: "x", IQN: "y"}}}}
 	})
 	p := w.await(uid, "Failed", phase(corev1.PodFailed))
-	if p.Status.Reason != "UnsupportedField" || !strings.Contains(p.Status.Message, "spec.volumes[0].nfs") {
+	if p.Status.Reason != "UnsupportedField" || !strings.Contains(p.Status.Message, "spec.volumes[0].iscsi") {
 		t.Errorf("status: %+v", p.Status)
 	}
-	if m := w.event(uid, "UnsupportedField"); !strings.Contains(m, "spec.volumes[0].nfs") {
+	if m := w.event(uid, "UnsupportedField"); !strings.Contains(m, "spec.volumes[0].iscsi") {
 		t.Errorf("event %q", m)
 	}
 	if calls := w.host().Calls(); len(calls) > 0 {
