@@ -6,8 +6,10 @@ import (
 	"net/http"
 	"strings"
 	"testing"
+	"time"
 
 	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/types"
 )
 
 // ask asks the kubelet endpoint as the administrator.
@@ -55,7 +57,24 @@ func TestEndpoint(t *testing.T) {
 	}
 	w.capsules.remove(string(pod.UID))
 	w.phase(corev1.PodFailed)
-	if _, body := w.ask("/stats/summary"); strings.Contains(body, string(pod.UID)) {
-		t.Errorf("a pod that is gone uses %s", body)
+	w.until("a pod that is gone uses nothing", func() bool { // statistics are some milliseconds old
+		status, body := w.ask("/stats/summary")
+		return status == 200 && !strings.Contains(body, string(pod.UID))
+	})
+}
+
+// TestHealthy: a worker that does not come back from a step is not passed off as a node that works.
+func TestHealthy(t *testing.T) {
+	e := &entry{id: identity{"shop", "web", "u"}}
+	ps := &pods{byUID: map[types.UID]*entry{"u": e}}
+	for since, healthy := range map[time.Duration]bool{0: true, stepTimeout: true, 2*stepTimeout + time.Minute: false} {
+		ps.setStepping(e, time.Now().Add(-since))
+		if err := ps.Healthy(); (err == nil) != healthy {
+			t.Errorf("a step since %s: %v", since, err)
+		}
+	}
+	ps.setStepping(e, time.Time{})
+	if err := ps.Healthy(); err != nil {
+		t.Error(err)
 	}
 }

@@ -56,6 +56,8 @@ type entry struct {
 	wake chan struct{} // capacity 1
 	seen time.Time     // for the first time; zero once its start was counted
 
+	stepping time.Time // since when its worker has been at its step; zero between two
+
 	pod     *corev1.Pod      // as Virtual Kubelet handed it over, or rebuilt from the capsule
 	capsule *capsule.Capsule // as last seen, nil before it was
 	told    *capsule.Capsule // up to which events were recorded

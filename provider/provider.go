@@ -148,8 +148,7 @@ func (p *Provider) Run(ctx context.Context) error {
 	if err != nil {
 		return fmt.Errorf("make the pod controller: %w", err)
 	}
-	endpoint, err := kubelet.New(kubelet.Config{Client: p.cfg.Client, Pods: ps, Containers: p.cfg.Capsules, Metrics: ps.metrics,
-		NodeName: p.cfg.NodeName, Address: p.cfg.Address, CertFile: p.cfg.ServingCertFile, KeyFile: p.cfg.ServingKeyFile, ClientCAFile: p.cfg.ClientCAFile, Log: p.cfg.Log})
+	endpoint, err := p.newEndpoint(ps)
 	if err != nil {
 		return fmt.Errorf("kubelet endpoint: %w", err)
 	}
@@ -199,6 +198,20 @@ func (p *Provider) newNode() *node.Node {
 	return node.New(node.Config{Client: p.cfg.Client, Hosts: p.cfg.Capsules, Name: p.cfg.NodeName, Address: p.cfg.Address,
 		KubeletPort: p.cfg.KubeletPort, Labels: p.cfg.Labels, Taint: p.cfg.Taint, NoTaint: p.cfg.NoTaint, MaxPods: p.cfg.MaxPods,
 		Reserved: p.cfg.Reserved, Version: p.cfg.Version, Log: p.cfg.Log})
+}
+
+func (p *Provider) newEndpoint(ps *pods) (*kubelet.Server, error) {
+	settings := kubelet.Settings{MaxPods: p.cfg.MaxPods, Reserved: p.cfg.Reserved, ClusterDNS: p.cfg.ClusterDNS,
+		ClusterDomain: p.cfg.ClusterDomain, StatusUpdate: node.LookEvery, Lease: node.LeaseDuration}
+	if !p.cfg.NoTaint {
+		settings.Taints = []corev1.Taint{node.DefaultTaint}
+		if p.cfg.Taint != nil {
+			settings.Taints[0] = *p.cfg.Taint
+		}
+	}
+	return kubelet.New(kubelet.Config{Client: p.cfg.Client, Pods: ps, Containers: p.cfg.Capsules, Metrics: ps.metrics,
+		NodeName: p.cfg.NodeName, Address: p.cfg.Address, CertFile: p.cfg.ServingCertFile, KeyFile: p.cfg.ServingKeyFile,
+		ClientCAFile: p.cfg.ClientCAFile, Settings: settings, Log: p.cfg.Log})
 }
 
 func (p *Provider) newPods(factory informers.SharedInformerFactory, vn *node.Node, recorder record.EventRecorder) *pods {

@@ -40,7 +40,9 @@ func (p *pods) work(ctx context.Context, e *entry) {
 	}
 	delay := retryFirst
 	for {
+		p.setStepping(e, time.Now())
 		done, err := p.step(ctx, e)
+		p.setStepping(e, time.Time{})
 		var retry <-chan time.Time
 		switch {
 		case ctx.Err() != nil:
@@ -65,6 +67,24 @@ func (p *pods) work(ctx context.Context, e *entry) {
 		case <-retry:
 		}
 	}
+}
+
+func (p *pods) setStepping(e *entry, since time.Time) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	e.stepping = since
+}
+
+// Healthy implements [kubelet.Pods]: a step that does not come back, although it has a deadline, will not.
+func (p *pods) Healthy() error {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	for _, e := range p.byUID {
+		if !e.stepping.IsZero() && time.Since(e.stepping) > 2*stepTimeout {
+			return fmt.Errorf("the worker of pod %s/%s has been at one step since %s", e.id.namespace, e.id.name, e.stepping.Format(time.RFC3339))
+		}
+	}
+	return nil
 }
 
 // step looks at the pod and does what is next. It is done when nothing is left of the pod.

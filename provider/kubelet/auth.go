@@ -37,14 +37,18 @@ type gate struct {
 	caFile  string
 	log     *logrus.Entry
 	answers *answers
+	limits  *limits
 	cas     atomic.Pointer[x509.CertPool]
 }
 
 // answers caches what the API server said.
-type answers struct{ users, access *utilcache.Expiring }
+type answers struct {
+	users, access *utilcache.Expiring
+	budgets       budgets
+}
 
 func newAnswers() *answers {
-	return &answers{utilcache.NewExpiring(), utilcache.NewExpiring()}
+	return &answers{utilcache.NewExpiring(), utilcache.NewExpiring(), budgets{utilcache.NewExpiring()}}
 }
 
 // caller is who asks.
@@ -100,6 +104,10 @@ func (g *gate) loadCA(ctx context.Context) error {
 func (g *gate) guard(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		who, err := g.authenticate(r)
+		if errors.Is(err, errBusy) {
+			http.Error(w, err.Error(), http.StatusTooManyRequests)
+			return
+		}
 		if err != nil {
 			g.log.WithError(err).Warn("kubelet endpoint could not authenticate a request")
 		}
@@ -109,6 +117,8 @@ func (g *gate) guard(next http.Handler) http.Handler {
 		}
 		allowed, what, err := g.authorize(r, who)
 		switch {
+		case errors.Is(err, errBusy):
+			http.Error(w, err.Error(), http.StatusTooManyRequests)
 		case err != nil:
 			g.log.WithError(err).Warn("kubelet endpoint could not authorize a request")
 			http.Error(w, "Authorization error", http.StatusInternalServerError)
@@ -132,6 +142,9 @@ func (g *gate) authenticate(r *http.Request) (*caller, error) {
 	key := sha256.Sum256([]byte(token)) // no secret in memory longer than its request
 	if known, ok := g.answers.users.Get(key); ok {
 		return known.(*caller), nil
+	}
+	if !g.answers.budgets.spend(r, g.limits) {
+		return nil, errBusy
 	}
 	ctx, cancel := context.WithTimeout(r.Context(), apiTimeout)
 	defer cancel()
@@ -179,19 +192,22 @@ func (g *gate) authorize(r *http.Request, who *caller) (allowed bool, what strin
 	}
 	subresources := subresourcesOf(r.URL.Path)
 	for _, sub := range subresources {
-		if allowed, err = g.allows(r.Context(), who, verb, sub); allowed || err != nil {
+		if allowed, err = g.allows(r, who, verb, sub); allowed || err != nil {
 			return allowed, "", err
 		}
 	}
 	return false, fmt.Sprintf("verb=%s, resource=nodes, subresource(s)=%v", verb, subresources), nil
 }
 
-func (g *gate) allows(ctx context.Context, who *caller, verb, subresource string) (bool, error) {
+func (g *gate) allows(r *http.Request, who *caller, verb, subresource string) (bool, error) {
 	key := strings.Join(append([]string{who.name, who.uid, verb, subresource, fmt.Sprint(who.extra)}, who.groups...), "\x00")
 	if known, ok := g.answers.access.Get(key); ok {
 		return known.(bool), nil
 	}
-	ctx, cancel := context.WithTimeout(ctx, apiTimeout)
+	if !g.answers.budgets.spend(r, g.limits) {
+		return false, errBusy
+	}
+	ctx, cancel := context.WithTimeout(r.Context(), apiTimeout)
 	defer cancel()
 	review, err := g.client.AuthorizationV1().SubjectAccessReviews().Create(ctx, &authorizationv1.SubjectAccessReview{
 		Spec: authorizationv1.SubjectAccessReviewSpec{User: who.name, UID: who.uid, Groups: who.groups, Extra: who.extra,
@@ -222,6 +238,8 @@ func subresourcesOf(path string) []string {
 		{"/metrics", []string{"metrics"}},
 		{"/logs", []string{"log"}},
 		{"/checkpoint", []string{"checkpoint"}},
+		{"/statusz", []string{"statusz"}},
+		{"/flagz", []string{"configz"}},
 	} {
 		if path == row.prefix || strings.HasPrefix(path, row.prefix+"/") {
 			return row.subresources

@@ -2,11 +2,13 @@ package kubelet
 
 import (
 	"context"
+	"crypto/tls"
 	"fmt"
 	"io"
 	"net"
 	"net/http"
 	"net/url"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -31,26 +33,37 @@ const testTimeout = 10 * time.Second
 
 var errDown = fmt.Errorf("connection refused: %w", errdefs.ErrUnavailable)
 
-// endpoint is a kubelet endpoint that listens, with one pod that runs. The API server knows every token but "wrong" as the
-// user of that name, and allows "admin" everything.
+// endpoint is a kubelet endpoint that listens, with one pod that runs. The API server knows every token but those that begin
+// with "wrong" as the user of that name, and allows "admin" everything and "can:pods,stats" these subresources.
 type endpoint struct {
-	t   *testing.T
-	url string
-	pod *corev1.Pod
+	t      *testing.T
+	server *Server
+	client *fake.Clientset
+	http   *http.Client
+	url    string
+	pod    *corev1.Pod
 
 	mu   sync.Mutex
 	pods []Pod
 	down bool
+	ill  error
 	// incomplete are the hosts whose statistics lack something.
 	incomplete []string
 }
 
-func newEndpoint(t *testing.T) *endpoint {
+func newEndpoint(t *testing.T, change ...func(*limits)) *endpoint {
 	t.Helper()
-	w := &endpoint{t: t, pod: &corev1.Pod{
-		ObjectMeta: metav1.ObjectMeta{Name: "web", Namespace: "shop", UID: "6a1f1c5e-0001-4000-8000-000000000001"},
-		Spec:       corev1.PodSpec{Containers: []corev1.Container{{Name: "a", Image: "img:1"}}},
-	}}
+	l := defaults
+	l.reading = 0
+	for _, c := range change {
+		c(&l)
+	}
+	w := &endpoint{t: t, http: &http.Client{Timeout: testTimeout, Transport: &http.Transport{
+		TLSClientConfig: &tls.Config{InsecureSkipVerify: true}}}, //nolint:gosec // self-signed in a test
+		pod: &corev1.Pod{
+			ObjectMeta: metav1.ObjectMeta{Name: "web", Namespace: "shop", UID: "6a1f1c5e-0001-4000-8000-000000000001"},
+			Spec:       corev1.PodSpec{Containers: []corev1.Container{{Name: "a", Image: "img:1"}}},
+		}}
 	now := time.Now()
 	w.pods = []Pod{shown(w.pod, &capsule.Capsule{UUID: string(w.pod.UID), Claim: capsule.Claim{Host: "h1"}, Facts: capsule.Facts{StartedAt: now,
 		Sandbox: capsule.Sandbox{ID: "s", Ready: true, StartedAt: now, Addresses: []string{"172.17.0.2"}},
@@ -58,7 +71,9 @@ func newEndpoint(t *testing.T) *endpoint {
 			Run: &capsule.Run{ID: "c0", CreatedAt: now, StartedAt: now}}}}})}
 	log := logrus.New()
 	log.SetOutput(io.Discard)
-	s, err := New(Config{Client: apiServer(), Pods: w, Containers: w, Metrics: metrics.NewProcess("capsulet"), NodeName: "capsulet", Address: "127.0.0.1", Log: logrus.NewEntry(log)})
+	w.client = apiServer()
+	s, err := newServer(Config{Client: w.client, Pods: w, Containers: w, Metrics: metrics.NewProcess("capsulet"), NodeName: "capsulet", Address: "127.0.0.1", Log: logrus.NewEntry(log),
+		Settings: Settings{MaxPods: 110, ClusterDNS: []string{"10.96.0.10"}, Lease: 40 * time.Second}}, l)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -66,11 +81,12 @@ func newEndpoint(t *testing.T) *endpoint {
 	if err != nil {
 		t.Fatal(err)
 	}
-	w.url = "https://" + listener.Addr().String()
+	w.server, w.url = s, "https://"+listener.Addr().String()
 	ctx, cancel := context.WithCancel(t.Context())
 	ended := make(chan error, 1)
 	go func() { ended <- s.Run(ctx, listener) }()
 	t.Cleanup(func() {
+		w.http.CloseIdleConnections()
 		cancel()
 		if err := <-ended; err != nil {
 			t.Errorf("Run: %v", err)
@@ -83,13 +99,14 @@ func apiServer() *fake.Clientset {
 	client := fake.NewClientset()
 	client.PrependReactor("create", "tokenreviews", func(a k8stesting.Action) (bool, runtime.Object, error) {
 		review := a.(k8stesting.CreateAction).GetObject().(*authenticationv1.TokenReview).DeepCopy()
-		review.Status.Authenticated = review.Spec.Token != "wrong"
+		review.Status.Authenticated = !strings.HasPrefix(review.Spec.Token, "wrong")
 		review.Status.User.Username = review.Spec.Token
 		return true, review, nil
 	})
 	client.PrependReactor("create", "subjectaccessreviews", func(a k8stesting.Action) (bool, runtime.Object, error) {
 		review := a.(k8stesting.CreateAction).GetObject().(*authorizationv1.SubjectAccessReview).DeepCopy()
-		review.Status.Allowed = review.Spec.User == "admin"
+		list, can := strings.CutPrefix(review.Spec.User, "can:")
+		review.Status.Allowed = review.Spec.User == "admin" || can && slices.Contains(strings.Split(list, ","), review.Spec.ResourceAttributes.Subresource)
 		return true, review, nil
 	})
 	return client
@@ -122,6 +139,12 @@ func (f *endpoint) setDown(down bool) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	f.down = down
+}
+
+func (f *endpoint) Healthy() error {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return f.ill
 }
 
 func (f *endpoint) Present() []Pod { return f.pods }

@@ -3,7 +3,6 @@ package kubelet
 import (
 	"context"
 	"crypto/tls"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -16,7 +15,6 @@ import (
 	"github.com/sirupsen/logrus"
 	"golang.org/x/sync/errgroup"
 	corev1 "k8s.io/api/core/v1"
-	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/client-go/kubernetes"
 
 	"github.com/capsulet/capsulet/provider/kubelet/metrics"
@@ -24,7 +22,6 @@ import (
 )
 
 const (
-	headerTimeout   = 10 * time.Second
 	apiTimeout      = 15 * time.Second // of requests to the API server
 	shutdownTimeout = 5 * time.Second
 )
@@ -37,6 +34,8 @@ type Pods interface {
 	Named(namespace, name string) (Pod, bool)
 	// Present returns the pods that have a capsule or may get one, without their status.
 	Present() []Pod
+	// Healthy says why the pods are not taken care of; nil when they are.
+	Healthy() error
 }
 
 // Pod is one pod. What it points at is not to be changed.
@@ -70,26 +69,36 @@ type Config struct {
 	// ClientCAFile has the authority of client certificates; empty means the cluster's own, from the config map
 	// kube-system/extension-apiserver-authentication.
 	ClientCAFile string
-	Log          *logrus.Entry
+	// Settings are what /configz tells beside the endpoint's own.
+	Settings Settings
+	Log      *logrus.Entry
 }
 
 // Server is the node's HTTPS endpoint: what the API server and metrics collectors ask a kubelet.
 type Server struct {
-	cfg  Config
-	gate *gate
-	cert *certificate
-	// sessions admits so many streaming sessions at a time.
-	sessions chan struct{}
+	cfg    Config
+	limits limits
+	gate   *gate
+	cert   *certificate
+	log    *nodeLog
+	// short and lasting admit so many requests of either kind at a time.
+	short, lasting chan struct{}
+	reading        reading
 }
 
 // New makes an endpoint. It serves nobody before [Server.Run].
-func New(cfg Config) (*Server, error) {
+func New(cfg Config) (*Server, error) { return newServer(cfg, defaults) }
+
+func newServer(cfg Config, l limits) (*Server, error) {
 	cert, err := newCertificate(&cfg)
 	if err != nil {
 		return nil, err
 	}
-	g := &gate{client: cfg.Client, node: cfg.NodeName, caFile: cfg.ClientCAFile, log: cfg.Log, answers: newAnswers()}
-	return &Server{cfg: cfg, gate: g, cert: cert, sessions: make(chan struct{}, maxSessions)}, nil
+	k := &Server{cfg: cfg, limits: l, cert: cert, log: &nodeLog{}}
+	k.short, k.lasting = make(chan struct{}, k.limits.short), make(chan struct{}, k.limits.lasting)
+	k.gate = &gate{client: cfg.Client, node: cfg.NodeName, caFile: cfg.ClientCAFile, log: cfg.Log, answers: newAnswers(), limits: &k.limits}
+	cfg.Log.Logger.AddHook(k.log)
+	return k, nil
 }
 
 // Run serves until ctx ends.
@@ -97,10 +106,14 @@ func (k *Server) Run(ctx context.Context, listener net.Listener) error {
 	if err := k.gate.loadCA(ctx); err != nil {
 		k.cfg.Log.WithError(err).Warn("client certificates are not accepted by the kubelet endpoint yet")
 	}
+	strangers := k.cfg.Log.WriterLevel(logrus.DebugLevel) // what goes wrong in TLS handshakes, mostly theirs
+	defer strangers.Close()                               //nolint:errcheck // a pipe
 	server := &http.Server{
-		Handler:           k.cfg.Metrics.Count(k.gate.guard(k.routes())),
-		ReadHeaderTimeout: headerTimeout,
-		ErrorLog:          log.New(k.cfg.Log.WriterLevel(logrus.DebugLevel), "", 0), // TLS handshakes of strangers
+		Handler:           k.handler(listener.Addr()),
+		ReadHeaderTimeout: k.limits.header, // of the TLS handshake, too
+		IdleTimeout:       k.limits.idle,
+		MaxHeaderBytes:    maxHeaderBytes,
+		ErrorLog:          log.New(strangers, "", 0),
 		BaseContext:       func(net.Listener) context.Context { return ctx },
 		TLSConfig: &tls.Config{
 			MinVersion:     tls.VersionTLS12,
@@ -113,7 +126,7 @@ func (k *Server) Run(ctx context.Context, listener net.Listener) error {
 	group, ctx := errgroup.WithContext(ctx)
 	group.Go(func() error { return k.gate.Run(ctx) })
 	group.Go(func() error {
-		if err := server.ServeTLS(listener, "", ""); !errors.Is(err, http.ErrServerClosed) {
+		if err := server.ServeTLS(newConnLimit(listener, &k.limits), "", ""); !errors.Is(err, http.ErrServerClosed) {
 			return fmt.Errorf("kubelet endpoint: %w", err)
 		}
 		return nil
@@ -128,52 +141,4 @@ func (k *Server) Run(ctx context.Context, listener net.Listener) error {
 		return nil
 	})
 	return group.Wait()
-}
-
-func (k *Server) routes() http.Handler {
-	mux := http.NewServeMux()
-	mux.HandleFunc("GET /healthz", healthy)
-	mux.HandleFunc("GET /healthz/", healthy)
-	mux.HandleFunc("GET /pods", k.listPods)
-	mux.HandleFunc("GET /pods/{$}", k.listPods)
-	mux.HandleFunc("GET /runningpods/", k.listRunning)
-	mux.HandleFunc("GET /containerLogs/{namespace}/{pod}/{container}", k.containerLogs)
-	k.statsRoutes(mux)
-	k.sessionRoutes(mux)
-	for _, path := range []string{"/stats/", "/logs/", "/configz", "/checkpoint/"} {
-		mux.HandleFunc(path, notImplemented)
-	}
-	return mux
-}
-
-func healthy(w http.ResponseWriter, _ *http.Request) {
-	_, _ = w.Write([]byte("ok")) // the asker is gone if this fails
-}
-
-func notImplemented(w http.ResponseWriter, r *http.Request) {
-	http.Error(w, "capsulet does not implement "+r.URL.Path+" yet", http.StatusNotImplemented)
-}
-
-func (k *Server) listPods(w http.ResponseWriter, r *http.Request) {
-	k.writePods(w, r, func(*corev1.Pod) bool { return true })
-}
-
-func (k *Server) listRunning(w http.ResponseWriter, r *http.Request) {
-	k.writePods(w, r, func(p *corev1.Pod) bool { return p.Status.Phase == corev1.PodRunning })
-}
-
-func (k *Server) writePods(w http.ResponseWriter, r *http.Request, keep func(*corev1.Pod) bool) {
-	all, err := k.cfg.Pods.GetPods(r.Context())
-	if err != nil {
-		http.Error(w, err.Error(), http.StatusServiceUnavailable)
-		return
-	}
-	list := corev1.PodList{TypeMeta: metav1.TypeMeta{Kind: "PodList", APIVersion: "v1"}, Items: []corev1.Pod{}}
-	for _, p := range all {
-		if keep(p) {
-			list.Items = append(list.Items, *p)
-		}
-	}
-	w.Header().Set("Content-Type", "application/json")
-	_ = json.NewEncoder(w).Encode(list) // the asker is gone if this fails
 }

@@ -1,15 +1,19 @@
 package kubelet
 
 import (
-	"crypto/tls"
 	"encoding/json"
+	"errors"
+	"fmt"
 	"io"
 	"net/http"
 	"net/url"
+	"regexp"
+	"slices"
 	"strings"
 	"testing"
 	"time"
 
+	"github.com/sirupsen/logrus"
 	corev1 "k8s.io/api/core/v1"
 
 	"github.com/capsulet/capsulet/zunserver/capsule"
@@ -17,16 +21,19 @@ import (
 
 func (w *endpoint) ask(token, path string) (int, string) {
 	w.t.Helper()
-	client := &http.Client{Transport: &http.Transport{TLSClientConfig: &tls.Config{InsecureSkipVerify: true}}, Timeout: testTimeout} //nolint:gosec // self-signed in a test
-	defer client.CloseIdleConnections()
-	req, err := http.NewRequestWithContext(w.t.Context(), http.MethodGet, w.url+path, nil)
+	return w.do(http.MethodGet, token, path)
+}
+
+func (w *endpoint) do(method, token, path string) (int, string) {
+	w.t.Helper()
+	req, err := http.NewRequestWithContext(w.t.Context(), method, w.url+path, nil)
 	if err != nil {
 		w.t.Fatal(err)
 	}
 	if token != "" {
 		req.Header.Set("Authorization", "Bearer "+token)
 	}
-	resp, err := client.Do(req)
+	resp, err := w.http.Do(req)
 	if err != nil {
 		w.t.Fatal(err)
 	}
@@ -73,7 +80,21 @@ func TestKubeletEndpoint(t *testing.T) {
 		{"nobody", "/exec/shop/web/a?output=1", 403, "verb=create, resource=nodes, subresource(s)=[proxy]"},
 		{"nobody", "/attach/shop/web/a?output=1", 403, "verb=create"},
 		{"nobody", "/portForward/shop/web", 403, "verb=create"},
-		{"admin", "/stats/container", 501, "not implement"},
+		{"admin", "/stats/container", 404, ""},
+		{"admin", "/healthz?verbose", 200, "[+]ping ok\n[+]syncloop ok\nhealthz check passed\n"},
+		{"admin", "/healthz/ping", 200, "ok"},
+		{"admin", "/healthz/syncloop", 200, "ok"},
+		{"admin", "/healthz/nothing", 404, ""},
+		{"admin", "/configz", 200, `"maxPods":110`},
+		{"admin", "/configz", 200, `{"kubeletconfig":{`},
+		{"admin", "/configz", 200, `"authorization":{"mode":"Webhook"`},
+		{"admin", "/logs", 200, `<a href="capsulet.log">`},
+		{"admin", "/logs/", 200, `<a href="capsulet.log">`},
+		{"admin", "/logs/capsulet.log", 200, "client certificates are not accepted"}, // there is no such config map here
+		{"admin", "/logs/syslog", 404, ""},
+		{"admin", "/logs/..%2f..%2fetc%2fpasswd", 404, ""},
+		{"admin", "/logs/?query=kubelet", 400, "query"},
+		{"admin", "/runningpods", 200, `"spec":{"containers":[{"name":"a","resources":{}}]},"status":{}`},
 		{"admin", "/metrics", 200, `kubelet_node_name{node="capsulet"} 1`},
 		{"admin", "/metrics", 200, "go_goroutines"},
 		{"admin", "/metrics", 200, `kubelet_http_requests_total{long_running="true",method="GET",path="exec",server_type="readwrite"}`},
@@ -97,6 +118,86 @@ func TestKubeletEndpoint(t *testing.T) {
 		if status, body := w.ask("admin", path); status != 200 || json.Unmarshal([]byte(body), &list) != nil || len(list.Items) != 1 {
 			t.Errorf("%s: %d %s", path, status, body)
 		}
+	}
+}
+
+// TestEveryRouteIsGuarded: whatever is asked, a stranger gets 401, who has no right 403, and who has one of the rights that
+// stand for the path is let in.
+func TestEveryRouteIsGuarded(t *testing.T) {
+	w := newEndpoint(t, func(l *limits) { l.reviewsBurst = 1e6 })
+	rights := map[string][]string{"healthz": {"healthz", "proxy"}, "pods": {"pods", "proxy"}, "runningpods": {"pods", "proxy"},
+		"configz": {"configz", "proxy"}, "stats": {"stats"}, "metrics": {"metrics"}, "logs": {"log"}, "checkpoint": {"checkpoint"},
+		"containerLogs": {"proxy"}, "exec": {"proxy"}, "attach": {"proxy"}, "portForward": {"proxy"}, "run": {"proxy"},
+		"nothing": {"proxy"}, "debug": {"proxy"}, "podsAndMore": {"proxy"}, "statusz": {"statusz"}, "flagz": {"configz"}}
+	all := []string{"healthz", "pods", "configz", "stats", "metrics", "log", "checkpoint", "proxy", "statusz", "spec"}
+	creates := []string{"exec", "attach", "portForward", "run", "checkpoint"}
+	patterns := []string{"GET /nothing", "GET /debug/pprof/", "GET /podsAndMore", "GET /statusz", "GET /flagz", "DELETE /pods"}
+	for _, r := range w.server.routes(nil) {
+		patterns = append(patterns, r.pattern)
+	}
+	for _, p := range patterns {
+		method, path, _ := strings.Cut(p, " ")
+		path = regexp.MustCompile(`{[^}]*}`).ReplaceAllString(strings.TrimSuffix(path, "{$}"), "x")
+		root, _, _ := strings.Cut(strings.TrimPrefix(path, "/"), "/")
+		needs, known := rights[root]
+		if !known {
+			t.Errorf("%s: say in this test who may", p)
+			continue
+		}
+		verb := map[string]string{"GET": "get", "POST": "create", "DELETE": "delete"}[method]
+		if slices.Contains(creates, root) {
+			verb = "create"
+		}
+		for _, stranger := range []string{"", "wrong"} {
+			if status, body := w.do(method, stranger, path); status != http.StatusUnauthorized || body != "Unauthorized\n" {
+				t.Errorf("%s as a stranger: %d %q", p, status, body)
+			}
+		}
+		want := fmt.Sprintf("Forbidden (user=nobody, verb=%s, resource=nodes, subresource(s)=%v)\n", verb, needs)
+		if status, body := w.do(method, "nobody", path); status != http.StatusForbidden || body != want {
+			t.Errorf("%s as nobody: %d %q, want %q", p, status, body, want)
+		}
+		for _, right := range all {
+			status, _ := w.do(method, "can:"+right, path)
+			if in := status != http.StatusUnauthorized && status != http.StatusForbidden; in != slices.Contains(needs, right) {
+				t.Errorf("%s with the right to nodes/%s: %d", p, right, status)
+			}
+		}
+	}
+}
+
+// TestHealth: what is the matter stands in the log, not in an answer.
+func TestHealth(t *testing.T) {
+	w := newEndpoint(t)
+	w.mu.Lock()
+	w.ill = errors.New("stuck")
+	w.mu.Unlock()
+	for path, want := range map[string]string{"/healthz": "[+]ping ok\n[-]syncloop failed: reason withheld\nhealthz check failed\n",
+		"/healthz/syncloop": "internal server error: see the log for the reason\n"} {
+		if status, body := w.ask("admin", path); status != 500 || body != want {
+			t.Errorf("%s: %d %q", path, status, body)
+		}
+	}
+	if status, body := w.ask("admin", "/healthz/ping"); status != 200 {
+		t.Errorf("it answers: %d %q", status, body)
+	}
+	if _, body := w.ask("admin", "/logs/capsulet.log"); !strings.Contains(body, "error=stuck") {
+		t.Errorf("the log:\n%s", body)
+	}
+}
+
+// TestNodeLog keeps the end.
+func TestNodeLog(t *testing.T) {
+	var l nodeLog
+	log := logrus.New()
+	log.SetOutput(io.Discard)
+	log.AddHook(&l)
+	for i := range 100 {
+		log.Info(i, strings.Repeat("x", nodeLogBytes/50))
+	}
+	text, _ := l.content()
+	if len(text) > nodeLogBytes || len(text) < nodeLogBytes/2 || !strings.Contains(string(text), "msg=99x") || strings.Contains(string(text), "msg=0x") {
+		t.Errorf("%d bytes: %.100s", len(text), text)
 	}
 }
 

@@ -52,7 +52,7 @@ func (k *Server) containerLogs(w http.ResponseWriter, r *http.Request) {
 	if q.limit > 0 {
 		from = io.LimitReader(body, q.limit)
 	}
-	copyFlushing(w, from)
+	k.limits.copy(w, from)
 }
 
 // logTarget decides which attempt's log is meant, or says in the kubelet's words why there is none (kubelet: kubelet_pods.go,
@@ -162,18 +162,19 @@ func (p *logParser) number(name string, least int64) (int64, bool) {
 	return n, true
 }
 
-// copyFlushing passes bytes on as they come.
-func copyFlushing(w http.ResponseWriter, from io.Reader) {
-	flusher := http.NewResponseController(w)
-	_ = flusher.Flush() // an empty log that is followed shows that it is there
+// copy passes bytes on as they come. Who does not take them is cut off.
+func (l *limits) copy(w http.ResponseWriter, from io.Reader) {
+	to := http.NewResponseController(w)
+	_ = to.Flush() // an empty log that is followed shows that it is there
 	buf := make([]byte, 32<<10)
 	for {
 		n, err := from.Read(buf)
 		if n > 0 {
+			_ = to.SetWriteDeadline(time.Now().Add(l.answer)) // a writer without deadlines is no connection
 			if _, werr := w.Write(buf[:n]); werr != nil {
 				return
 			}
-			_ = flusher.Flush()
+			_ = to.Flush()
 		}
 		if err != nil {
 			return // the status line is long gone: an end is all that can be told

@@ -9,22 +9,22 @@ import (
 	corev1 "k8s.io/api/core/v1"
 )
 
-// maxSessions is how many streaming sessions there may be at a time: each holds two connections.
-const maxSessions = 512
-
 // sessionPaths are where a session begins, whatever the method: see auth.go.
 var sessionPaths = []string{"/exec/", "/attach/", "/run/", "/portForward/"}
 
-func (k *Server) sessionRoutes(mux *http.ServeMux) {
-	for _, method := range []string{http.MethodGet, http.MethodPost} {
-		for _, uid := range []string{"", "/{uid}"} {
-			mux.HandleFunc(method+" /exec/{namespace}/{pod}"+uid+"/{container}", k.exec)
-			mux.HandleFunc(method+" /attach/{namespace}/{pod}"+uid+"/{container}", k.attach)
-			mux.HandleFunc(method+" /portForward/{namespace}/{pod}"+uid, k.portForward)
-		}
+func (k *Server) sessionRoutes() (list []route) {
+	add := func(pattern string, serve http.HandlerFunc) {
+		list = append(list, route{pattern: pattern, serve: serve, lasting: true})
 	}
-	mux.HandleFunc("POST /run/{namespace}/{pod}/{container}", k.run)
-	mux.HandleFunc("POST /run/{namespace}/{pod}/{uid}/{container}", k.run)
+	for _, uid := range []string{"", "/{uid}"} {
+		for _, method := range []string{http.MethodGet, http.MethodPost} {
+			add(method+" /exec/{namespace}/{pod}"+uid+"/{container}", k.exec)
+			add(method+" /attach/{namespace}/{pod}"+uid+"/{container}", k.attach)
+			add(method+" /portForward/{namespace}/{pod}"+uid, k.portForward)
+		}
+		add("POST /run/{namespace}/{pod}"+uid+"/{container}", k.run)
+	}
+	return list
 }
 
 func (k *Server) exec(w http.ResponseWriter, r *http.Request) {
@@ -53,7 +53,7 @@ func (k *Server) stream(w http.ResponseWriter, r *http.Request, action, notFound
 		return
 	}
 	params.Set("container", container)
-	k.session(w, r, p, action, params)
+	k.cfg.Containers.Session(w, r, string(p.UID), action, params)
 }
 
 // portForward serves kubectl port-forward.
@@ -63,7 +63,7 @@ func (k *Server) portForward(w http.ResponseWriter, r *http.Request) {
 		params["ports"] = append(params["ports"], strings.Split(list, ",")...)
 	}
 	if p, ok := k.podOf(w, r); ok {
-		k.session(w, r, p, "portforward", params)
+		k.cfg.Containers.Session(w, r, string(p.UID), "portforward", params)
 	}
 }
 
@@ -89,18 +89,6 @@ func (k *Server) run(w http.ResponseWriter, r *http.Request) {
 	default:
 		_, _ = w.Write(output) // the asker is gone if this fails
 	}
-}
-
-// session is one of a limited number of streams through the capsule API.
-func (k *Server) session(w http.ResponseWriter, r *http.Request, p *Pod, action string, params url.Values) {
-	select {
-	case k.sessions <- struct{}{}:
-		defer func() { <-k.sessions }()
-	default:
-		http.Error(w, fmt.Sprintf("%d streaming sessions are under way, which is the limit", cap(k.sessions)), http.StatusTooManyRequests)
-		return
-	}
-	k.cfg.Containers.Session(w, r, string(p.UID), action, params)
 }
 
 // podOf finds the pod of the path, or answers that there is none.

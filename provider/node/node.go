@@ -19,10 +19,14 @@ import (
 	"github.com/capsulet/capsulet/zunserver/capsule"
 )
 
+// LookEvery is how often the hosts are asked what they are, and LeaseDuration how long the node is believed to be alive.
 const (
-	hostsEvery     = 10 * time.Second
+	LookEvery     = 10 * time.Second
+	LeaseDuration = 40 * time.Second
+)
+
+const (
 	hostsEverySoon = time.Second // while the node is not Ready
-	leaseSeconds   = 40
 	leaseEvery     = 10 * time.Second
 	statusInterval = time.Minute
 	retryAfter     = 5 * time.Second
@@ -137,7 +141,7 @@ func (n *Node) serve(ctx context.Context) error {
 	}
 	nodes := n.cfg.Client.CoreV1().Nodes()
 	controller, err := vknode.NewNodeController(n, wanted, nodes,
-		vknode.WithNodeEnableLeaseV1WithRenewInterval(n.cfg.Client.CoordinationV1().Leases(corev1.NamespaceNodeLease), leaseSeconds, leaseEvery),
+		vknode.WithNodeEnableLeaseV1WithRenewInterval(n.cfg.Client.CoordinationV1().Leases(corev1.NamespaceNodeLease), int32(LeaseDuration/time.Second), leaseEvery),
 		vknode.WithNodeStatusUpdateInterval(statusInterval),
 		vknode.WithNodeStatusUpdateErrorHandler(n.recreate))
 	if err != nil {
@@ -169,7 +173,7 @@ func (n *Node) refreshAfter() time.Duration {
 	defer n.mu.Unlock()
 	for _, c := range n.now.Status.Conditions {
 		if c.Type == corev1.NodeReady && c.Status == corev1.ConditionTrue {
-			return hostsEvery
+			return LookEvery
 		}
 	}
 	return hostsEverySoon
@@ -201,7 +205,7 @@ func (n *Node) push(ctx context.Context) {
 
 // refresh makes the node anew out of the hosts and says whether it changed.
 func (n *Node) refresh(ctx context.Context) bool {
-	ctx, cancel := context.WithTimeout(ctx, hostsEvery)
+	ctx, cancel := context.WithTimeout(ctx, LookEvery)
 	defer cancel()
 	hosts, err := n.cfg.Hosts.Hosts(ctx)
 	n.mu.Lock()

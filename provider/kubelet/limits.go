@@ -1,0 +1,147 @@
+package kubelet
+
+import (
+	"errors"
+	"net"
+	"net/http"
+	"sync"
+	"time"
+
+	"golang.org/x/time/rate"
+	utilcache "k8s.io/apimachinery/pkg/util/cache"
+)
+
+// limits are what a client may have of the endpoint, so that nobody, known or not, can keep others from it.
+type limits struct {
+	// connections in all, and from one address: the API server opens many from one.
+	connections, perAddress int
+	// header is for the handshake and the head of a request, idle between two requests.
+	header, idle time.Duration
+	// answer is for a whole request that is soon over, and for each piece of one that lasts.
+	answer time.Duration
+	// short and lasting requests at a time.
+	short, lasting int
+	// reading is how old statistics may be: who asks in a loop makes no more work than that, and a scrape of several
+	// endpoints sees one moment.
+	reading time.Duration
+	// reviews are questions to the API server for one address in a second, and at once. What is known costs none.
+	reviews      rate.Limit
+	reviewsBurst int
+}
+
+var defaults = limits{
+	connections: 4096, perAddress: 2048, header: 10 * time.Second, idle: 2 * time.Minute, answer: 30 * time.Second,
+	short: 64, lasting: 1024, reading: 500 * time.Millisecond, reviews: 20, reviewsBurst: 100,
+}
+
+const maxHeaderBytes = 64 << 10
+
+// reviewersKept is how long the budget of an address is remembered.
+const reviewersKept = 10 * time.Minute
+
+var errBusy = errors.New("too many requests of unknown right from this address, try again later")
+
+// admit serves so many requests at a time as places has room for, and turns the others away at once: who waits holds a
+// connection.
+func admit(places chan struct{}, next http.HandlerFunc) http.HandlerFunc {
+	return func(w http.ResponseWriter, r *http.Request) {
+		select {
+		case places <- struct{}{}:
+			defer func() { <-places }()
+			next(w, r)
+		default:
+			w.Header().Set("Retry-After", "1")
+			http.Error(w, "as many requests of this kind are under way as the node serves at a time, try again later", http.StatusTooManyRequests)
+		}
+	}
+}
+
+// hurry bounds how long a request takes to be read and its answer to be written: who reads slowly holds a place.
+func (l *limits) hurry(next http.HandlerFunc) http.HandlerFunc {
+	return func(w http.ResponseWriter, r *http.Request) {
+		c, end := http.NewResponseController(w), time.Now().Add(l.answer)
+		_, _ = c.SetReadDeadline(end), c.SetWriteDeadline(end) // a writer without deadlines is no connection
+		next(w, r)
+	}
+}
+
+// budgets are of questions to the API server, by address.
+type budgets struct{ of *utilcache.Expiring }
+
+// spend takes one question off the budget of who asks; false when there is nothing left of it.
+func (b budgets) spend(r *http.Request, l *limits) bool {
+	host, _, err := net.SplitHostPort(r.RemoteAddr)
+	if err != nil {
+		host = r.RemoteAddr
+	}
+	known, ok := b.of.Get(host)
+	if !ok {
+		known = rate.NewLimiter(l.reviews, l.reviewsBurst)
+		b.of.Set(host, known, reviewersKept)
+	}
+	return known.(*rate.Limiter).Allow()
+}
+
+// connLimit is a listener that closes connections over the limit at once: in a queue they would keep others waiting.
+type connLimit struct {
+	net.Listener
+	limits *limits
+
+	mu  sync.Mutex
+	all int
+	of  map[string]int
+}
+
+func newConnLimit(l net.Listener, limits *limits) *connLimit {
+	return &connLimit{Listener: l, limits: limits, of: map[string]int{}}
+}
+
+// Accept implements net.Listener.
+func (l *connLimit) Accept() (net.Conn, error) {
+	for {
+		c, err := l.Listener.Accept()
+		if err != nil {
+			return nil, err
+		}
+		address := c.RemoteAddr().String()
+		if host, _, err := net.SplitHostPort(address); err == nil {
+			address = host
+		}
+		if l.take(address) {
+			return &limitedConn{Conn: c, release: sync.OnceFunc(func() { l.give(address) })}, nil
+		}
+		_ = c.Close() // nothing was said yet
+	}
+}
+
+func (l *connLimit) take(address string) bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.all >= l.limits.connections || l.of[address] >= l.limits.perAddress {
+		return false
+	}
+	l.all++
+	l.of[address]++
+	return true
+}
+
+func (l *connLimit) give(address string) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.all--
+	if l.of[address]--; l.of[address] == 0 {
+		delete(l.of, address)
+	}
+}
+
+// limitedConn gives its place back when it is closed.
+type limitedConn struct {
+	net.Conn
+	release func()
+}
+
+// Close implements net.Conn.
+func (c *limitedConn) Close() error {
+	defer c.release()
+	return c.Conn.Close()
+}
