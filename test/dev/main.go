@@ -42,6 +42,7 @@ type world struct {
 	server     *stage.Server
 	ownCluster bool
 	kubeconfig string
+	ignored    string // a KUBECONFIG that is not used, because .dev has a control plane
 	kubectl    string
 	page       string
 }
@@ -87,14 +88,7 @@ func newWorld() (*world, error) {
 		return nil, errors.New("this needs root: it talks to Docker, writes under /run and may install packages")
 	}
 	w := &world{root: root, dir: filepath.Join(root, ".dev"), out: progress.New(os.Stdout)}
-	w.kubeconfig = os.Getenv("KUBECONFIG")
-	own := w.path("controlplane/admin.kubeconfig")
-	// .dev/env exports our own cluster's kubeconfig: a shell that sourced it does not mean a cluster of the user's.
-	w.ownCluster = w.kubeconfig == "" || w.kubeconfig == own || w.kubeconfig == w.path("kubeconfig")
-	if w.ownCluster {
-		w.kubeconfig = own
-	}
-	if w.kubeconfig, err = filepath.Abs(w.kubeconfig); err != nil {
+	if err := w.chooseCluster(os.Getenv("KUBECONFIG")); err != nil {
 		return nil, err
 	}
 	w.server = &stage.Server{
@@ -106,6 +100,31 @@ func newWorld() (*world, error) {
 		w.server.NodeAddress = "127.0.0.1" // where its API server is too
 	}
 	return w, nil
+}
+
+// chooseCluster finds out whose cluster it is. What is in .dev counts first: .dev/env exports KUBECONFIG, and a shell may
+// or may not have it from the time of `up`; what is deleted by `down` must not depend on that.
+func (w *world) chooseCluster(env string) (err error) {
+	own, joined := w.path("controlplane/admin.kubeconfig"), w.path("kubeconfig")
+	if env == own || env == joined {
+		env = ""
+	}
+	started := exists(w.path("controlplane"))
+	w.ownCluster = started || env == "" && !exists(joined)
+	switch {
+	case w.ownCluster:
+		w.kubeconfig, w.ignored = own, env
+	case env == "":
+		w.kubeconfig = joined
+	default:
+		w.kubeconfig, err = filepath.Abs(env)
+	}
+	return err
+}
+
+func exists(path string) bool {
+	_, err := os.Stat(path)
+	return err == nil
 }
 
 func (w *world) path(name string) string { return filepath.Join(w.dir, name) }

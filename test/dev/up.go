@@ -20,6 +20,9 @@ func (w *world) up(ctx context.Context) error {
 	if err := os.MkdirAll(w.dir, 0o700); err != nil {
 		return err
 	}
+	if w.ignored != "" {
+		return fmt.Errorf("KUBECONFIG=%s, but there is a control plane in %s: `make down` removes it, or unset KUBECONFIG", w.ignored, w.dir)
+	}
 	w.out.Line("capsulet: everything it makes is in %s or carries the label %s=%s", w.dir, stage.InstanceLabel, instance)
 	for _, f := range []func(context.Context) error{
 		w.ensureEngine, w.ensureCluster, w.ensureServer, w.ensureNode, w.ensureExample, w.ensureCapsule,
