@@ -110,9 +110,9 @@ func (s *Server) addHost(ctx context.Context, h HostConfig) error {
 		return err
 	}
 	s.hosts = append(s.hosts, host)
-	var volumes volume.Driver = volume.Far{}
-	var net agent.Network = network.Far{}
-	var meter metering.Meter = stats.Far{}
+	var volumes volume.Driver = volume.NewFar(host)
+	var net network.Dialer = network.NewFar(host)
+	var meter metering.Meter = stats.NewFar(host)
 	if h.Near {
 		net, meter = network.Near{}, stats.Near{}
 		volumes = volume.Near{StateDir: s.cfg.StateDir, RunDir: s.cfg.RunDir}

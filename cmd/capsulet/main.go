@@ -17,6 +17,9 @@ import (
 	"syscall"
 
 	"github.com/spf13/cobra"
+
+	// What runs in the sandboxes of far hosts is this program.
+	_ "github.com/capsulet/capsulet/zunserver/inside/entry"
 )
 
 // version is set by the linker.

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"net"
 	"sync"
 	"time"
 
@@ -16,6 +17,7 @@ import (
 	"github.com/capsulet/capsulet/zunserver/agent/observer"
 	"github.com/capsulet/capsulet/zunserver/capsule"
 	"github.com/capsulet/capsulet/zunserver/lifecycle"
+	"github.com/capsulet/capsulet/zunserver/network"
 	"github.com/capsulet/capsulet/zunserver/probe"
 	"github.com/capsulet/capsulet/zunserver/runtime"
 	"github.com/capsulet/capsulet/zunserver/store"
@@ -45,7 +47,7 @@ type Config struct {
 
 	Runtime runtime.Host
 	Volumes volume.Driver
-	Network Network
+	Network network.Dialer
 	Meter   metering.Meter
 	Store   Store
 	Log     *logrus.Entry
@@ -105,11 +107,11 @@ func New(cfg Config) *Agent {
 	}
 	a.obs = observer.New(cfg.Runtime, a.log, a.wake)
 	a.exec = executor.New(executor.Config{
-		Instance: cfg.Instance, Address: cfg.Address, SeccompDir: cfg.SeccompDir, Runtime: cfg.Runtime, Volumes: cfg.Volumes,
+		Instance: cfg.Instance, Address: cfg.Address, SeccompDir: cfg.SeccompDir, Runtime: cfg.Runtime, Volumes: cfg.Volumes, Network: cfg.Network,
 		Observer: a.obs, Records: cfg.Store, Log: a.log, Starts: cfg.Starts,
 		Host: a.hostInfo, Report: a.report, Suspect: a.suspect,
 	})
-	a.probes = probe.New(probe.Config{Exec: a.probeExec, Wake: a.wake})
+	a.probes = probe.New(probe.Config{Exec: a.probeExec, Dial: a.probeDial, Wake: a.wake})
 	return a
 }
 
@@ -301,6 +303,11 @@ func failuresOf(r probe.Result) []capsule.ProbeFailure {
 // probeExec runs the command of an exec probe.
 func (a *Agent) probeExec(ctx context.Context, id string, command []string, out io.Writer) (int, error) {
 	return a.cfg.Runtime.Exec(ctx, id, runtime.ExecConfig{Command: command, Stdout: out, Stderr: out})
+}
+
+// probeDial connects for a probe over the network.
+func (a *Agent) probeDial(ctx context.Context, t probe.Target, address string) (net.Conn, error) {
+	return a.cfg.Network.DialAddress(ctx, network.Target{ID: t.Sandbox, Address: t.Address}, address)
 }
 
 // pause waits for d or the end of ctx.

@@ -4,25 +4,14 @@ import (
 	"context"
 	"time"
 
-	"github.com/capsulet/capsulet/zunserver/capsule"
 	"github.com/capsulet/capsulet/zunserver/volume"
 )
 
 // evictionLook is how often volumes with a size limit are measured (kubelet: eviction manager's monitoring interval).
 const evictionLook = 10 * time.Second
 
-// measurer is what a volume driver may be able to do besides: tell that a volume is over its limit.
-type measurer interface {
-	Overfull(c *capsule.Capsule) (string, error)
-}
-
 // evict measures the volumes that have a limit until ctx ends. A capsule that is over one is ended.
 func (a *Agent) evict(ctx context.Context) error {
-	m, ok := a.cfg.Volumes.(measurer)
-	if !ok {
-		<-ctx.Done()
-		return ctx.Err()
-	}
 	tick := time.NewTicker(evictionLook)
 	defer tick.Stop()
 	for {
@@ -38,20 +27,22 @@ func (a *Agent) evict(ctx context.Context) error {
 		}
 		a.mu.Unlock()
 		for _, w := range workers {
-			w.measure(m)
+			w.measure(ctx)
 		}
 	}
 }
 
 // measure looks at the volumes of a capsule that runs.
-func (w *worker) measure(m measurer) {
+func (w *worker) measure(ctx context.Context) {
 	w.mu.Lock()
 	c := w.latest
 	w.mu.Unlock()
 	if c == nil || c.Deletion != nil || !c.Facts.Sandbox.Ready || c.Facts.End != nil || !volume.Limited(&c.Spec) {
 		return
 	}
-	why, err := m.Overfull(c)
+	ctx, cancel := context.WithTimeout(ctx, evictionLook)
+	defer cancel()
+	why, err := w.a.cfg.Volumes.Overfull(ctx, c)
 	if err != nil {
 		w.log.WithError(err).Warn("Cannot measure a volume")
 		return

@@ -12,11 +12,6 @@ import (
 	"github.com/capsulet/capsulet/zunserver/runtime"
 )
 
-// Network reaches what listens in the capsules of a host.
-type Network interface {
-	Dial(ctx context.Context, t network.Target, port int32) (net.Conn, error)
-}
-
 // Exec runs a command in a running container of a capsule of this host and returns its exit code.
 func (a *Agent) Exec(ctx context.Context, c *capsule.Capsule, name string, command []string, s capsule.Session) (int, error) {
 	run, err := runningRun(c, name)
@@ -54,7 +49,7 @@ func (a *Agent) Dial(ctx context.Context, c *capsule.Capsule, port int32) (net.C
 	if err != nil {
 		return nil, fmt.Errorf("looking at the sandbox of capsule %s: %w", c.Spec.Name, err)
 	}
-	t := network.Target{Host: a.cfg.Name, ID: sandbox.ID, Pid: sandbox.Pid}
+	t := network.Target{ID: sandbox.ID, Pid: sandbox.Pid}
 	if len(sandbox.Addresses) > 0 {
 		t.Address = sandbox.Addresses[0]
 	}

@@ -271,12 +271,15 @@ func (w *worker) land(r executor.Result) {
 func (w *worker) syncProbes(ctx context.Context, seen lifecycle.Observed) {
 	var targets []probe.Target
 	if w.c.Deletion == nil && w.c.Facts.End == nil {
-		address := "127.0.0.1"
+		address, sandbox := "127.0.0.1", ""
 		if s := w.c.Facts.Sandbox; !w.c.Spec.HostNetwork && len(s.Addresses) > 0 {
 			address = s.Addresses[0]
 		}
 		for _, i := range seen.Instances {
 			if i.Container == "" {
+				if i.State == capsule.StateRunning {
+					sandbox = i.ID
+				}
 				if !w.c.Spec.HostNetwork && i.State == capsule.StateRunning && len(i.Addresses) > 0 {
 					address = i.Addresses[0]
 				}
@@ -287,7 +290,7 @@ func (w *worker) syncProbes(ctx context.Context, seen lifecycle.Observed) {
 				continue
 			}
 			targets = append(targets, probe.Target{
-				Capsule: w.c.UUID, Container: i.Container, ID: i.ID, Spec: cs, Address: address, StartedAt: i.StartedAt,
+				Capsule: w.c.UUID, Container: i.Container, ID: i.ID, Spec: cs, Sandbox: sandbox, Address: address, StartedAt: i.StartedAt,
 			})
 		}
 	}

@@ -58,7 +58,7 @@ func newWorld(t *testing.T) *world {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { _ = s.Close() })
-	h := fake.New(fake.Config{Instance: "test"})
+	h := fake.New(fake.Config{Instance: "test", VolumeDir: t.TempDir()})
 	h.AddImage("app", fake.Behaviour{})
 	w := &world{t: t, store: s, host: h, leases: make(chan *store.HostLease, 1)}
 	w.startAgent()
@@ -74,7 +74,7 @@ func newWorld(t *testing.T) *world {
 // startAgent starts an agent as a new process would: it knows nothing.
 func (w *world) startAgent() {
 	a := agent.New(agent.Config{
-		Name: hostName, Instance: "test", Address: "192.0.2.1", Runtime: w.host, Volumes: volume.Far{}, Network: network.Far{}, Meter: stats.Far{},
+		Name: hostName, Instance: "test", Address: "192.0.2.1", Runtime: w.host, Volumes: volume.NewFar(w.host), Network: network.NewFar(w.host), Meter: stats.NewFar(w.host),
 		Store: tappedStore{w.store, w.leases},
 		Log:   w.log(), Ping: 20 * time.Millisecond, Relist: 200 * time.Millisecond,
 		SweepAfter: 300 * time.Millisecond, Lease: 2 * time.Second,

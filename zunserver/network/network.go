@@ -2,16 +2,16 @@ package network
 
 import (
 	"context"
-	"fmt"
 	"net"
-
-	"github.com/containerd/errdefs"
+	"strconv"
+	"time"
 )
+
+// dialTimeout is for one address of one port.
+const dialTimeout = 5 * time.Second
 
 // Target is the sandbox of a capsule.
 type Target struct {
-	// Host is the name of the host, for messages.
-	Host string
 	// ID is the container's and Pid its main process on the host.
 	ID  string
 	Pid int
@@ -19,11 +19,17 @@ type Target struct {
 	Address string
 }
 
-// Far is for hosts whose network and kernel are not this process' own.
-type Far struct{}
+// Dialer reaches what listens in the capsules of a host. Errors of the class Unavailable: nothing listens there. Connections
+// can be closed for writing alone.
+type Dialer interface {
+	// Dial connects to a TCP port of the capsule, its localhost first.
+	Dial(ctx context.Context, t Target, port int32) (net.Conn, error)
+	// DialAddress connects to an address, host:port, as probes and hooks name it.
+	DialAddress(ctx context.Context, t Target, address string) (net.Conn, error)
+}
 
-// Dial answers that it cannot.
-func (Far) Dial(_ context.Context, t Target, port int32) (net.Conn, error) {
-	return nil, fmt.Errorf("port %d of a capsule on host %s cannot be reached: capsulet forwards ports on hosts that it shares a machine with only: %w",
-		port, t.Host, errdefs.ErrNotImplemented)
+// local are the addresses of a port on the capsule's localhost, IPv4 before IPv6.
+func local(port int32) []string {
+	p := strconv.Itoa(int(port))
+	return []string{net.JoinHostPort("127.0.0.1", p), net.JoinHostPort("::1", p)}
 }

@@ -30,6 +30,9 @@ const maxOutput = 10 << 10
 // ExecFunc runs a command in a container and returns its exit code.
 type ExecFunc func(ctx context.Context, id string, command []string, output io.Writer) (int, error)
 
+// DialFunc connects to a TCP address for a target.
+type DialFunc func(ctx context.Context, t Target, address string) (net.Conn, error)
+
 // check runs one probe once; nil is success, the error says what failed, for people.
 func (s *Set) check(ctx context.Context, t Target, h corev1.ProbeHandler) error {
 	switch {
@@ -38,9 +41,9 @@ func (s *Set) check(ctx context.Context, t Target, h corev1.ProbeHandler) error 
 	case h.HTTPGet != nil:
 		return s.httpGet(ctx, t, h.HTTPGet)
 	case h.TCPSocket != nil:
-		return dial(ctx, t, h.TCPSocket)
+		return s.dial(ctx, t, h.TCPSocket)
 	case h.GRPC != nil:
-		return grpcHealth(ctx, t, h.GRPC)
+		return s.grpcHealth(ctx, t, h.GRPC)
 	default:
 		return errors.New("probe without a handler")
 	}
@@ -99,7 +102,7 @@ func (s *Set) httpGet(ctx context.Context, t Target, a *corev1.HTTPGetAction) er
 			req.Header.Set(name, value)
 		}
 	}
-	resp, err := s.http.Do(req)
+	resp, err := s.http.Do(req.WithContext(context.WithValue(ctx, targetKey{}, t)))
 	if err != nil {
 		return err
 	}
@@ -114,11 +117,18 @@ func (s *Set) httpGet(ctx context.Context, t Target, a *corev1.HTTPGetAction) er
 	return nil
 }
 
+// targetKey finds the target of a request when its connection is dialled.
+type targetKey struct{}
+
 // newHTTPClient follows redirects on the same host only, as the kubelet does, and keeps no connections: a probe asks
 // whether a new client would be served.
-func newHTTPClient() *http.Client {
+func newHTTPClient(dial DialFunc) *http.Client {
 	return &http.Client{
 		Transport: &http.Transport{
+			DialContext: func(ctx context.Context, _, address string) (net.Conn, error) {
+				t, _ := ctx.Value(targetKey{}).(Target)
+				return dial(ctx, t, address)
+			},
 			DisableKeepAlives: true, DisableCompression: true, Proxy: nil,
 			TLSClientConfig: &tls.Config{InsecureSkipVerify: true}, //nolint:gosec // the kubelet does not verify either
 		},
@@ -134,7 +144,7 @@ func newHTTPClient() *http.Client {
 	}
 }
 
-func dial(ctx context.Context, t Target, a *corev1.TCPSocketAction) error {
+func (s *Set) dial(ctx context.Context, t Target, a *corev1.TCPSocketAction) error {
 	port, err := portOf(a.Port, t.Spec)
 	if err != nil {
 		return err
@@ -143,16 +153,17 @@ func dial(ctx context.Context, t Target, a *corev1.TCPSocketAction) error {
 	if host == "" {
 		host = t.Address
 	}
-	conn, err := (&net.Dialer{}).DialContext(ctx, "tcp", net.JoinHostPort(host, strconv.Itoa(port)))
+	conn, err := s.cfg.Dial(ctx, t, net.JoinHostPort(host, strconv.Itoa(port)))
 	if err != nil {
 		return err
 	}
 	return conn.Close()
 }
 
-func grpcHealth(ctx context.Context, t Target, a *corev1.GRPCAction) error {
+func (s *Set) grpcHealth(ctx context.Context, t Target, a *corev1.GRPCAction) error {
 	conn, err := grpc.NewClient("passthrough:///"+net.JoinHostPort(t.Address, strconv.Itoa(int(a.Port))),
-		grpc.WithTransportCredentials(insecure.NewCredentials()), grpc.WithUserAgent("kube-probe/capsulet"), grpc.WithNoProxy())
+		grpc.WithTransportCredentials(insecure.NewCredentials()),
+		grpc.WithContextDialer(func(ctx context.Context, address string) (net.Conn, error) { return s.cfg.Dial(ctx, t, address) }), grpc.WithUserAgent("kube-probe/capsulet"), grpc.WithNoProxy())
 	if err != nil {
 		return err
 	}

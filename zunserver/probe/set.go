@@ -5,6 +5,7 @@ import (
 	"context"
 	"fmt"
 	"maps"
+	"net"
 	"net/http"
 	"slices"
 	"sync"
@@ -21,7 +22,8 @@ type Target struct {
 	Container string
 	ID        string
 	Spec      *capsule.ContainerSpec
-	// Address is where the capsule is dialled.
+	// Sandbox is the ID of its sandbox, Address where the capsule is dialled.
+	Sandbox   string
 	Address   string
 	StartedAt time.Time
 }
@@ -51,6 +53,8 @@ const wakeForFailures = 10 * time.Second
 // Config is what a Set needs.
 type Config struct {
 	Exec ExecFunc
+	// Dial connects to a TCP address for a target; nil does it from this machine.
+	Dial DialFunc
 	// Wake is called, from any goroutine, when a result of the capsule changed.
 	Wake func(capsule string)
 	// MaxExecs is the number of exec probes at a time; 8 when zero. An exec costs the engine about 50 ms of CPU.
@@ -79,11 +83,16 @@ type tally struct{ successes, failures uint64 }
 
 // New returns a Set without workers.
 func New(cfg Config) *Set {
+	if cfg.Dial == nil {
+		cfg.Dial = func(ctx context.Context, _ Target, address string) (net.Conn, error) {
+			return (&net.Dialer{}).DialContext(ctx, "tcp", address)
+		}
+	}
 	if cfg.MaxExecs == 0 {
 		cfg.MaxExecs = 8
 	}
 	return &Set{
-		cfg: cfg, http: newHTTPClient(), execs: make(chan struct{}, cfg.MaxExecs),
+		cfg: cfg, http: newHTTPClient(cfg.Dial), execs: make(chan struct{}, cfg.MaxExecs),
 		runs: map[string]map[string]*run{}, counts: map[string]map[probed]*tally{},
 	}
 }

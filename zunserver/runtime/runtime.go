@@ -29,6 +29,8 @@ type Host interface {
 	Containers
 	Images
 	Streams
+	Volumes
+	Statistics
 	// Close releases the connection. Containers go on.
 	Close() error
 }
@@ -94,6 +96,42 @@ type Streams interface {
 	CopyFrom(ctx context.Context, id, path string) (io.ReadCloser, error)
 	// CopyTo unpacks a tar stream at path in the container.
 	CopyTo(ctx context.Context, id, path string, tar io.Reader) error
+}
+
+// Volumes are file systems that the engine keeps, for hosts whose own directories are out of reach. A container mounts one with
+// MountNamed.
+type Volumes interface {
+	// CreateVolume makes a volume and returns it; one of that name that exists is returned as it is.
+	CreateVolume(ctx context.Context, cfg VolumeConfig) (Volume, error)
+	// ListVolumes returns the volumes of a capsule of this instance.
+	ListVolumes(ctx context.Context, uuid string) ([]Volume, error)
+	// RemoveVolume deletes a volume and what is in it; nil when it is gone already. FailedPrecondition: a container has it.
+	RemoveVolume(ctx context.Context, name string) error
+}
+
+// VolumeConfig is a volume to be made.
+type VolumeConfig struct {
+	Name string
+	// Capsule is the UUID of the capsule that it belongs to.
+	Capsule string
+	// Memory: it is never on a disk, and is empty again when the last container that has it has ended; SizeBytes limits
+	// it, 0 does not.
+	Memory    bool
+	SizeBytes int64
+}
+
+// Volume is a volume of the engine.
+type Volume struct {
+	Name string
+	// Mountpoint is where it is on the host, as long as a container has it.
+	Mountpoint string
+}
+
+// Statistics are what the engine counts.
+type Statistics interface {
+	// Stats returns what a running container uses, and the interfaces of its network if it has one of its own. It may take
+	// the engine more than a second. NotFound: it does not run.
+	Stats(ctx context.Context, id string) (capsule.Usage, []capsule.Interface, error)
 }
 
 // Info describes a host.
@@ -195,6 +233,8 @@ type ContainerConfig struct {
 
 	Mounts    []Mount
 	Resources Resources
+	// Inside: a sandbox that the program of package inside can be run in.
+	Inside bool
 	// OOMScoreAdj nil leaves the engine's default.
 	OOMScoreAdj *int
 	Security    Security
@@ -231,6 +271,8 @@ type Mount struct {
 	Propagation string // "", rprivate, rslave, rshared
 	SizeBytes   int64
 	Mode        uint32
+	// Make: the engine makes a directory where the Source of a bind is not there.
+	Make bool
 }
 
 // Resources are cgroup limits; 0 is unlimited or the engine's default.

@@ -1,4 +1,5 @@
-// Package stats reads what containers and their host use, from the files of the kernel: no engine is asked.
+// Package stats reads what containers and their host use. Where the kernel is this process' own ([Near]) it reads its files,
+// and no engine is asked; elsewhere ([Far]) the engine is, for all who want to know at once.
 //
 //	pid ─► /proc/<pid>/cgroup ─► the container's group in each hierarchy ─► CPU and memory files (v1 or v2)
 //	pid ─► /proc/<pid>/net/dev

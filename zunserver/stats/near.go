@@ -130,7 +130,7 @@ func ofContainer(path, id string) (string, error) {
 }
 
 // Network returns the interfaces of the process but the loopback.
-func (n Near) Network(pid int) ([]capsule.Interface, error) {
+func (n Near) Network(_ string, pid int) ([]capsule.Interface, error) {
 	data, err := os.ReadFile(n.proc(strconv.Itoa(pid), "net", "dev"))
 	if err != nil {
 		return nil, failed("read the network", err)
@@ -157,12 +157,21 @@ func (n Near) Network(pid int) ([]capsule.Interface, error) {
 
 // Host returns what the whole host uses and when it was booted; name and rate are not set.
 func (n Near) Host() (capsule.HostStats, error) {
-	h := capsule.HostStats{Usage: capsule.Usage{At: time.Now()}}
-	data, err := os.ReadFile(n.proc("stat"))
+	stat, err := os.ReadFile(n.proc("stat"))
 	if err != nil {
-		return h, failed("read the host's CPU time", err)
+		return capsule.HostStats{}, failed("read the host's CPU time", err)
 	}
-	for _, line := range strings.Split(string(data), "\n") {
+	meminfo, err := os.ReadFile(n.proc("meminfo"))
+	if err != nil {
+		return capsule.HostStats{}, failed("read the host's memory", err)
+	}
+	return host(string(stat), string(meminfo))
+}
+
+// host reads the kernel's files of the whole host.
+func host(stat, meminfo string) (capsule.HostStats, error) {
+	h := capsule.HostStats{Usage: capsule.Usage{At: time.Now()}}
+	for _, line := range strings.Split(stat, "\n") {
 		f := strings.Fields(line)
 		switch {
 		case len(f) > 8 && f[0] == "cpu":
@@ -181,10 +190,7 @@ func (n Near) Host() (capsule.HostStats, error) {
 			h.StartedAt = time.Unix(seconds, 0)
 		}
 	}
-	m, err := table(n.proc("meminfo"))
-	if err != nil {
-		return h, failed("read the host's memory", err)
-	}
+	m := tableOf(meminfo)
 	h.MemoryBytes = less(m["MemTotal:"], m["MemFree:"]) << 10
 	h.WorkingSetBytes, h.RSSBytes = less(h.MemoryBytes, m["Inactive(file):"]<<10), m["AnonPages:"]<<10
 	h.CacheBytes = m["Cached:"] << 10
@@ -206,15 +212,19 @@ func table(path string) (map[string]uint64, error) {
 	if err != nil {
 		return nil, err
 	}
+	return tableOf(string(data)), nil
+}
+
+func tableOf(data string) map[string]uint64 {
 	out := map[string]uint64{}
-	for _, line := range strings.Split(string(data), "\n") {
+	for _, line := range strings.Split(data, "\n") {
 		if f := strings.Fields(line); len(f) >= 2 {
 			if v, err := strconv.ParseUint(f[1], 10, 64); err == nil {
 				out[f[0]] = v
 			}
 		}
 	}
-	return out, nil
+	return out
 }
 
 // less is a difference of figures that were not read at one moment.

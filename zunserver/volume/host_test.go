@@ -141,18 +141,3 @@ func TestVolumeWithoutASource(t *testing.T) {
 		t.Errorf("error: %v", err)
 	}
 }
-
-func TestFarHasNoVolumes(t *testing.T) {
-	t.Parallel()
-	var far volume.Far
-	if _, err := far.Prepare(t.Context(), with(emptyDir("", ""), nil)); !errdefs.IsInvalidArgument(err) ||
-		!strings.Contains(err.Error(), `"data"`) {
-		t.Errorf("error: %v", err)
-	}
-	if ms, err := far.Prepare(t.Context(), &capsule.Capsule{UUID: uuid}); err != nil || ms == nil {
-		t.Errorf("without volumes: %v, %v", ms, err)
-	}
-	if err := far.Remove(t.Context(), uuid); err != nil {
-		t.Error(err)
-	}
-}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"os"
 	"path/filepath"
 
@@ -13,6 +14,7 @@ import (
 
 	"github.com/capsulet/capsulet/zunserver/capsule"
 	"github.com/capsulet/capsulet/zunserver/runtime"
+	"github.com/capsulet/capsulet/zunserver/volume/layout"
 )
 
 // Near keeps volumes in directories of this machine.
@@ -84,19 +86,7 @@ func (n Near) emptyDir(c *capsule.Capsule, v *capsule.Volume) (string, error) {
 			return "", err
 		}
 	}
-	return dir, open(dir, c.Spec.SecurityContext)
-}
-
-// open gives a directory the modes that the kubelet gives an emptyDir (pkg/volume/emptydir).
-func open(dir string, psc *corev1.PodSecurityContext) error {
-	mode := os.FileMode(0o777)
-	if psc != nil && psc.FSGroup != nil {
-		if err := os.Lchown(dir, -1, int(*psc.FSGroup)); err != nil {
-			return err
-		}
-		mode |= os.ModeSetgid
-	}
-	return os.Chmod(dir, mode)
+	return dir, layout.OpenTo(dir, fsGroup(&c.Spec))
 }
 
 // mountTmpfs mounts a tmpfs at dir unless there is one.
@@ -123,21 +113,13 @@ func mounted(dir string) (bool, error) {
 	return d.Dev != p.Dev, nil
 }
 
-// hostPathWords are the kubelet's for what a path is not.
-var hostPathWords = map[corev1.HostPathType]string{
-	corev1.HostPathDirectory: "directory", corev1.HostPathDirectoryOrCreate: "directory",
-	corev1.HostPathFile: "file", corev1.HostPathFileOrCreate: "file", corev1.HostPathSocket: "socket file",
-	corev1.HostPathCharDev: "character device", corev1.HostPathBlockDev: "block device",
-}
-
-// hostPath checks the type as the kubelet does (pkg/volume/hostpath).
+// hostPath makes what may be made and checks the type as the kubelet does (pkg/volume/hostpath).
 func hostPath(h *corev1.HostPathVolumeSource) error {
 	kind := corev1.HostPathUnset
 	if h.Type != nil {
 		kind = *h.Type
 	}
-	info, err := os.Stat(h.Path)
-	if errors.Is(err, os.ErrNotExist) {
+	if _, err := os.Stat(h.Path); errors.Is(err, os.ErrNotExist) {
 		switch kind {
 		case corev1.HostPathUnset, corev1.HostPathDirectoryOrCreate:
 			return os.MkdirAll(h.Path, 0o755)
@@ -149,28 +131,11 @@ func hostPath(h *corev1.HostPathVolumeSource) error {
 			return f.Close()
 		}
 	}
-	if word, ok := hostPathWords[kind]; ok && errors.Is(err, os.ErrNotExist) {
-		return fmt.Errorf("hostPath type check failed: %s is not a %s", h.Path, word)
-	}
-	if err != nil {
-		return fmt.Errorf("hostPath type check failed: %w", err)
-	}
-	want, ok := map[corev1.HostPathType]os.FileMode{
-		corev1.HostPathDirectory: os.ModeDir, corev1.HostPathDirectoryOrCreate: os.ModeDir,
-		corev1.HostPathFile: 0, corev1.HostPathFileOrCreate: 0, corev1.HostPathSocket: os.ModeSocket,
-		corev1.HostPathCharDev:  os.ModeDevice | os.ModeCharDevice,
-		corev1.HostPathBlockDev: os.ModeDevice,
-	}[kind]
-	switch {
-	case kind == corev1.HostPathUnset:
-		return nil
-	case !ok:
-		return fmt.Errorf("%w: hostPath.type %q is unknown", errdefs.ErrInvalidArgument, kind)
-	case info.Mode().Type() != want:
-		return fmt.Errorf("hostPath type check failed: %s is not a %s", h.Path, hostPathWords[kind])
-	}
-	return nil
+	return layout.CheckType(h.Path, h.Path, string(kind))
 }
+
+// SandboxMounts implements Driver: the sandbox needs nothing.
+func (n Near) SandboxMounts(*capsule.Capsule) []runtime.Mount { return nil }
 
 // Remove implements Driver.
 func (n Near) Remove(_ context.Context, uuid string) error {
@@ -215,17 +180,32 @@ func least(limit int64, e *corev1.EmptyDirVolumeSource) int64 {
 	return limit
 }
 
-// TerminationLog returns the file that one attempt of a container writes its termination message to, made empty and open
-// to every user if it is not there.
-func (n Near) TerminationLog(uuid, container string, attempt int) (string, error) {
-	dir := filepath.Join(n.disk(uuid), "..termination")
-	if err := os.MkdirAll(dir, 0o700); err != nil {
-		return "", err
+// TerminationMount implements Driver.
+func (n Near) TerminationMount(_ context.Context, c *capsule.Capsule, _ Sandbox, container string, attempt int) (runtime.Mount, error) {
+	path := n.terminationLog(c.UUID, container, attempt)
+	if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {
+		return runtime.Mount{}, err
 	}
-	path := filepath.Join(dir, fmt.Sprintf("%s.%d", container, attempt))
 	f, err := os.OpenFile(path, os.O_CREATE|os.O_RDONLY|unix.O_NOFOLLOW, 0o666)
 	if err != nil {
-		return "", err
+		return runtime.Mount{}, err
 	}
-	return path, errors.Join(f.Chmod(0o666), f.Close())
+	return runtime.Mount{Kind: runtime.MountBind, Source: path}, errors.Join(f.Chmod(0o666), f.Close())
+}
+
+func (n Near) terminationLog(uuid, container string, attempt int) string {
+	return filepath.Join(n.disk(uuid), "..termination", fmt.Sprintf("%s.%d", container, attempt))
+}
+
+// TerminationMessage implements Driver.
+func (n Near) TerminationMessage(_ context.Context, c *capsule.Capsule, container string, attempt int, _ string, limit int64) ([]byte, error) {
+	f, err := os.Open(n.terminationLog(c.UUID, container, attempt))
+	if errors.Is(err, os.ErrNotExist) {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, err
+	}
+	defer f.Close() //nolint:errcheck // it was only read
+	return io.ReadAll(io.LimitReader(f, limit))
 }

@@ -1,6 +1,7 @@
 package volume
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -12,76 +13,35 @@ import (
 	"github.com/containerd/errdefs"
 	"golang.org/x/sys/unix"
 
+	"github.com/capsulet/capsulet/zunserver/capsule"
 	"github.com/capsulet/capsulet/zunserver/runtime"
+	"github.com/capsulet/capsulet/zunserver/volume/layout"
 )
 
 // subPaths is the directory of a capsule that has a bind mount for each subPath.
 const subPaths = "..subpath"
 
-// ErrMissingSubPath says that a subPath was not there and could not be made.
-var ErrMissingSubPath = errors.New("the subPath could not be made")
-
-// SubPath implements Driver. What sub leads to is opened beneath the volume once, by the kernel, and the bind mount is made
-// of what was opened: nobody who writes to the volume can move it elsewhere in between.
-func (n Near) SubPath(uuid, container string, index int, volume runtime.Mount, sub string) (string, error) {
-	sub = filepath.Clean(sub)
-	if !filepath.IsLocal(sub) {
-		return "", fmt.Errorf("%w: subPath %q leaves the volume", errdefs.ErrInvalidArgument, sub)
+// SubPath implements Driver. What the path leads to is opened beneath the volume once, by the kernel, and the bind mount is
+// made of what was opened: nobody who writes to the volume can move it elsewhere in between.
+func (n Near) SubPath(_ context.Context, c *capsule.Capsule, _ Sandbox, sub SubPath) (runtime.Mount, error) {
+	if !filepath.IsLocal(filepath.Clean(sub.Path)) {
+		return runtime.Mount{}, fmt.Errorf("%w: subPath %q leaves the volume", errdefs.ErrInvalidArgument, sub.Path)
 	}
-	if err := makeMissing(volume.Source, sub); err != nil {
-		return "", fmt.Errorf("%w: %w", ErrMissingSubPath, err)
-	}
-	root, err := unix.Open(volume.Source, unix.O_PATH|unix.O_DIRECTORY|unix.O_CLOEXEC, 0)
+	fd, err := layout.Open(sub.Volume.Source, sub.Path)
 	if err != nil {
-		return "", fmt.Errorf("opening the volume: %w", err)
-	}
-	defer unix.Close(root) //nolint:errcheck // nothing was written
-	fd, err := unix.Openat2(root, sub, &unix.OpenHow{
-		Flags: unix.O_PATH | unix.O_CLOEXEC, Resolve: unix.RESOLVE_BENEATH | unix.RESOLVE_NO_MAGICLINKS,
-	})
-	if err != nil {
-		return "", fmt.Errorf("opening %q in the volume: %w", sub, err)
+		return runtime.Mount{}, err
 	}
 	defer unix.Close(fd) //nolint:errcheck // nothing was written
-	target := filepath.Join(n.disk(uuid), subPaths, container, strconv.Itoa(index))
+	target := filepath.Join(n.disk(c.UUID), subPaths, sub.Container, strconv.Itoa(sub.Index))
 	if err := mountPoint(target, fd); err != nil {
-		return "", err
+		return runtime.Mount{}, err
 	}
 	if err := unix.Mount(fmt.Sprintf("/proc/self/fd/%d", fd), target, "", unix.MS_BIND, ""); err != nil {
-		return "", fmt.Errorf("mounting %q of the volume: %w", sub, err)
+		return runtime.Mount{}, fmt.Errorf("mounting %q of the volume: %w", sub.Path, err)
 	}
-	return target, nil
-}
-
-// makeMissing makes the directories of sub that are not there, with the mode of the volume's root, as the kubelet does.
-func makeMissing(volume, sub string) error {
-	root, err := os.OpenRoot(volume)
-	if err != nil {
-		return err
-	}
-	defer root.Close() //nolint:errcheck // nothing was written to it
-	if _, err := root.Stat(sub); !errors.Is(err, fs.ErrNotExist) {
-		return nil // whatever else it is, opening it will say
-	}
-	info, err := root.Stat(".")
-	if err != nil {
-		return err
-	}
-	path := ""
-	for part := range strings.SplitSeq(sub, "/") {
-		path = filepath.Join(path, part)
-		err := root.Mkdir(path, info.Mode().Perm())
-		if errors.Is(err, fs.ErrExist) {
-			continue
-		}
-		if err == nil {
-			err = root.Chmod(path, info.Mode()&(fs.ModePerm|fs.ModeSetgid)) // whatever our umask is
-		}
-		if err != nil {
-			return err
-		}
-	}
-	return nil
+	m := sub.Volume
+	m.Source = target
+	return m, nil
 }
 
 // mountPoint makes target something that what fd is can be mounted on. What an earlier attempt of the container mounted

@@ -10,6 +10,7 @@ import (
 	"github.com/containerd/errdefs"
 	"golang.org/x/sys/unix"
 
+	"github.com/capsulet/capsulet/zunserver/capsule"
 	"github.com/capsulet/capsulet/zunserver/runtime"
 	"github.com/capsulet/capsulet/zunserver/volume"
 )
@@ -17,7 +18,10 @@ import (
 // sub asks for a part of a volume that is a directory of the test's.
 func sub(t *testing.T, n volume.Near, dir, path string) (string, error) {
 	t.Helper()
-	return n.SubPath(uuid, "app", 0, runtime.Mount{Kind: runtime.MountBind, Source: dir}, path)
+	m, err := n.SubPath(t.Context(), &capsule.Capsule{UUID: uuid}, volume.Sandbox{}, volume.SubPath{
+		Container: "app", Volume: runtime.Mount{Kind: runtime.MountBind, Source: dir}, Path: path,
+	})
+	return m.Source, err
 }
 
 func TestSubPath(t *testing.T) {
@@ -127,7 +131,7 @@ func TestSubPathOfFiles(t *testing.T) {
 	n := near(t)
 	c := with(files(true, file("a", "old", 0)), nil)
 	m := prepare(t, n, c)
-	place, err := n.SubPath(uuid, "app", 3, m, "a")
+	place, err := sub(t, n, m.Source, "a")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -136,7 +140,7 @@ func TestSubPathOfFiles(t *testing.T) {
 	if got := read(t, place); got != "old" {
 		t.Errorf("after the update: %q", got)
 	}
-	if place, err = n.SubPath(uuid, "app", 3, m, "a"); err != nil || read(t, place) != "new" {
+	if place, err = sub(t, n, m.Source, "a"); err != nil || read(t, place) != "new" {
 		t.Errorf("the next attempt: %q %v", read(t, place), err)
 	}
 }

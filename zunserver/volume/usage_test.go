@@ -39,7 +39,7 @@ func TestOverfull(t *testing.T) {
 			if err := os.Link(large, filepath.Join(m.Source, "again")); err != nil {
 				t.Fatal(err)
 			}
-			if got, err := n.Overfull(c); err != nil || got != row.want {
+			if got, err := n.Overfull(t.Context(), c); err != nil || got != row.want {
 				t.Errorf("%q, %v; want %q", got, err, row.want)
 			}
 			if limited := volume.Limited(&c.Spec); limited != (row.volume.EmptyDir.SizeLimit != nil && row.volume.EmptyDir.SizeLimit.Sign() > 0) {

@@ -41,7 +41,7 @@ func Open(ctx context.Context) (*Engine, error) {
 	if e.host, err = docker.Open(ctx, docker.Config{Instance: e.Instance}); err != nil {
 		return nil, err
 	}
-	if e.sandbox, err = e.host.EnsureSandboxImage(ctx); err != nil {
+	if e.sandbox, err = e.host.EnsureSandboxImage(ctx, false); err != nil {
 		return nil, errors.Join(err, e.host.Close())
 	}
 	if e.App, err = runtimetest.BuildImage(ctx, e.host); err != nil {

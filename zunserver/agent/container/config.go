@@ -18,13 +18,19 @@ type Place struct {
 	Refs     map[capsule.Reference]string
 	// Mounts gives the source of each volume by name.
 	Mounts map[string]runtime.Mount
-	// SubPaths gives the source of the volume mounts that have a subPath, by their index.
-	SubPaths map[int]string
+	// SubPaths gives the mount of the volume mounts that have a subPath, by their index.
+	SubPaths map[int]runtime.Mount
+	// Sandbox are the mounts of the sandbox itself. Inside: the host works in it (package inside).
+	Sandbox []runtime.Mount
+	Inside  bool
 	// Seccomp is the content of the container's [SeccompProfile].
 	Seccomp string
 	// MemoryBytes is the host's, for the OOM score.
 	MemoryBytes int64
 }
+
+// insideShares are the CPU shares of a sandbox that programs are run in: half of a CPU's.
+const insideShares = 512
 
 // Name is deterministic, so that the engine itself makes creation idempotent.
 func Name(c *capsule.Capsule, container string, attempt int) string {
@@ -57,6 +63,11 @@ func Sandbox(c *capsule.Capsule, p Place, attempt int) runtime.ContainerConfig {
 		HostIPC:   s.HostIPC,
 		Resources: runtime.Resources{CPUShares: 2},
 		Security:  runtime.Security{Runtime: s.Runtime},
+		Mounts:    p.Sandbox, Inside: p.Inside,
+	}
+	if p.Inside {
+		// Its probes must not starve on a busy host; while none runs, the shares are everybody's.
+		cfg.Resources.CPUShares = insideShares
 	}
 	if s.HostNetwork {
 		cfg.Network, cfg.Hostname = "host", ""
@@ -166,11 +177,15 @@ func containerMounts(cs *capsule.ContainerSpec, p Place) ([]runtime.Mount, error
 			return nil, fmt.Errorf("volume mount %q names a volume that is not there", vm.Name)
 		}
 		if sub, ok := p.SubPaths[i]; ok {
-			m.Source = sub
+			m = sub
 		}
 		m.Target = path.Clean(vm.MountPath)
 		m.ReadOnly = m.ReadOnly || vm.ReadOnly
-		if vm.MountPropagation != nil {
+		if vm.MountPropagation != nil && m.Kind == runtime.MountNamed && *vm.MountPropagation == corev1.MountPropagationBidirectional {
+			return nil, fmt.Errorf("volumeMounts[%d].mountPropagation: Bidirectional: volume %q is one of the engine's, which passes no "+
+				"mounts on; that needs a host that shares capsulet's file system", i, vm.Name)
+		}
+		if vm.MountPropagation != nil && m.Kind == runtime.MountBind {
 			m.Propagation = map[corev1.MountPropagationMode]string{
 				corev1.MountPropagationHostToContainer: "rslave",
 				corev1.MountPropagationBidirectional:   "rshared",

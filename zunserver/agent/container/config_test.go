@@ -307,7 +307,7 @@ func TestMounts(t *testing.T) {
 			s := good()
 			s.app().VolumeMounts = []corev1.VolumeMount{row.mount}
 			if row.mount.SubPath != "" {
-				s.place.SubPaths = map[int]string{0: "/state/sub"}
+				s.place.SubPaths = map[int]runtime.Mount{0: {Kind: runtime.MountBind, Source: "/state/sub", ReadOnly: true}}
 			}
 			cfg, err := s.config()
 			if row.failed != "" {

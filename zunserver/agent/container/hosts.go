@@ -20,16 +20,18 @@ func WantsHosts(s *capsule.Spec, cs *capsule.ContainerSpec) bool {
 			return false
 		}
 	}
-	return s.ManagedHosts || len(s.HostAliases) > 0
+	return HasHosts(s)
 }
 
-// Hosts is the content of /etc/hosts as the kubelet writes it (pkg/kubelet/kubelet_pods.go, managedHostsFileContent).
-// host is the host's own file, which a capsule in the host's network gets.
-func Hosts(s *capsule.Spec, addresses []string, host []byte) []byte {
-	var b bytes.Buffer
+// HasHosts says whether the capsule asks for an /etc/hosts of ours.
+func HasHosts(s *capsule.Spec) bool { return s.ManagedHosts || len(s.HostAliases) > 0 }
+
+// Hosts is the content of /etc/hosts as the kubelet writes it (pkg/kubelet/kubelet_pods.go, managedHostsFileContent), around
+// the host's own file, which a capsule in the host's network gets: own says so.
+func Hosts(s *capsule.Spec, addresses []string) (before []byte, own bool, after []byte) {
+	var b, a bytes.Buffer
 	if s.HostNetwork {
 		b.WriteString("# Kubernetes-managed hosts file (host network).\n")
-		b.Write(host)
 	} else {
 		b.WriteString("# Kubernetes-managed hosts file.\n127.0.0.1\tlocalhost\n::1\tlocalhost ip6-localhost ip6-loopback\n" +
 			"fe00::0\tip6-localnet\nfe00::0\tip6-mcastprefix\nfe00::1\tip6-allnodes\nfe00::2\tip6-allrouters\n")
@@ -37,15 +39,15 @@ func Hosts(s *capsule.Spec, addresses []string, host []byte) []byte {
 		if s.HostDomain != "" {
 			names = names + "." + s.HostDomain + "\t" + names
 		}
-		for _, a := range addresses {
-			fmt.Fprintf(&b, "%s\t%s\n", a, names)
+		for _, address := range addresses {
+			fmt.Fprintf(&b, "%s\t%s\n", address, names)
 		}
 	}
 	if len(s.HostAliases) > 0 {
-		b.WriteString("\n# Entries added by HostAliases.\n")
+		a.WriteString("\n# Entries added by HostAliases.\n")
 	}
-	for _, a := range s.HostAliases {
-		fmt.Fprintf(&b, "%s\t%s\n", a.IP, strings.Join(a.Hostnames, "\t"))
+	for _, alias := range s.HostAliases {
+		fmt.Fprintf(&a, "%s\t%s\n", alias.IP, strings.Join(alias.Hostnames, "\t"))
 	}
-	return b.Bytes()
+	return b.Bytes(), s.HostNetwork, a.Bytes()
 }

@@ -30,7 +30,11 @@ func TestHosts(t *testing.T) {
 		t.Run(row.name, func(t *testing.T) {
 			s := &capsule.Spec{Name: "web"}
 			row.edit(s)
-			if got := string(Hosts(s, []string{"10.0.0.2", "fd00::2"}, []byte("127.0.0.1 here\n"))); got != row.want {
+			before, own, after := Hosts(s, []string{"10.0.0.2", "fd00::2"})
+			if own {
+				before = append(before, "127.0.0.1 here\n"...)
+			}
+			if got := string(before) + string(after); got != row.want {
 				t.Errorf("got\n%s\nwant\n%s", got, row.want)
 			}
 		})

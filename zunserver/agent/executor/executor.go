@@ -16,6 +16,7 @@ import (
 	"github.com/capsulet/capsulet/zunserver/capsule"
 	"github.com/capsulet/capsulet/zunserver/image"
 	"github.com/capsulet/capsulet/zunserver/lifecycle"
+	"github.com/capsulet/capsulet/zunserver/network"
 	"github.com/capsulet/capsulet/zunserver/runtime"
 	"github.com/capsulet/capsulet/zunserver/volume"
 )
@@ -34,6 +35,7 @@ type Config struct {
 
 	Runtime  runtime.Host
 	Volumes  volume.Driver
+	Network  network.Dialer
 	Observer *observer.Observer
 	Records  Records
 	Log      *logrus.Entry
@@ -51,12 +53,14 @@ type Executor struct {
 	cfg    Config
 	images *image.Puller
 	starts chan struct{}
-	hosts  sync.Mutex // held while an /etc/hosts is written
+
+	mu    sync.Mutex
+	locks map[string]chan struct{} // by capsule
 }
 
 // New returns an executor.
 func New(cfg Config) *Executor {
-	return &Executor{cfg: cfg, images: image.NewPuller(cfg.Runtime), starts: make(chan struct{}, cfg.Starts)}
+	return &Executor{cfg: cfg, images: image.NewPuller(cfg.Runtime), starts: make(chan struct{}, cfg.Starts), locks: map[string]chan struct{}{}}
 }
 
 // Deadlines of single calls to the engine. An engine that takes longer is not answering; the action is tried again.
@@ -78,7 +82,7 @@ func (e *Executor) Execute(ctx, engine context.Context, c *capsule.Capsule, moun
 	switch act.Op {
 	case lifecycle.PrepareVolumes:
 		kind = capsule.FailedVolume
-		r.Mounts, err = e.cfg.Volumes.Prepare(ctx, c)
+		r.Mounts, err = e.prepare(ctx, c)
 		r.Volumes = c.Spec.Volumes
 		r.Cleared = err == nil
 	case lifecycle.Create:
@@ -143,7 +147,9 @@ func (e *Executor) create(ctx, engine context.Context, c *capsule.Capsule, mount
 	var cfg runtime.ContainerConfig
 	var img runtime.Image
 	if act.Container == "" {
-		cfg = container.Sandbox(c, e.place(c, mounts), act.Attempt)
+		p := e.place(c, mounts)
+		p.Sandbox, p.Inside = e.cfg.Volumes.SandboxMounts(c), !e.cfg.Host().Near
+		cfg = container.Sandbox(c, p, act.Attempt)
 	} else {
 		var kind capsule.FailureKind
 		var err error
@@ -190,7 +196,12 @@ func (e *Executor) configure(ctx context.Context, c *capsule.Capsule, mounts map
 		Attempt: act.Attempt, SandboxAttempt: act.SandboxAttempt,
 	}
 	p := e.place(c, mounts)
-	if p.SubPaths, err = e.subPaths(c, cs, p); err != nil {
+	release, err := e.lock(ctx, c.UUID)
+	if err != nil {
+		return cfg, img, "", err
+	}
+	defer release()
+	if p.SubPaths, err = e.subPaths(ctx, c, cs, p, act); err != nil {
 		return cfg, img, capsule.FailedConfig, err
 	}
 	if name := container.SeccompProfile(&c.Spec, cs); name != "" {
@@ -202,7 +213,7 @@ func (e *Executor) configure(ctx context.Context, c *capsule.Capsule, mounts map
 		return cfg, img, capsule.FailedConfig, err
 	}
 	cfg.JoinPID = act.TargetID
-	last, err := e.terminationMount(c, cs, act.Attempt)
+	last, err := e.terminationMount(ctx, c, cs, act)
 	if err != nil {
 		return cfg, img, capsule.FailedCreate, fmt.Errorf("making the file for the termination message: %w", err)
 	}
@@ -229,13 +240,12 @@ func (e *Executor) takeOver(ctx context.Context, cfg runtime.ContainerConfig) er
 
 // start starts a created container and looks at it.
 func (e *Executor) start(ctx context.Context, c *capsule.Capsule, act lifecycle.Action) (capsule.FailureKind, error) {
+	if err := e.fill(ctx, c, act); err != nil {
+		return capsule.FailedVolume, err
+	}
 	release, err := e.startSlot(ctx)
 	if err != nil {
 		return "", err
-	}
-	if err = e.writeHosts(c, act); err != nil {
-		release()
-		return capsule.FailedStart, err
 	}
 	looked := e.cfg.Observer.Starting(act.ID)
 	defer looked()
@@ -336,6 +346,7 @@ func (e *Executor) removeRecord(ctx context.Context, uuid string) error {
 	if err := e.cfg.Volumes.Remove(ctx, uuid); err != nil {
 		return fmt.Errorf("removing volumes: %w", err)
 	}
+	e.unlock(uuid)
 	return e.cfg.Records.RemoveCapsule(ctx, uuid)
 }
 

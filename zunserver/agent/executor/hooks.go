@@ -13,6 +13,7 @@ import (
 
 	"github.com/capsulet/capsulet/zunserver/capsule"
 	"github.com/capsulet/capsulet/zunserver/lifecycle"
+	"github.com/capsulet/capsulet/zunserver/network"
 	"github.com/capsulet/capsulet/zunserver/runtime"
 )
 
@@ -94,11 +95,15 @@ func (e *Executor) hookGet(ctx context.Context, c *capsule.Capsule, cs *capsule.
 	for _, h := range g.HTTPHeaders {
 		req.Header.Add(h.Name, h.Value)
 	}
-	resp, err := hookClient.Do(req)
+	client := &http.Client{Timeout: 5 * time.Minute, Transport: &http.Transport{
+		Proxy: nil, DisableKeepAlives: true,
+		DialContext: func(ctx context.Context, _, address string) (net.Conn, error) {
+			return e.cfg.Network.DialAddress(ctx, network.Target{ID: c.Facts.Sandbox.ID}, address)
+		},
+	}}
+	resp, err := client.Do(req)
 	if err != nil {
 		return err
 	}
 	return resp.Body.Close()
 }
-
-var hookClient = &http.Client{Transport: &http.Transport{Proxy: nil, DisableKeepAlives: true}, Timeout: 5 * time.Minute}

@@ -1,47 +1,91 @@
 package executor
 
 import (
-	"fmt"
+	"context"
 
 	"github.com/capsulet/capsulet/zunserver/agent/container"
 	"github.com/capsulet/capsulet/zunserver/capsule"
 	"github.com/capsulet/capsulet/zunserver/lifecycle"
 	"github.com/capsulet/capsulet/zunserver/runtime"
+	"github.com/capsulet/capsulet/zunserver/volume"
 )
-
-// hostsFiles is what a volume driver may be able to do besides: a file that containers see as /etc/hosts. On a host whose
-// driver cannot, containers have the engine's.
-type hostsFiles interface {
-	HostsFile(uuid string) (path string, err error)
-	WriteHosts(uuid string, make func(host []byte) []byte) error
-}
 
 // hostsMount mounts the capsule's /etc/hosts, whose content comes when the sandbox has its address.
 func (e *Executor) hostsMount(c *capsule.Capsule, cs *capsule.ContainerSpec) ([]runtime.Mount, error) {
-	files, ok := e.cfg.Volumes.(hostsFiles)
-	if !ok || !container.WantsHosts(&c.Spec, cs) {
+	if !container.WantsHosts(&c.Spec, cs) {
 		return nil, nil
 	}
-	path, err := files.HostsFile(c.UUID)
+	return e.cfg.Volumes.HostsMount(c)
+}
+
+// sandboxOf is the sandbox of this ID, as volumes need it.
+func (e *Executor) sandboxOf(c *capsule.Capsule, id string) volume.Sandbox {
+	s := volume.Sandbox{ID: id, Addresses: e.addresses(c)}
+	if container.HasHosts(&c.Spec) {
+		s.Hosts = func(addresses []string) (before []byte, own bool, after []byte) {
+			return container.Hosts(&c.Spec, addresses)
+		}
+	}
+	return s
+}
+
+// prepare makes the volumes or brings them up to date, also in a sandbox that runs.
+func (e *Executor) prepare(ctx context.Context, c *capsule.Capsule) (map[string]runtime.Mount, error) {
+	release, err := e.lock(ctx, c.UUID)
 	if err != nil {
 		return nil, err
 	}
-	return []runtime.Mount{{Kind: runtime.MountBind, Source: path, Target: container.HostsPath}}, nil
+	defer release()
+	mounts, err := e.cfg.Volumes.Prepare(ctx, c)
+	if err != nil {
+		return nil, err
+	}
+	for _, i := range e.cfg.Observer.Instances(c.UUID) {
+		if i.Container == "" && i.State == capsule.StateRunning {
+			return mounts, e.cfg.Volumes.Fill(ctx, c, e.sandboxOf(c, i.ID))
+		}
+	}
+	return mounts, nil
 }
 
-// writeHosts fills in the capsule's /etc/hosts before a container of it starts. Only the first of a sandbox writes; the
-// others find it written.
-func (e *Executor) writeHosts(c *capsule.Capsule, act lifecycle.Action) error {
-	files, ok := e.cfg.Volumes.(hostsFiles)
-	cs, _ := c.Spec.Container(act.Container)
-	if !ok || cs == nil || !container.WantsHosts(&c.Spec, cs) {
+// fill gives the sandbox that a container is about to be started in what it has to have. Only the first one of a sandbox
+// writes; the others find it done.
+func (e *Executor) fill(ctx context.Context, c *capsule.Capsule, act lifecycle.Action) error {
+	if act.Container == "" {
 		return nil
 	}
-	addresses := e.addresses(c)
-	if len(addresses) == 0 && !c.Spec.HostNetwork {
-		return fmt.Errorf("the sandbox has no address yet")
+	release, err := e.lock(ctx, c.UUID)
+	if err != nil {
+		return err
 	}
-	e.hosts.Lock()
-	defer e.hosts.Unlock()
-	return files.WriteHosts(c.UUID, func(host []byte) []byte { return container.Hosts(&c.Spec, addresses, host) })
+	defer release()
+	for _, i := range e.cfg.Observer.Instances(c.UUID) {
+		if i.Container == "" && i.State == capsule.StateRunning {
+			return e.cfg.Volumes.Fill(ctx, c, e.sandboxOf(c, i.ID))
+		}
+	}
+	return nil // the start will say that no sandbox runs
+}
+
+// lock admits one at a time to the volumes of a capsule.
+func (e *Executor) lock(ctx context.Context, uuid string) (release func(), err error) {
+	e.mu.Lock()
+	l := e.locks[uuid]
+	if l == nil {
+		l = make(chan struct{}, 1)
+		e.locks[uuid] = l
+	}
+	e.mu.Unlock()
+	select {
+	case l <- struct{}{}:
+		return func() { <-l }, nil
+	case <-ctx.Done():
+		return nil, ctx.Err()
+	}
+}
+
+func (e *Executor) unlock(uuid string) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	delete(e.locks, uuid)
 }

@@ -3,8 +3,6 @@ package executor
 import (
 	"bytes"
 	"context"
-	"io"
-	"os"
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
@@ -21,22 +19,14 @@ const (
 	maxMessageLogLines = 80
 )
 
-// terminationLogs is what a volume driver may be able to do besides: a file that a container writes its last words to.
-type terminationLogs interface {
-	TerminationLog(uuid, container string, attempt int) (path string, err error)
-}
-
-// terminationMount mounts the file for the termination message, if the container asks for one and the host can.
-func (e *Executor) terminationMount(c *capsule.Capsule, cs *capsule.ContainerSpec, attempt int) ([]runtime.Mount, error) {
-	logs, ok := e.cfg.Volumes.(terminationLogs)
-	if !ok || cs.TerminationMessagePath == "" {
+// terminationMount mounts the file for the termination message, if the container asks for one.
+func (e *Executor) terminationMount(ctx context.Context, c *capsule.Capsule, cs *capsule.ContainerSpec, act lifecycle.Action) ([]runtime.Mount, error) {
+	if cs.TerminationMessagePath == "" {
 		return nil, nil
 	}
-	path, err := logs.TerminationLog(c.UUID, cs.Name, attempt)
-	if err != nil {
-		return nil, err
-	}
-	return []runtime.Mount{{Kind: runtime.MountBind, Source: path, Target: cs.TerminationMessagePath}}, nil
+	m, err := e.cfg.Volumes.TerminationMount(ctx, c, e.sandboxOf(c, act.SandboxID), cs.Name, act.Attempt)
+	m.Target = cs.TerminationMessagePath
+	return []runtime.Mount{m}, err
 }
 
 // LastWords reads the termination messages of containers whose end is not in the facts yet.
@@ -51,29 +41,22 @@ func (e *Executor) LastWords(ctx context.Context, c *capsule.Capsule, seen []lif
 		if cs == nil || (cf != nil && cf.Run != nil && (cf.Run.Attempt > i.Attempt || !cf.Run.FinishedAt.IsZero() && cf.Run.ID == i.ID)) {
 			continue
 		}
-		i.Message = e.message(c.UUID, cs, i)
+		i.Message = e.message(ctx, c, cs, i)
 		if i.Message == "" && i.ExitCode != 0 && cs.TerminationMessagePolicy == corev1.TerminationMessageFallbackToLogsOnError {
 			i.Message = e.lastLines(ctx, i.ID)
 		}
 	}
 }
 
-func (e *Executor) message(uuid string, cs *capsule.ContainerSpec, i *lifecycle.Instance) string {
-	logs, ok := e.cfg.Volumes.(terminationLogs)
-	if !ok || cs.TerminationMessagePath == "" {
+func (e *Executor) message(ctx context.Context, c *capsule.Capsule, cs *capsule.ContainerSpec, i *lifecycle.Instance) string {
+	if cs.TerminationMessagePath == "" {
 		return ""
 	}
-	path, err := logs.TerminationLog(uuid, cs.Name, i.Attempt)
+	ctx, cancel := context.WithTimeout(ctx, 5*time.Second)
+	defer cancel()
+	b, err := e.cfg.Volumes.TerminationMessage(ctx, c, cs.Name, i.Attempt, i.ID, maxMessageBytes)
 	if err != nil {
-		return ""
-	}
-	f, err := os.Open(path)
-	if err != nil {
-		return ""
-	}
-	defer f.Close()
-	b, err := io.ReadAll(io.LimitReader(f, maxMessageBytes))
-	if err != nil {
+		e.cfg.Log.WithError(err).WithField("capsule", c.UUID).Debug("Cannot read a termination message")
 		return ""
 	}
 	return string(b)

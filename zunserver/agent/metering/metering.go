@@ -16,10 +16,10 @@ import (
 // rateInterval is the shortest time that a rate is made of; who asks more often gets the last one again.
 const rateInterval = time.Second
 
-// Meter reads what containers and their host use. It asks no engine.
+// Meter reads what containers and their host use; see package stats.
 type Meter interface {
 	Container(id string, pid int) (capsule.Usage, error)
-	Network(pid int) ([]capsule.Interface, error)
+	Network(id string, pid int) ([]capsule.Interface, error)
 	Host() (capsule.HostStats, error)
 }
 
@@ -59,7 +59,7 @@ func (s *Meters) Capsule(c *capsule.Capsule, running map[string]runtime.Containe
 	out.StartedAt = sandbox.StartedAt
 	s.rate(c.UUID, sandbox.ID, &out.Usage)
 	if !c.Spec.HostNetwork {
-		if out.Network, err = s.meter.Network(sandbox.Pid); err != nil {
+		if out.Network, err = s.meter.Network(sandbox.ID, sandbox.Pid); err != nil {
 			return out, fmt.Errorf("statistics of capsule %s: %w", c.Spec.Name, err)
 		}
 	}

@@ -20,7 +20,7 @@ func (m meter) Container(_ string, pid int) (capsule.Usage, error) {
 	return capsule.Usage{}, errdefs.ErrNotFound
 }
 
-func (m meter) Network(int) ([]capsule.Interface, error) {
+func (m meter) Network(string, int) ([]capsule.Interface, error) {
 	return []capsule.Interface{{Name: "eth0"}}, nil
 }
 

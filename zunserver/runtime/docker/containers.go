@@ -148,7 +148,7 @@ func (h *Host) Create(ctx context.Context, cfg runtime.ContainerConfig) (string,
 	if !cfg.Identity.Sandbox() || cfg.Image != "" {
 		return h.create(ctx, cfg)
 	}
-	ref, err := h.sandboxRef(ctx)
+	ref, _, err := h.sandboxImage(ctx, cfg.Inside)
 	if err != nil {
 		return "", fmt.Errorf("create container %s: %w", cfg.Name, err)
 	}
@@ -157,7 +157,7 @@ func (h *Host) Create(ctx context.Context, cfg runtime.ContainerConfig) (string,
 	if !errdefs.IsNotFound(err) {
 		return id, err
 	}
-	if _, err := h.EnsureSandboxImage(ctx); err != nil {
+	if _, err := h.EnsureSandboxImage(ctx, cfg.Inside); err != nil {
 		return "", fmt.Errorf("create container %s: %w", cfg.Name, err)
 	}
 	return h.create(ctx, cfg)

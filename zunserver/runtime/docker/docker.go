@@ -37,6 +37,9 @@ type Config struct {
 	Instance string
 	// SandboxImage is the image of sandboxes; empty is the built-in one.
 	SandboxImage string
+	// Inside is the file of the program that sandboxes of far hosts have besides, which is static; empty is this program
+	// itself. See package inside.
+	Inside string
 	// Near says whether this process shares the host's file system and network; nil means that it does when the
 	// endpoint is a unix socket.
 	Near *bool
@@ -67,6 +70,8 @@ type Host struct {
 
 	mu    sync.Mutex
 	cache map[string]seen // by container ID
+	// inside is the image for sandboxes of far hosts, once it was asked for.
+	inside *insideImage
 }
 
 type connection struct {
@@ -80,6 +85,7 @@ var _ runtime.Host = (*Host)(nil)
 // configuration can never work.
 func Open(_ context.Context, cfg Config) (*Host, error) {
 	cfg.Endpoint = cmp.Or(cfg.Endpoint, DefaultEndpoint)
+	cfg.Inside = cmp.Or(cfg.Inside, "/proc/self/exe")
 	scheme, _, _ := strings.Cut(cfg.Endpoint, "://")
 	if scheme != "unix" && scheme != "tcp" {
 		return nil, fmt.Errorf("docker endpoint %q: only unix:// and tcp:// are known: %w", cfg.Endpoint, errdefs.ErrInvalidArgument)

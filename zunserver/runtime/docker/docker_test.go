@@ -150,7 +150,7 @@ func TestSandboxReapsOrphans(t *testing.T) {
 
 func TestSandboxImageComesBack(t *testing.T) {
 	h := open(t, "test-sandbox")
-	ref, err := h.EnsureSandboxImage(deadline(t))
+	ref, err := h.EnsureSandboxImage(deadline(t), false)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -161,7 +161,7 @@ func TestSandboxImageComesBack(t *testing.T) {
 	var wg sync.WaitGroup
 	for range 4 {
 		wg.Go(func() {
-			if again, err := h.EnsureSandboxImage(deadline(t)); err != nil || again != ref {
+			if again, err := h.EnsureSandboxImage(deadline(t), false); err != nil || again != ref {
 				t.Errorf("%s, %v", again, err)
 			}
 		})

@@ -1,9 +1,9 @@
 package docker
 
 import (
-	"bytes"
 	"context"
 	"fmt"
+	"io"
 
 	"github.com/containerd/errdefs"
 
@@ -11,22 +11,33 @@ import (
 	"github.com/capsulet/capsulet/zunserver/runtime/docker/sandbox"
 )
 
-// sandboxRef is the image of sandboxes here.
-func (h *Host) sandboxRef(ctx context.Context) (string, error) {
+// sandboxImage is the image of sandboxes here and the programs that it has besides the resident one.
+func (h *Host) sandboxImage(ctx context.Context, withInside bool) (ref string, others []sandbox.Program, err error) {
 	if h.cfg.SandboxImage != "" {
-		return h.cfg.SandboxImage, nil
+		return h.cfg.SandboxImage, nil, nil
 	}
 	arch, err := h.arch(ctx)
 	if err != nil {
-		return "", err
+		return "", nil, err
 	}
-	return sandbox.Ref(arch)
+	if !withInside {
+		ref, err = sandbox.Ref(arch)
+		return ref, nil, err
+	}
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if h.inside == nil {
+		if h.inside, err = newInsideImage(h.cfg.Inside, arch); err != nil {
+			return "", nil, err
+		}
+	}
+	return h.inside.ref, h.inside.programs, nil
 }
 
 // EnsureSandboxImage makes sure that the image of sandboxes is on the host and returns its reference: the configured one is
 // pulled, the built-in one imported, if it is not there. Concurrent calls do it once.
-func (h *Host) EnsureSandboxImage(ctx context.Context) (string, error) {
-	ref, err := h.sandboxRef(ctx)
+func (h *Host) EnsureSandboxImage(ctx context.Context, withInside bool) (string, error) {
+	ref, others, err := h.sandboxImage(ctx, withInside)
 	if err != nil {
 		return "", fmt.Errorf("ensure the sandbox image: %w", err)
 	}
@@ -47,12 +58,9 @@ func (h *Host) EnsureSandboxImage(ctx context.Context) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	rootfs, err := sandbox.Rootfs(arch)
-	if err != nil {
-		return "", err
-	}
-	_, err = h.Import(ctx, ref, bytes.NewReader(rootfs), runtime.ImageConfig{
-		Entrypoint: []string{sandbox.Path}, Platform: "linux/" + arch,
-	})
+	rootfs, w := io.Pipe()
+	go func() { _ = w.CloseWithError(sandbox.Write(w, arch, others...)) }()
+	_, err = h.Import(ctx, ref, rootfs, runtime.ImageConfig{Entrypoint: []string{sandbox.Path}, Platform: "linux/" + arch})
+	_ = rootfs.Close() // who writes must end all the same
 	return ref, err
 }

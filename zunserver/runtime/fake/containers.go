@@ -98,6 +98,13 @@ func (h *Host) newContainer(cfg runtime.ContainerConfig) (*container, error) {
 		}
 		c.sandbox = s.view.ID
 	}
+	for _, m := range cfg.Mounts {
+		if m.Make && h.cfg.VolumeDir != "" {
+			if err := os.MkdirAll(m.Source, 0o755); err != nil {
+				return nil, err
+			}
+		}
+	}
 	if h.cfg.Near {
 		if err := checkBinds(cfg.Mounts); err != nil {
 			return nil, err
@@ -170,6 +177,9 @@ func (e *engine) start(c *container) error {
 		}
 		c.wake()
 		return errors.New(b.StartError)
+	}
+	if err := e.mount(c); err != nil {
+		return err
 	}
 	e.watch(c)
 	e.starts[c.view.Name]++

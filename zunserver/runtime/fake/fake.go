@@ -26,6 +26,8 @@ type Config struct {
 	Labels      map[string]string
 	// Near: this process shares a file system with the host; bind sources have to exist then.
 	Near bool
+	// VolumeDir is an empty directory for what is in volumes; without one they are names only.
+	VolumeDir string
 	// Clock nil is the real one.
 	Clock Clock
 }
@@ -60,6 +62,7 @@ func New(cfg Config) *Host {
 		registry:   map[string]*image{},
 		starts:     map[string]int{},
 		addresses:  map[string]bool{},
+		volumes:    map[string]*vol{},
 		link:       make(chan struct{}),
 	}
 	return &Host{engine: e, instance: cfg.Instance}
@@ -97,6 +100,7 @@ type engine struct {
 	registry   map[string]*image
 	next       int
 	addresses  map[string]bool
+	volumes    map[string]*vol
 	starts     map[string]int // by container name
 	violations []string
 	calls      []Call
@@ -117,6 +121,7 @@ type container struct {
 	sandbox   string // ID
 	log       []logLine
 	files     map[string]file
+	usage     capsule.Usage
 	killed    bool // terminating by TERM already
 	timers    []func() bool
 	changed   chan struct{}

@@ -172,7 +172,9 @@ func (h *Host) Exec(ctx context.Context, id string, cfg runtime.ExecConfig) (int
 		if err != nil {
 			return err
 		}
-		if exec != nil {
+		if done, is := h.builtin(ctx, c, cfg); is {
+			code = done
+		} else if exec != nil {
 			code = exec(ctx, cfg)
 		}
 		return ctx.Err()

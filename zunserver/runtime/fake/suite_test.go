@@ -11,8 +11,8 @@ import (
 )
 
 func TestSuite(t *testing.T) {
-	runtimetest.Run(t, func(*testing.T) runtimetest.Subject {
-		h := fake.New(fake.Config{Instance: "suite"})
+	runtimetest.Run(t, func(t *testing.T) runtimetest.Subject {
+		h := fake.New(fake.Config{Instance: "suite", VolumeDir: t.TempDir()})
 		h.Add(fake.Image{Ref: runtimetest.ImageRef, Program: fake.Testprog, Info: runtime.Image{
 			Entrypoint: []string{runtimetest.Program}, Cmd: []string{"sleep"},
 		}})

@@ -39,6 +39,23 @@ func BuildImage(ctx context.Context, host runtime.Images) (ref string, err error
 	return ImageRef, nil
 }
 
+// BuildInside compiles the program of package inside into dir and returns its path.
+func BuildInside(ctx context.Context, dir string) (string, error) {
+	path := filepath.Join(dir, "inside")
+	return path, build(ctx, path, "insideprog")
+}
+
+// build compiles a program of this tree, static and always the same.
+func build(ctx context.Context, path, program string) error {
+	cmd := exec.CommandContext(ctx, "go", "build", "-trimpath", "-buildvcs=false", "-ldflags=-s -w -buildid=", "-o", path,
+		"github.com/capsulet/capsulet/zunserver/runtime/runtimetest/"+program)
+	cmd.Env = append(os.Environ(), "CGO_ENABLED=0", "GOOS=linux", "GOFLAGS=")
+	if out, err := cmd.CombinedOutput(); err != nil {
+		return fmt.Errorf("go build: %w: %s", err, out)
+	}
+	return nil
+}
+
 // rootfs is testprog, a user and two directories to write to.
 func rootfs() (_ []byte, err error) {
 	dir, err := os.MkdirTemp("", "capsulet-testprog-")
@@ -47,11 +64,8 @@ func rootfs() (_ []byte, err error) {
 	}
 	defer func() { _ = os.RemoveAll(dir) }()
 	path := filepath.Join(dir, "testprog")
-	cmd := exec.Command("go", "build", "-trimpath", "-buildvcs=false", "-ldflags=-s -w -buildid=", "-o", path,
-		"github.com/capsulet/capsulet/zunserver/runtime/runtimetest/testprog")
-	cmd.Env = append(os.Environ(), "CGO_ENABLED=0", "GOOS=linux", "GOFLAGS=")
-	if out, err := cmd.CombinedOutput(); err != nil {
-		return nil, fmt.Errorf("go build: %w: %s", err, out)
+	if err := build(context.Background(), path, "testprog"); err != nil {
+		return nil, err
 	}
 	program, err := os.ReadFile(path)
 	if err != nil {

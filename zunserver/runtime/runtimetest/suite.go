@@ -91,6 +91,8 @@ func Run(t *testing.T, newHost func(t *testing.T) Subject) {
 		{"Exec", testExec},
 		{"Attach", testAttach},
 		{"Copy", testCopy},
+		{"Volumes", testVolumes},
+		{"Stats", testStats},
 		{"Images", testImages},
 		{"Pull", testPull},
 		{"Context", testContext},

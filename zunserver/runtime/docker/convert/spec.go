@@ -7,6 +7,7 @@ import (
 	"maps"
 	"math"
 	"strconv"
+	"strings"
 
 	"github.com/containerd/errdefs"
 	"github.com/docker/docker/api/types/container"
@@ -37,7 +38,7 @@ func Container(cfg runtime.ContainerConfig, dropOOMScore bool) (Spec, error) {
 	if cfg.Identity.Sandbox() != (cfg.Sandbox == "") {
 		return Spec{}, fmt.Errorf("a sandbox joins none, and every other container joins one: %w", errdefs.ErrInvalidArgument)
 	}
-	mounts, err := mountsOf(cfg.Mounts)
+	mounts, binds, err := mountsOf(cfg.Mounts)
 	if err != nil {
 		return Spec{}, err
 	}
@@ -54,6 +55,7 @@ func Container(cfg runtime.ContainerConfig, dropOOMScore bool) (Spec, error) {
 			LogConfig:     logConfig,
 			Init:          &no,
 			Mounts:        mounts,
+			Binds:         binds,
 			Resources:     resources(cfg.Resources),
 			Runtime:       cfg.Security.Runtime,
 		},
@@ -166,9 +168,20 @@ func labels(cfg runtime.ContainerConfig) map[string]string {
 	return all
 }
 
-func mountsOf(mounts []runtime.Mount) ([]mount.Mount, error) {
-	var out []mount.Mount
+// mountsOf returns mounts and, in the older form that makes missing directories, binds.
+func mountsOf(mounts []runtime.Mount) (out []mount.Mount, binds []string, err error) {
 	for _, m := range mounts {
+		if m.Make && m.Kind == runtime.MountBind {
+			if strings.Contains(m.Source+m.Target, ":") {
+				return nil, nil, fmt.Errorf("mount of %s: an engine makes no directory with a colon in its path: %w", m.Source, errdefs.ErrInvalidArgument)
+			}
+			mode := "rw"
+			if m.ReadOnly {
+				mode = "ro"
+			}
+			binds = append(binds, m.Source+":"+m.Target+":"+mode)
+			continue
+		}
 		d := mount.Mount{Source: m.Source, Target: m.Target, ReadOnly: m.ReadOnly}
 		switch m.Kind {
 		case runtime.MountBind:
@@ -184,11 +197,11 @@ func mountsOf(mounts []runtime.Mount) ([]mount.Mount, error) {
 			// A volume is what its driver made it; Docker would fill an empty one from the image.
 			d.VolumeOptions = &mount.VolumeOptions{NoCopy: true}
 		default:
-			return nil, fmt.Errorf("mount at %s of the unknown kind %q: %w", m.Target, m.Kind, errdefs.ErrInvalidArgument)
+			return nil, nil, fmt.Errorf("mount at %s of the unknown kind %q: %w", m.Target, m.Kind, errdefs.ErrInvalidArgument)
 		}
 		out = append(out, d)
 	}
-	return out, nil
+	return out, binds, nil
 }
 
 // resources translates limits for a new container, where 0 means the engine's default.

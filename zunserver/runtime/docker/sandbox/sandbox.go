@@ -19,6 +19,7 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"fmt"
+	"io"
 
 	"github.com/containerd/errdefs"
 )
@@ -29,36 +30,56 @@ const Repository = "capsulet/sandbox"
 // Path is where the program lies in the image; it is the ENTRYPOINT.
 const Path = "/sandbox"
 
-// Rootfs returns the root file system of the image as a tar stream, always the same bytes. The architecture is in Go's
-// words. NotImplemented: there is no program for it.
-func Rootfs(arch string) ([]byte, error) {
+// Program is another program for the image, which a host that is not near runs on demand. Read returns the same bytes each
+// time.
+type Program struct {
+	Path string // in the image
+	Read func() (io.ReadCloser, error)
+	Size int64
+}
+
+// Write writes the root file system of the image as a tar stream, always the same bytes for the same programs. The
+// architecture is in Go's words. NotImplemented: there is no program for it.
+func Write(out io.Writer, arch string, others ...Program) error {
 	if arch != "amd64" {
-		return nil, fmt.Errorf("there is no built-in sandbox image for %s: set sandboxImage: %w", arch, errdefs.ErrNotImplemented)
+		return fmt.Errorf("there is no built-in sandbox image for %s: set sandboxImage: %w", arch, errdefs.ErrNotImplemented)
 	}
-	program := elf64(amd64())
-	var out bytes.Buffer
-	w := tar.NewWriter(&out)
-	header := &tar.Header{
-		Typeflag: tar.TypeReg, Name: Path[1:], Mode: 0o755, Size: int64(len(program)), Format: tar.FormatUSTAR,
-	}
-	if err := w.WriteHeader(header); err != nil {
-		return nil, fmt.Errorf("make sandbox image: %w", err)
-	}
-	if _, err := w.Write(program); err != nil {
-		return nil, fmt.Errorf("make sandbox image: %w", err)
+	resident := elf64(amd64())
+	programs := append([]Program{{
+		Path: Path, Size: int64(len(resident)),
+		Read: func() (io.ReadCloser, error) { return io.NopCloser(bytes.NewReader(resident)), nil },
+	}}, others...)
+	w := tar.NewWriter(out)
+	for _, p := range programs {
+		if err := p.write(w); err != nil {
+			return fmt.Errorf("make sandbox image: %s: %w", p.Path, err)
+		}
 	}
 	if err := w.Close(); err != nil {
-		return nil, fmt.Errorf("make sandbox image: %w", err)
+		return fmt.Errorf("make sandbox image: %w", err)
 	}
-	return out.Bytes(), nil
+	return nil
+}
+
+func (p Program) write(w *tar.Writer) error {
+	content, err := p.Read()
+	if err != nil {
+		return err
+	}
+	defer content.Close() //nolint:errcheck // it was only read
+	header := &tar.Header{Typeflag: tar.TypeReg, Name: p.Path[1:], Mode: 0o755, Size: p.Size, Format: tar.FormatUSTAR}
+	if err := w.WriteHeader(header); err != nil {
+		return err
+	}
+	_, err = io.Copy(w, content)
+	return err
 }
 
 // Ref is the reference of the image for an architecture: capsulet/sandbox:<content hash>.
-func Ref(arch string) (string, error) {
-	rootfs, err := Rootfs(arch)
-	if err != nil {
+func Ref(arch string, others ...Program) (string, error) {
+	sum := sha256.New()
+	if err := Write(sum, arch, others...); err != nil {
 		return "", err
 	}
-	sum := sha256.Sum256(rootfs)
-	return Repository + ":" + hex.EncodeToString(sum[:6]), nil
+	return Repository + ":" + hex.EncodeToString(sum.Sum(nil)[:6]), nil
 }

@@ -22,11 +22,11 @@ import (
 
 func program(t *testing.T) []byte {
 	t.Helper()
-	rootfs, err := sandbox.Rootfs("amd64")
-	if err != nil {
+	var rootfs bytes.Buffer
+	if err := sandbox.Write(&rootfs, "amd64"); err != nil {
 		t.Fatal(err)
 	}
-	r := tar.NewReader(bytes.NewReader(rootfs))
+	r := tar.NewReader(&rootfs)
 	h, err := r.Next()
 	if err != nil {
 		t.Fatal(err)
@@ -103,5 +103,23 @@ func TestRef(t *testing.T) {
 	}
 	if _, err := sandbox.Ref("arm64"); !errdefs.IsNotImplemented(err) || !strings.Contains(err.Error(), "sandboxImage") {
 		t.Errorf("arm64: %v", err)
+	}
+}
+
+func TestAnotherProgramIsAnotherImage(t *testing.T) {
+	other := sandbox.Program{Path: "/other", Size: 5, Read: func() (io.ReadCloser, error) {
+		return io.NopCloser(strings.NewReader("other")), nil
+	}}
+	plain, err := sandbox.Ref("amd64")
+	if err != nil {
+		t.Fatal(err)
+	}
+	with, err := sandbox.Ref("amd64", other)
+	if again, _ := sandbox.Ref("amd64", other); err != nil || with == plain || again != with {
+		t.Errorf("%s and %s, without it %s: %v", with, again, plain, err)
+	}
+	var rootfs bytes.Buffer
+	if err := sandbox.Write(&rootfs, "amd64", other); err != nil || !bytes.Contains(rootfs.Bytes(), []byte("other")) {
+		t.Error(err)
 	}
 }

@@ -16,6 +16,8 @@ import (
 	"strings"
 	"syscall"
 	"time"
+
+	"github.com/capsulet/capsulet/zunserver/runtime/runtimetest/look"
 )
 
 const usage = `testprog sleep                 print a line; until SIGTERM or SIGINT, then exit 0
@@ -82,6 +84,8 @@ func run(command string, args []string) (code int, err error) {
 		if len(args) == 1 {
 			return get(args[0])
 		}
+	case "fs":
+		return done(look.Env{}.Run(args, os.Stdout))
 	case "alloc":
 		return alloc(args)
 	case "orphan":
@@ -89,7 +93,7 @@ func run(command string, args []string) (code int, err error) {
 	case "zombies":
 		return zombies()
 	}
-	fmt.Fprint(os.Stderr, usage)
+	fmt.Fprint(os.Stderr, usage, look.Usage)
 	return 64, nil
 }
 

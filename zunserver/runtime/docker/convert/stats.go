@@ -1,0 +1,35 @@
+package convert
+
+import (
+	"maps"
+	"slices"
+
+	"github.com/docker/docker/api/types/container"
+
+	"github.com/capsulet/capsulet/zunserver/capsule"
+)
+
+// Stats translates a reading of what a container uses, of either version of control groups; at is when it was taken.
+func Stats(r container.StatsResponse) (capsule.Usage, []capsule.Interface) {
+	m := r.MemoryStats
+	inactive, rss, cache := "total_inactive_file", "total_rss", "total_cache"
+	if _, v1 := m.Stats[inactive]; !v1 {
+		inactive, rss, cache = "inactive_file", "anon", "file"
+	}
+	u := capsule.Usage{
+		At: r.Read, CPUNanos: r.CPUStats.CPUUsage.TotalUsage, MemoryBytes: m.Usage,
+		WorkingSetBytes: m.Usage - min(m.Usage, m.Stats[inactive]), RSSBytes: m.Stats[rss], CacheBytes: m.Stats[cache],
+	}
+	if th := r.CPUStats.ThrottlingData; th.Periods > 0 {
+		u.Throttling = &capsule.Throttling{Periods: th.Periods, Throttled: th.ThrottledPeriods, Nanos: th.ThrottledTime}
+	}
+	var list []capsule.Interface
+	for _, name := range slices.Sorted(maps.Keys(r.Networks)) {
+		n := r.Networks[name]
+		list = append(list, capsule.Interface{
+			Name: name, RxBytes: n.RxBytes, RxPackets: n.RxPackets, RxErrors: n.RxErrors, RxDropped: n.RxDropped,
+			TxBytes: n.TxBytes, TxPackets: n.TxPackets, TxErrors: n.TxErrors, TxDropped: n.TxDropped,
+		})
+	}
+	return u, list
+}

@@ -1,0 +1,171 @@
+package volume
+
+import (
+	"archive/tar"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"path"
+	"strings"
+	"time"
+
+	"github.com/containerd/errdefs"
+
+	"github.com/capsulet/capsulet/zunserver/capsule"
+	"github.com/capsulet/capsulet/zunserver/runtime"
+)
+
+// HostsMount implements Driver: the engine shows every container of a capsule the sandbox's own /etc/hosts.
+func (f *Far) HostsMount(*capsule.Capsule) ([]runtime.Mount, error) { return nil, nil }
+
+// lastWords is the file for the termination message of an attempt, in the sandbox.
+func lastWords(container string, attempt int) string {
+	return path.Join(dir(own), fmt.Sprintf("%s.%d", container, attempt))
+}
+
+// TerminationMount implements Driver.
+func (f *Far) TerminationMount(ctx context.Context, c *capsule.Capsule, s Sandbox, container string, attempt int) (runtime.Mount, error) {
+	if err := f.Fill(ctx, c, s); err != nil {
+		return runtime.Mount{}, err
+	}
+	k, file := f.of(c.UUID), lastWords(container, attempt)
+	if !k.touched[file] {
+		if _, err := f.run(ctx, s.ID, map[string]any{"touch": []string{file}}, "fill"); err != nil {
+			return runtime.Mount{}, err
+		}
+		k.touched[file] = true
+	}
+	return runtime.Mount{Kind: runtime.MountBind, Source: path.Join(k.points[engineName(c.UUID, own)], path.Base(file))}, nil
+}
+
+// TerminationMessage implements Driver, through the archive of the container.
+func (f *Far) TerminationMessage(ctx context.Context, c *capsule.Capsule, container string, _ int, id string, limit int64) ([]byte, error) {
+	cs, _ := c.Spec.Container(container)
+	if cs == nil {
+		return nil, nil
+	}
+	archive, err := f.host.CopyFrom(ctx, id, cs.TerminationMessagePath)
+	if errdefs.IsNotFound(err) {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, err
+	}
+	defer archive.Close() //nolint:errcheck // it was only read
+	r := tar.NewReader(archive)
+	if _, err := r.Next(); err != nil {
+		if errors.Is(err, io.EOF) {
+			return nil, nil
+		}
+		return nil, err
+	}
+	return io.ReadAll(io.LimitReader(r, limit))
+}
+
+// SubPath implements Driver. The sandbox finds what the path leads to, and the engine mounts that by its path on the host.
+// Between the two nobody may move it, so this works for volumes that containers cannot write to and for those where no
+// other container can write to a directory on the way.
+func (f *Far) SubPath(ctx context.Context, c *capsule.Capsule, s Sandbox, sub SubPath) (runtime.Mount, error) {
+	cs, _ := c.Spec.Container(sub.Container)
+	if cs == nil || sub.Index >= len(cs.VolumeMounts) {
+		return runtime.Mount{}, fmt.Errorf("%w: container %q has no such volume mount", errdefs.ErrInvalidArgument, sub.Container)
+	}
+	name := cs.VolumeMounts[sub.Index].Name
+	field := fmt.Sprintf("volumeMounts[%d].subPath", sub.Index)
+	if sub.Volume.Kind != runtime.MountNamed {
+		return runtime.Mount{}, fmt.Errorf("%w: %s: a part of a hostPath can be mounted only where capsulet shares the host's "+
+			"file system: name the part in hostPath.path", errdefs.ErrInvalidArgument, field)
+	}
+	if !sub.Volume.ReadOnly {
+		if other := whoCanMove(&c.Spec, cs, name, path.Clean(sub.Path)); other != "" {
+			return runtime.Mount{}, fmt.Errorf("%w: %s: container %q can write to the directories on the way to it while this one "+
+				"starts, which is safe only where capsulet shares the host's file system: give it a subPath of its own or readOnly",
+				errdefs.ErrInvalidArgument, field, other)
+		}
+	}
+	if err := f.Fill(ctx, c, s); err != nil {
+		return runtime.Mount{}, err
+	}
+	out, err := f.run(ctx, s.ID, nil, "subpath", dir(name), sub.Path)
+	if err != nil {
+		return runtime.Mount{}, err
+	}
+	var found string
+	if err := json.Unmarshal(out, &found); err != nil {
+		return runtime.Mount{}, fmt.Errorf("finding the subPath: %w", err)
+	}
+	m := sub.Volume
+	m.Kind, m.Source = runtime.MountBind, path.Join(f.of(c.UUID).points[sub.Volume.Source], found)
+	return m, nil
+}
+
+// whoCanMove returns the container that may run while cs starts and that can write to a directory on the way to a part of a
+// volume; empty when there is none.
+func whoCanMove(s *capsule.Spec, cs *capsule.ContainerSpec, volume, part string) string {
+	_, init := s.Container(cs.Name)
+	for _, other := range all(s) {
+		_, early := s.Container(other.Name)
+		if other.Name == cs.Name || early && !other.Sidecar() && !init {
+			continue // it has ended by then
+		}
+		for _, vm := range other.VolumeMounts {
+			root := path.Clean("/" + vm.SubPath)[1:]
+			if vm.Name != volume || vm.ReadOnly {
+				continue
+			}
+			// What is mounted into the other is itself out of its reach; what lies beneath is not.
+			if vm.SubPathExpr != "" || root == "" || strings.HasPrefix(part, root+"/") {
+				return other.Name
+			}
+		}
+	}
+	return ""
+}
+
+// measureAgain is how old a measurement of a volume may be: measuring costs a command in the sandbox.
+const measureAgain = 30 * time.Second
+
+// usageReading is the last measurement of a capsule's volumes.
+type usageReading struct {
+	at  time.Time
+	why string
+}
+
+// Overfull implements Driver.
+func (f *Far) Overfull(ctx context.Context, c *capsule.Capsule) (string, error) {
+	f.mu.Lock()
+	k := f.known[c.UUID]
+	if k == nil || time.Since(k.usage.at) < measureAgain {
+		defer f.mu.Unlock()
+		if k == nil {
+			return "", nil
+		}
+		return k.usage.why, nil
+	}
+	k.usage.at = time.Now()
+	f.mu.Unlock()
+	why := ""
+	for i := range c.Spec.Volumes {
+		v := &c.Spec.Volumes[i]
+		if !limited(v) {
+			continue
+		}
+		out, err := f.run(ctx, c.Facts.Sandbox.ID, nil, "usage", dir(v.Name))
+		if err != nil {
+			return "", fmt.Errorf("measuring volume %q: %w", v.Name, err)
+		}
+		var used int64
+		if err := json.Unmarshal(out, &used); err != nil {
+			return "", fmt.Errorf("measuring volume %q: %w", v.Name, err)
+		}
+		if why = over(v, used); why != "" {
+			break
+		}
+	}
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	k.usage.why = why
+	return why, nil
+}
