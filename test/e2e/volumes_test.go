@@ -27,8 +27,13 @@ func applyShell(s *e2e.Scenario, lines string) {
 	if err != nil {
 		s.Fatal(err)
 	}
+	s.Apply(withShell(lines, image))
+}
+
+// withShell fills in SHELL and WAITS.
+func withShell(lines, image string) string {
 	lines = strings.ReplaceAll(lines, "WAITS", `SHELL, command: [bash, -c, "trap 'exit 0' TERM; while :; do sleep 0.2; done"]`)
-	s.Apply(strings.ReplaceAll(lines, "SHELL", "image: "+image+", imagePullPolicy: Never"))
+	return strings.ReplaceAll(lines, "SHELL", "image: "+image+", imagePullPolicy: Never")
 }
 
 // inside runs a command in the Pod called like the scenario.

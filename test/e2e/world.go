@@ -30,6 +30,8 @@ type World struct {
 	Server       *stage.Server
 
 	root string
+	// stop ends what this world has started.
+	stop func(context.Context) error
 	out  *progress.Printer
 }
 
@@ -38,6 +40,10 @@ type Options struct {
 	// Engine is the Docker endpoint, DOCKER_HOST or the local socket when empty. Images are imported into the engine of
 	// DOCKER_HOST only.
 	Engine string
+	// CA, Cert and Key are files for mutual TLS with it.
+	CA, Cert, Key string
+	// ControlPlane is one that another world has started and stops; nil starts one.
+	ControlPlane *controlplane.ControlPlane
 	// NoTaint lets every pod onto the node, those without a toleration too.
 	NoTaint bool
 	// Out shows progress; nil shows nothing.
@@ -68,14 +74,17 @@ func NewWorld(ctx context.Context, o Options) (_ *World, err error) {
 			o.Engine = "unix:///var/run/docker.sock"
 		}
 	}
-	w.ControlPlane, err = controlplane.Start(ctx, controlplane.Config{Dir: filepath.Join(w.Dir, "kube"), Progress: w.out})
-	if err != nil {
-		return nil, err
+	if w.ControlPlane = o.ControlPlane; w.ControlPlane == nil {
+		w.ControlPlane, err = controlplane.Start(ctx, controlplane.Config{Dir: filepath.Join(w.Dir, "kube"), Progress: w.out})
+		if err != nil {
+			return nil, err
+		}
+		w.stop = w.ControlPlane.Stop
 	}
 	w.Server = &stage.Server{
 		Program: filepath.Join(w.Dir, "capsulet"), Dir: w.Dir, Instance: w.Instance,
 		NodeName: w.Node, Kubeconfig: w.ControlPlane.Kubeconfig, NodeAddress: "127.0.0.1",
-		Engine: o.Engine, NoTaint: o.NoTaint, LogLevel: "debug",
+		Engine: o.Engine, CA: o.CA, Cert: o.Cert, Key: o.Key, NoTaint: o.NoTaint, LogLevel: "debug",
 	}
 	err = w.out.Step(ctx, "build capsulet and the test image", func(ctx context.Context, note func(string)) error {
 		note("./cmd/capsulet")
@@ -171,8 +180,8 @@ func (w *World) Close(ctx context.Context) error {
 		}
 	}
 	errs = append(errs, stage.RemoveInstance(ctx, w.Instance), stage.RemoveImages(ctx, w.Instance))
-	if w.ControlPlane != nil {
-		errs = append(errs, w.ControlPlane.Stop(ctx))
+	if w.stop != nil {
+		errs = append(errs, w.stop(ctx))
 	}
 	if w.Server != nil {
 		errs = append(errs, volume.RemoveTree(w.Server.RunDir()))

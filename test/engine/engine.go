@@ -20,6 +20,10 @@ import (
 type Config struct {
 	// LiveRestore keeps containers running while dockerd is away.
 	LiveRestore bool
+	// TLS makes it listen on a TCP port too, for clients that have a certificate.
+	TLS bool
+	// Unrouted leaves out the route to the addresses of its containers: they are reached through the engine only.
+	Unrouted bool
 	// DataDir is the directory beneath which images and containers are kept, on a fast local disk; /var/tmp when empty.
 	DataDir string
 }
@@ -30,6 +34,9 @@ type Engine struct {
 	Endpoint string
 	// Address is how the engine's machine is reached from this network namespace.
 	Address string
+	// TCP is tcp://address:port of an engine with TLS; TLS are the files of its clients.
+	TCP string
+	TLS TLS
 
 	cfg        Config
 	net        network
@@ -92,6 +99,12 @@ func Start(ctx context.Context, cfg Config) (_ *Engine, err error) {
 	if err := os.MkdirAll(e.run, 0o700); err != nil {
 		return nil, err
 	}
+	if cfg.TLS {
+		e.TCP = "tcp://" + net.JoinHostPort(e.Address, port)
+		if err := e.certify(); err != nil {
+			return nil, err
+		}
+	}
 	if e.ns, err = newNamespaces(); err != nil {
 		return nil, err
 	}
@@ -116,7 +129,7 @@ func (e *Engine) takeNumber() error {
 			_ = f.Close()
 			continue
 		}
-		e.net, e.run = network{n}, run
+		e.net, e.run = network{n, e.cfg.Unrouted}, run
 		e.data = filepath.Join(e.cfg.DataDir, filepath.Base(run))
 		e.Endpoint, e.Address = "unix://"+e.socket(), e.net.engine()
 		e.unlock = func() { _ = f.Close() }
@@ -160,10 +173,14 @@ func (e *Engine) Run(ctx context.Context) error {
 	if err := os.WriteFile(config, []byte("{}"), 0o600); err != nil {
 		return err
 	}
-	d, err := e.spawn("dockerd", "--config-file", config, "--host", e.Endpoint,
+	var listen []string
+	if e.cfg.TLS {
+		listen = []string{"--host", e.TCP, "--tlsverify", "--tlscacert", e.pem("ca"), "--tlscert", e.pem("server"), "--tlskey", e.pem("server-key")}
+	}
+	d, err := e.spawn("dockerd", append(listen, "--config-file", config, "--host", e.Endpoint,
 		"--data-root", e.data+"/docker", "--exec-root", e.run+"/docker", "--pidfile", e.run+"/docker.pid",
 		"--containerd", e.containerdSocket(), "--bip", e.net.bip(), "--cgroup-parent", "/"+e.cgroup(),
-		"--live-restore="+strconv.FormatBool(e.cfg.LiveRestore), "--log-level", "warn")
+		"--live-restore="+strconv.FormatBool(e.cfg.LiveRestore), "--log-level", "warn")...)
 	if err != nil {
 		return err
 	}

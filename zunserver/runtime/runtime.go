@@ -129,7 +129,7 @@ type Volume struct {
 
 // Statistics are what the engine counts.
 type Statistics interface {
-	// Stats returns what a running container uses, and the interfaces of its network if it has one of its own. It may take
+	// Stats returns what a running container uses and, of a sandbox with a network of its own, the interfaces. It may take
 	// the engine more than a second. NotFound: it does not run.
 	Stats(ctx context.Context, id string) (capsule.Usage, []capsule.Interface, error)
 }

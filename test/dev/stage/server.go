@@ -29,8 +29,10 @@ type Server struct {
 	// APIPort and KubeletPort are ports on loopback.
 	APIPort, KubeletPort int
 	// Engine is a Docker endpoint.
-	Engine   string
-	LogLevel string
+	Engine string
+	// CA, Cert and Key are files for mutual TLS with it.
+	CA, Cert, Key string
+	LogLevel      string
 	// NoTaint makes the node one for every pod.
 	NoTaint bool
 	// Detached lets it survive this process; otherwise it dies with it.
@@ -73,6 +75,10 @@ func (s *Server) WriteConfig() (changed bool, err error) {
 		node["address"] = s.NodeAddress
 		node["kubeletListen"] = s.NodeAddress
 	}
+	host := object{"name": "local", "endpoint": s.Engine}
+	if s.CA != "" {
+		host["tls"] = object{"ca": s.CA, "cert": s.Cert, "key": s.Key}
+	}
 	doc := object{
 		"instance":   s.Instance,
 		"stateDir":   filepath.Join(s.Dir, "state"),
@@ -80,7 +86,7 @@ func (s *Server) WriteConfig() (changed bool, err error) {
 		"seccompDir": filepath.Join(s.Dir, "seccomp"),
 		"log":        object{"level": s.LogLevel},
 		"api":        object{"listen": "127.0.0.1:" + strconv.Itoa(s.APIPort), "tokenFile": s.tokenFile()},
-		"hosts":      []object{{"name": "local", "endpoint": s.Engine}},
+		"hosts":      []object{host},
 		"node":       node,
 	}
 	b, err := yaml.Marshal(doc)
