@@ -41,6 +41,8 @@ type API struct {
 	TokenFile string `yaml:"tokenFile"`
 	// MaxBodyBytes bounds a request.
 	MaxBodyBytes int64 `yaml:"maxBodyBytes"`
+	// StreamIdleTimeout, a duration of Go, ends an exec, an attachment or a forwarding in which nothing is said.
+	StreamIdleTimeout string `yaml:"streamIdleTimeout"`
 }
 
 // Store says where the records are: in an etcd cluster or, without endpoints, in <stateDir>/etcd.
@@ -115,7 +117,7 @@ func Default() Config {
 		RunDir:     "/run/capsulet",
 		SeccompDir: "/var/lib/kubelet/seccomp",
 		Log:        Log{Level: "info", Format: "text"},
-		API:        API{Listen: "127.0.0.1:9517", MaxBodyBytes: 8 << 20},
+		API:        API{Listen: "127.0.0.1:9517", MaxBodyBytes: 8 << 20, StreamIdleTimeout: "4h"},
 		Store:      Store{Prefix: "/capsulet/"},
 		Hosts:      []Host{{Endpoint: DefaultEndpoint}},
 		Node: Node{Name: "capsulet", KubeletPort: 10250, MaxPods: 110,

@@ -180,6 +180,8 @@ func TestBad(t *testing.T) {
 		{"port", "", []string{"--api-listen=127.0.0.1:99999"}, []string{`is not host:port`}},
 		{"half TLS", "", []string{"--api-tls-cert=/c"}, []string{"api.tlsKeyFile: is missing: api.tlsCertFile is set"}},
 		{"other half", "", []string{"--api-tls-key=/k"}, []string{"api.tlsCertFile: is missing"}},
+		{"idle for a word", "api: {streamIdleTimeout: long}\n", nil, []string{`api.streamIdleTimeout: "long" is no duration above 0, such as 4h`}},
+		{"idle for nothing", "api: {streamIdleTimeout: 0s}\n", nil, []string{`api.streamIdleTimeout: "0s" is no duration above 0`}},
 		{"body", "api: {maxBodyBytes: 0}\n", nil, []string{"api.maxBodyBytes: 0 is not positive"}},
 		{"etcd endpoint", "", []string{"--etcd-endpoints=etcd:2379"}, []string{`store.endpoints: "etcd:2379" is not like`}},
 		{"etcd certificate", "", []string{"--etcd-cert=/c", "--etcd-key=/k"}, []string{"store.certFile: is for an etcd cluster"}},

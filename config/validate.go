@@ -12,6 +12,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"time"
 
 	"github.com/sirupsen/logrus"
 	"k8s.io/apimachinery/pkg/api/resource"
@@ -76,6 +77,9 @@ func (a *API) validate(p *problems) {
 	p.pair("api.tlsCertFile", a.TLSCertFile, "api.tlsKeyFile", a.TLSKeyFile)
 	if a.MaxBodyBytes <= 0 {
 		p.add("api.maxBodyBytes", "%d is not positive", a.MaxBodyBytes)
+	}
+	if d, err := time.ParseDuration(a.StreamIdleTimeout); err != nil || d <= 0 {
+		p.add("api.streamIdleTimeout", "%q is no duration above 0, such as 4h", a.StreamIdleTimeout)
 	}
 	host, port, err := net.SplitHostPort(a.Listen)
 	if err != nil || !isPort(port, 0) {

@@ -36,7 +36,9 @@ type Config struct {
 	Auth         auth.Authenticator
 	Hosts        []HostConfig
 	MaxBodyBytes int64
-	Log          *logrus.Entry
+	// StreamIdleTimeout ends a session in which nothing is said; 0 is the kubelet\'s, four hours.
+	StreamIdleTimeout time.Duration
+	Log               *logrus.Entry
 	// Open connects to a host. It must not fail because the host is down.
 	Open func(ctx context.Context, h HostConfig) (runtime.Host, error)
 }
@@ -96,7 +98,7 @@ func New(ctx context.Context, cfg Config) (_ *Server, err error) {
 	}
 	s.handler = api.New(api.Config{
 		Capsules: s.store, Hosts: s.store, Streams: streams{s.agents}, Stats: meters{s.agents, cfg.Log}, Auth: anyOf{s.local, cfg.Auth}, Log: cfg.Log,
-		MaxBodyBytes: cfg.MaxBodyBytes, Now: time.Now,
+		MaxBodyBytes: cfg.MaxBodyBytes, StreamIdleTimeout: cfg.StreamIdleTimeout, Now: time.Now,
 	})
 	return s, nil
 }

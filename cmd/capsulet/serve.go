@@ -12,9 +12,11 @@ import (
 	"strings"
 	"time"
 
+	"github.com/go-logr/logr/funcr"
 	"github.com/sirupsen/logrus"
 	"github.com/spf13/cobra"
 	"golang.org/x/sync/errgroup"
+	"k8s.io/klog/v2"
 
 	"github.com/capsulet/capsulet/config"
 	"github.com/capsulet/capsulet/zunserver"
@@ -65,7 +67,11 @@ func load(cmd *cobra.Command, flags *config.Flags) (*config.Config, *logrus.Entr
 	if cfg.Log.Format == "json" {
 		l.SetFormatter(&logrus.JSONFormatter{TimestampFormat: time.RFC3339Nano})
 	}
-	return cfg, logrus.NewEntry(l), nil
+	log := logrus.NewEntry(l)
+	// What libraries of Kubernetes have to say, such as that nothing listens on a forwarded port, has been told to who asked.
+	library := log.WithField("part", "k8s")
+	klog.SetLogger(funcr.New(func(_, message string) { library.Debug(message) }, funcr.Options{}))
+	return cfg, log, nil
 }
 
 // newServer makes the capsule server that the configuration describes.
@@ -95,6 +101,10 @@ func newServer(ctx context.Context, cfg *config.Config, log *logrus.Entry) (*zun
 		}
 		password = trim(b)
 	}
+	idle, err := time.ParseDuration(cfg.API.StreamIdleTimeout)
+	if err != nil {
+		return nil, fmt.Errorf("api.streamIdleTimeout: %w", err)
+	}
 	return zunserver.New(ctx, zunserver.Config{
 		Instance: cfg.Instance, StateDir: cfg.StateDir, RunDir: cfg.RunDir, SeccompDir: cfg.SeccompDir, Auth: tokens,
 		Store: store.Config{
@@ -102,7 +112,7 @@ func newServer(ctx context.Context, cfg *config.Config, log *logrus.Entry) (*zun
 			CAFile: cfg.Store.CAFile, Username: cfg.Store.Username, Password: password, Prefix: cfg.Store.Prefix,
 			SealKey: key, Log: log.WithField("part", "store"),
 		},
-		Hosts: hosts(cfg), MaxBodyBytes: cfg.API.MaxBodyBytes, Log: log,
+		Hosts: hosts(cfg), MaxBodyBytes: cfg.API.MaxBodyBytes, StreamIdleTimeout: idle, Log: log,
 		Open: func(ctx context.Context, h zunserver.HostConfig) (runtime.Host, error) {
 			d := docker.Config{
 				Endpoint: h.Endpoint, Instance: cfg.Instance, SandboxImage: cfg.SandboxImage, Near: &h.Near,

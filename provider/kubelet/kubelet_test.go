@@ -6,17 +6,13 @@ import (
 	"fmt"
 	"io"
 	"net/http"
-	"net/url"
 	"regexp"
 	"slices"
 	"strings"
 	"testing"
-	"time"
 
 	"github.com/sirupsen/logrus"
 	corev1 "k8s.io/api/core/v1"
-
-	"github.com/capsulet/capsulet/zunserver/capsule"
 )
 
 func (w *endpoint) ask(token, path string) (int, string) {
@@ -198,52 +194,5 @@ func TestNodeLog(t *testing.T) {
 	text, _ := l.content()
 	if len(text) > nodeLogBytes || len(text) < nodeLogBytes/2 || !strings.Contains(string(text), "msg=99x") || strings.Contains(string(text), "msg=0x") {
 		t.Errorf("%d bytes: %.100s", len(text), text)
-	}
-}
-
-func TestLogTarget(t *testing.T) {
-	run := func(id string, ended bool) *capsule.Run {
-		r := &capsule.Run{ID: id, StartedAt: time.Unix(1, 0)}
-		if ended {
-			r.FinishedAt, r.ExitCode = time.Unix(2, 0), 1
-		}
-		return r
-	}
-	for _, c := range []struct {
-		name     string
-		facts    capsule.ContainerFacts
-		previous bool
-		before   bool
-		status   int
-	}{
-		{"running", capsule.ContainerFacts{Run: run("b", false)}, false, false, 200},
-		{"running, no attempt before", capsule.ContainerFacts{Run: run("b", false)}, true, false, 400},
-		{"running, one before", capsule.ContainerFacts{Run: run("b", false), Last: run("a", true)}, true, true, 200},
-		{"backing off", capsule.ContainerFacts{Run: run("b", true), Last: run("a", true), BackOffSeconds: 10}, true, false, 200},
-		{"not created", capsule.ContainerFacts{}, false, false, 400},
-	} {
-		c.facts.Name = "x"
-		p := shown(&corev1.Pod{Spec: corev1.PodSpec{Containers: []corev1.Container{{Name: "x"}}}},
-			&capsule.Capsule{Facts: capsule.Facts{Containers: []capsule.ContainerFacts{c.facts}}})
-		if before, status, message := logTarget(&p, "x", c.previous); before != c.before || status != c.status {
-			t.Errorf("%s: %v %d %s", c.name, before, status, message)
-		}
-	}
-}
-
-func TestLogQuery(t *testing.T) {
-	now := time.Unix(1000, 0)
-	q, err := parseLogQuery(url.Values{"sinceSeconds": {"10"}, "follow": {"true"}, "tailLines": {"0"}}, now)
-	if err != nil || !q.Since.Equal(time.Unix(990, 0)) || !q.Follow || q.Tail != 0 {
-		t.Errorf("%+v %v", q, err)
-	}
-	if q, err := parseLogQuery(nil, now); err != nil || q.Tail != -1 || q.limit != 0 {
-		t.Errorf("%+v %v", q, err)
-	}
-	for _, bad := range []string{"follow=maybe", "limitBytes=0", "sinceTime=now", "sinceSeconds=1&sinceTime=1970-01-01T00:00:00Z", "stream=Stderr"} {
-		v, _ := url.ParseQuery(bad)
-		if _, err := parseLogQuery(v, now); err == nil {
-			t.Errorf("%s was accepted", bad)
-		}
 	}
 }

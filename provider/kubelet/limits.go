@@ -17,8 +17,9 @@ type limits struct {
 	connections, perAddress int
 	// header is for the handshake and the head of a request, idle between two requests.
 	header, idle time.Duration
-	// answer is for a whole request that is soon over, and for each piece of one that lasts.
-	answer time.Duration
+	// answer is for a whole request that is soon over. stalled is how long the reader of a log may take nothing: people stop
+	// their terminals.
+	answer, stalled time.Duration
 	// short and lasting requests at a time.
 	short, lasting int
 	// reading is how old statistics may be: who asks in a loop makes no more work than that, and a scrape of several
@@ -30,7 +31,7 @@ type limits struct {
 }
 
 var defaults = limits{
-	connections: 4096, perAddress: 2048, header: 10 * time.Second, idle: 2 * time.Minute, answer: 30 * time.Second,
+	connections: 4096, perAddress: 2048, header: 10 * time.Second, idle: 2 * time.Minute, answer: 30 * time.Second, stalled: 10 * time.Minute,
 	short: 64, lasting: 1024, reading: 500 * time.Millisecond, reviews: 20, reviewsBurst: 100,
 }
 

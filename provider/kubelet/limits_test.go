@@ -229,7 +229,7 @@ func (zeros) Read(p []byte) (int, error) { return len(p), nil }
 // so long TLS tries to say good-bye.)
 func TestSlowReadersAreCutOff(t *testing.T) {
 	t.Parallel()
-	w := newEndpoint(t, func(l *limits) { l.answer, l.lasting = 50*time.Millisecond, 1 })
+	w := newEndpoint(t, func(l *limits) { l.stalled, l.lasting = 50*time.Millisecond, 1 })
 	w.server.cfg.Containers = endless{w} // before the first request
 	c, err := secure(w.dial("127.0.0.1"))
 	if err != nil {

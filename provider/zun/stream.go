@@ -116,6 +116,7 @@ func (c *Client) Logs(ctx context.Context, uuid, container string, previous bool
 	flag("previous", previous)
 	flag("follow", opts.Follow)
 	flag("timestamps", opts.Timestamps)
+	flag(string(opts.Stream), opts.Stream != "")
 	if opts.Tail >= 0 {
 		q.Set("tail", strconv.FormatInt(opts.Tail, 10))
 	}

@@ -15,7 +15,7 @@ import (
 )
 
 // Config is what the API works with: what each resource declares that it needs, and what every request does. Everything is
-// required but MaxBodyBytes, Log and Now.
+// required but StreamIdleTimeout, MaxBodyBytes, Log and Now.
 type Config struct {
 	Capsules capsules.Backend
 	Hosts    hosts.Backend
@@ -23,6 +23,8 @@ type Config struct {
 	Stats    capsules.Stats
 	Auth     auth.Authenticator
 	Log      *logrus.Entry
+	// StreamIdleTimeout ends a session in which nothing is said; 0 is the kubelet's, four hours.
+	StreamIdleTimeout time.Duration
 	// MaxBodyBytes limits the body of a request; 0 is 1 MiB.
 	MaxBodyBytes int64
 	// Now is the clock; nil is the real one.
@@ -36,7 +38,8 @@ func New(cfg Config) http.Handler {
 	}
 	ofCapsules := capsules.Resource{Backend: cfg.Capsules, Stats: cfg.Stats, Now: cfg.Now}
 	ofHosts := hosts.Resource{Backend: cfg.Hosts, Capsules: cfg.Capsules}
-	routes := slices.Concat(discovery(), ofCapsules.Routes(), streams.New(cfg.Capsules, cfg.Streams).Routes(), ofHosts.Routes())
+	ofStreams := streams.New(streams.Config{Capsules: cfg.Capsules, Backend: cfg.Streams, IdleTimeout: cfg.StreamIdleTimeout})
+	routes := slices.Concat(discovery(), ofCapsules.Routes(), ofStreams.Routes(), ofHosts.Routes())
 	return rest.New(rest.Config{Auth: cfg.Auth, Log: cfg.Log, MaxBodyBytes: cfg.MaxBodyBytes, Now: cfg.Now}, routes...)
 }
 

@@ -115,8 +115,8 @@ func (b *backends) WatchCapsules(_ context.Context, since int64) <-chan store.Ca
 func (b *backends) Hosts(context.Context) ([]capsule.Host, int64, error) { return b.hosts, 3, b.fail }
 
 func (b *backends) Logs(_ context.Context, c *capsule.Capsule, container string, previous bool, o capsule.LogOptions, stdout, stderr io.Writer) error {
-	b.logCall = fmt.Sprintf("%s %s previous=%v follow=%v timestamps=%v tail=%d since=%s until=%s", c.Spec.Name, container, previous,
-		o.Follow, o.Timestamps, o.Tail, o.Since.UTC().Format(time.RFC3339), o.Until.UTC().Format(time.RFC3339))
+	b.logCall = fmt.Sprintf("%s %s previous=%v follow=%v timestamps=%v tail=%d since=%s until=%s stream=%s", c.Spec.Name, container, previous,
+		o.Follow, o.Timestamps, o.Tail, o.Since.UTC().Format(time.RFC3339), o.Until.UTC().Format(time.RFC3339), o.Stream)
 	return b.log(stdout, stderr)
 }
 
@@ -151,7 +151,7 @@ type world struct {
 	now time.Time
 }
 
-func newWorld(t *testing.T) *world {
+func newWorld(t *testing.T, change ...func(*api.Config, *http.Server)) *world {
 	t.Helper()
 	tokens, err := auth.NewTokens(map[string]auth.Identity{
 		adminToken: auth.Administrator(), userToken: {User: "u1", Project: "p1"}, otherToken: {User: "u2", Project: "p2"}})
@@ -160,10 +160,14 @@ func newWorld(t *testing.T) *world {
 	}
 	w := &world{T: t, backends: &backends{all: map[string]*capsule.Capsule{}, events: make(chan store.CapsuleEvent, 8)},
 		now: time.Date(2026, 11, 20, 12, 0, 0, 123456789, time.UTC)}
-	h := api.New(api.Config{Capsules: w.backends, Hosts: w.backends, Streams: w.backends, Stats: w.backends, Auth: tokens, MaxBodyBytes: 64 << 10,
-		Now: func() time.Time { w.mu.Lock(); defer w.mu.Unlock(); w.now = w.now.Add(time.Second); return w.now }})
+	cfg := api.Config{Capsules: w.backends, Hosts: w.backends, Streams: w.backends, Stats: w.backends, Auth: tokens, MaxBodyBytes: 64 << 10,
+		Now: func() time.Time { w.mu.Lock(); defer w.mu.Unlock(); w.now = w.now.Add(time.Second); return w.now }}
 	server := httptest.NewUnstartedServer(nil)
-	server.Config = api.NewServer(h)
+	server.Config = api.NewServer(nil)
+	for _, f := range change {
+		f(&cfg, server.Config)
+	}
+	server.Config.Handler = api.New(cfg)
 	server.Start()
 	t.Cleanup(server.Close)
 	w.url = server.URL

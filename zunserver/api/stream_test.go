@@ -66,14 +66,19 @@ func TestLogs(t *testing.T) {
 		}
 		return string(b)
 	}
-	if got := read(""); got != "out\nerr\n" || w.logCall != "c web previous=false follow=false timestamps=false tail=-1 since=0001-01-01T00:00:00Z until=0001-01-01T00:00:00Z" {
+	if got := read(""); got != "out\nerr\n" || w.logCall != "c web previous=false follow=false timestamps=false tail=-1 since=0001-01-01T00:00:00Z until=0001-01-01T00:00:00Z stream=" {
 		t.Errorf("%q by %s", got, w.logCall)
 	}
 	read("?container=web&previous=1&follow=true&timestamps=True&tail=0&since=60&until=2026-11-20T12:00:00Z")
-	if w.logCall != "c web previous=true follow=true timestamps=true tail=0 since=1970-01-01T00:01:00Z until=2026-11-20T12:00:00Z" {
+	if w.logCall != "c web previous=true follow=true timestamps=true tail=0 since=1970-01-01T00:01:00Z until=2026-11-20T12:00:00Z stream=" {
 		t.Error(w.logCall)
 	}
-	for query, status := range map[string]int{"?container=x": 404, "?tail=-1": 400, "?since=x": 400, "?follow=x": 400} {
+	for query, stream := range map[string]string{"?stdout=1": "stdout", "?stderr=true": "stderr", "?stdout=1&stderr=1": "", "?stdout=0&stderr=1&tail=all": "stderr"} {
+		if read(query); !strings.HasSuffix(w.logCall, " stream="+stream) {
+			t.Errorf("%s: %s", query, w.logCall)
+		}
+	}
+	for query, status := range map[string]int{"?container=x": 404, "?stderr=1&tail=1": 400, "?stdout=x": 400, "?tail=-1": 400, "?since=x": 400, "?follow=x": 400} {
 		w.get(status, "GET", "/v1/capsules/c/logs"+query, "")
 	}
 	for err, status := range map[error]int{errdefs.ErrNotFound: 404, errdefs.ErrUnavailable: 503, io.ErrUnexpectedEOF: 500} {

@@ -86,7 +86,8 @@ type Streams interface {
 	// Logs copies the log of a container, also of one that has exited, until its end or, with Follow, until the
 	// container ends or ctx does. With a TTY all goes to stdout.
 	Logs(ctx context.Context, id string, opts capsule.LogOptions, stdout, stderr io.Writer) error
-	// Exec runs a command in a running container and returns its exit code. Streams may be nil.
+	// Exec runs a command in a running container and returns its exit code. Streams may be nil. When ctx ends, or a
+	// stream fails, the command is ended as by the end of a terminal, SIGHUP and SIGKILL later, where the host can.
 	Exec(ctx context.Context, id string, cfg ExecConfig) (exitCode int, err error)
 	// Attach joins the main process of a running container: it copies the output from now on, and the input if the
 	// container was made with Stdin, until the process or ctx ends. The end of the input is passed on to a process

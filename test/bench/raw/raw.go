@@ -135,7 +135,7 @@ func (e *Engine) create(ctx context.Context, name, sandbox string, i int) (strin
 	}
 	host := &container.HostConfig{
 		RestartPolicy: container.RestartPolicy{Name: container.RestartPolicyDisabled},
-		LogConfig:     container.LogConfig{Type: "json-file", Config: map[string]string{"max-size": "10m", "max-file": "5"}},
+		LogConfig:     container.LogConfig{Type: "local", Config: map[string]string{"max-size": "10m", "max-file": "5", "compress": "false"}},
 		Init:          &no,
 		Resources:     container.Resources{CPUShares: 2},
 		NetworkMode:   "default", IpcMode: "shareable", SecurityOpt: []string{"seccomp=unconfined"},

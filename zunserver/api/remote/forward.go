@@ -1,12 +1,14 @@
 package remote
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"io"
 	"net"
 	"net/http"
 	"syscall"
+	"time"
 
 	"k8s.io/cri-streaming/pkg/streaming/portforward"
 	"k8s.io/cri-streaming/pkg/streaming/remotecommand"
@@ -21,14 +23,24 @@ func NeedsPorts(r *http.Request) bool {
 	return wsstream.IsWebSocketRequest(r) && !wsstream.IsWebSocketRequestWithTunnelingProtocol(r)
 }
 
-// Forward answers a request that upgrades its connection, and returns when the caller has hung up. Name is for messages.
-func Forward(w http.ResponseWriter, r *http.Request, name, uid string, ports []int32, forward Forwarder) {
+// Ports is what a forwarding needs to know.
+type Ports struct {
+	// Name and UID of the capsule are for messages.
+	Name, UID string
+	// Ports are those that the request names.
+	Ports []int32
+	// IdleTimeout ends a connection on which nothing is said; 0 is [IdleTimeout].
+	IdleTimeout time.Duration
+}
+
+// Forward answers a request that upgrades its connection, and returns when the caller has hung up.
+func Forward(w http.ResponseWriter, r *http.Request, p Ports, forward Forwarder) {
 	ctx, cancel := context.WithCancel(r.Context())
 	defer cancel()
 	w, r = &leaving{ResponseWriter: w, left: cancel}, r.WithContext(ctx)
 	serve := func(w http.ResponseWriter, r *http.Request) {
-		portforward.ServePortForward(w, r, forwarder{ctx, forward}, name, uid, &portforward.V4Options{Ports: ports},
-			idleTimeout, remotecommand.DefaultStreamCreationTimeout, portforward.SupportedProtocols)
+		portforward.ServePortForward(w, r, forwarder{ctx, forward}, p.Name, p.UID, &portforward.V4Options{Ports: p.Ports},
+			cmp.Or(p.IdleTimeout, IdleTimeout), remotecommand.DefaultStreamCreationTimeout, portforward.SupportedProtocols)
 	}
 	if wsstream.IsWebSocketRequestWithTunnelingProtocol(r) {
 		serveTunnel(w, r, serve)

@@ -1,6 +1,7 @@
 package remote
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"io"
@@ -14,36 +15,39 @@ import (
 	"github.com/capsulet/capsulet/zunserver/capsule"
 )
 
-// idleTimeout is the kubelet's (KubeletConfiguration, streamingConnectionIdleTimeout).
-const idleTimeout = 4 * time.Hour
+// IdleTimeout is the kubelet's (KubeletConfiguration, streamingConnectionIdleTimeout).
+const IdleTimeout = 4 * time.Hour
 
 // Options are the streams that a session has.
 type Options struct {
 	Stdin, Stdout, Stderr, TTY bool
 	// Attach: it joins a process rather than running one. It matters for the words of errors.
 	Attach bool
+	// IdleTimeout ends a connection on which nothing is said; 0 is [IdleTimeout].
+	IdleTimeout time.Duration
 }
 
 // Process is what a session is joined to. It returns when the process has ended, or with ctx, which ends when the caller
 // hangs up. The text of an error is told to the caller.
 type Process func(ctx context.Context, s capsule.Session) (exitCode int, err error)
 
-// Serve answers a request that upgrades its connection, in the protocol that it asks for, and returns when the session is over. Errors
-// have been told to the caller when it returns.
+// Serve answers a request that upgrades its connection, in the protocol that it asks for, and returns when the session is over.
+// Errors have been told to the caller when it returns.
 func Serve(w http.ResponseWriter, r *http.Request, o Options, p Process) {
 	ctx, cancel := context.WithCancel(r.Context())
 	defer cancel()
 	w, r = &leaving{ResponseWriter: w, left: cancel}, r.WithContext(ctx)
+	o.IdleTimeout = cmp.Or(o.IdleTimeout, IdleTimeout)
 	run := runner{o, p}
 	options := &remotecommand.Options{Stdin: o.Stdin, Stdout: o.Stdout, Stderr: o.Stderr, TTY: o.TTY}
 	switch {
 	case wsstream.IsWebSocketRequestWithStreamCloseProtocol(r):
 		serveWebSocket(w, r, run)
 	case o.Attach:
-		remotecommand.ServeAttach(w, r, run, "", "", "", options, idleTimeout,
+		remotecommand.ServeAttach(w, r, run, "", "", "", options, o.IdleTimeout,
 			remotecommand.DefaultStreamCreationTimeout, remotecommand.SupportedStreamingProtocols)
 	default:
-		remotecommand.ServeExec(w, r, run, "", "", "", nil, options, idleTimeout,
+		remotecommand.ServeExec(w, r, run, "", "", "", nil, options, o.IdleTimeout,
 			remotecommand.DefaultStreamCreationTimeout, remotecommand.SupportedStreamingProtocols)
 	}
 }

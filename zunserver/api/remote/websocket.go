@@ -44,7 +44,7 @@ func serveWebSocket(w http.ResponseWriter, r *http.Request, run runner) {
 	}
 	conn := wsstream.NewConn(map[string]wsstream.ChannelProtocolConfig{
 		remotecommand.StreamProtocolV5Name: {Binary: true, Channels: kinds}})
-	conn.SetIdleTimeout(idleTimeout)
+	conn.SetIdleTimeout(run.IdleTimeout)
 	_, streams, err := conn.Open(w, r)
 	if err != nil {
 		return // the library has answered

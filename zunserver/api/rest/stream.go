@@ -8,7 +8,6 @@ import (
 )
 
 const (
-	// patience is how long a reader may let one write wait before it is cut.
 	patience = 30 * time.Second
 	// HeaderDelay is how long a stream waits for its first byte, or an error, before the head of the answer goes out.
 	HeaderDelay = time.Second
@@ -22,11 +21,13 @@ type Stream struct {
 	rc        *http.ResponseController
 	mediaType string
 	closed    bool
+	// Patience is how long a reader may let one write wait before it is cut: half a minute, unless set before the first.
+	Patience time.Duration
 }
 
 // Stream makes the answer one without an end. The head goes out with the first byte.
 func (c *Call) Stream(mediaType string) *Stream {
-	s := &Stream{c: c, rc: http.NewResponseController(c.W), mediaType: mediaType}
+	s := &Stream{c: c, rc: http.NewResponseController(c.W), mediaType: mediaType, Patience: patience}
 	_ = s.rc.SetReadDeadline(time.Time{}) // the server's is for requests; a writer without deadlines has none to lift
 	return s
 }
@@ -43,7 +44,7 @@ func (s *Stream) Begin() {
 }
 
 func (s *Stream) head() {
-	_ = s.rc.SetWriteDeadline(time.Now().Add(patience))
+	_ = s.rc.SetWriteDeadline(time.Now().Add(s.Patience))
 	s.c.W.Header().Set("Content-Type", s.mediaType)
 	s.c.W.Header().Set("X-Content-Type-Options", "nosniff")
 	s.c.W.WriteHeader(http.StatusOK)
@@ -59,7 +60,7 @@ func (s *Stream) Write(b []byte) (int, error) {
 	if s.c.W.status == 0 {
 		s.head()
 	}
-	_ = s.rc.SetWriteDeadline(time.Now().Add(patience))
+	_ = s.rc.SetWriteDeadline(time.Now().Add(s.Patience))
 	n, err := s.c.W.Write(b)
 	if err == nil {
 		err = s.rc.Flush()
@@ -72,5 +73,5 @@ func (s *Stream) Close() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.closed = true
-	_ = s.rc.SetWriteDeadline(time.Now().Add(patience)) // for the last chunk, which the server writes
+	_ = s.rc.SetWriteDeadline(time.Now().Add(s.Patience)) // for the last chunk, which the server writes
 }

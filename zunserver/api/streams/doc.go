@@ -1,5 +1,5 @@
 // Package streams is what reaches into running capsules: logs, commands, attachments and forwarded ports. It finds the
-// capsule, checks what may be asked of it and bounds how much may be under way; package remote speaks the protocols, and a
+// capsule, checks what may be asked of it and bounds how much may be under way (limit.go); package remote speaks the protocols, and a
 // Backend does the work.
 package streams
 
@@ -7,6 +7,7 @@ import (
 	"context"
 	"io"
 	"net"
+	"time"
 
 	"github.com/capsulet/capsulet/zunserver/api/capsules"
 	"github.com/capsulet/capsulet/zunserver/api/rest"
@@ -24,17 +25,22 @@ type Backend interface {
 	Dial(ctx context.Context, c *capsule.Capsule, port int32) (net.Conn, error)
 }
 
-// Resource serves streams. Make it with New.
-type Resource struct {
+// Config is what a resource is made of. Capsules and Backend are required.
+type Config struct {
 	Capsules capsules.Lookup
 	Backend  Backend
-	sessions slots
+	// IdleTimeout ends a session in which nothing is said; 0 is the kubelet's, four hours.
+	IdleTimeout time.Duration
 }
 
-// New makes the resource; from finds the capsules.
-func New(from capsules.Lookup, b Backend) *Resource {
-	return &Resource{Capsules: from, Backend: b, sessions: make(slots, maxSessions)}
+// Resource serves streams. Make it with New.
+type Resource struct {
+	Config
+	sessions *sessions
 }
+
+// New makes the resource.
+func New(cfg Config) *Resource { return &Resource{Config: cfg, sessions: newSessions()} }
 
 // Routes are what it serves.
 func (r *Resource) Routes() []rest.Route {

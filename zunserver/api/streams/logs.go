@@ -13,6 +13,9 @@ import (
 	"github.com/capsulet/capsulet/zunserver/capsule"
 )
 
+// logPatience is how long the reader of a log may take nothing: people stop their terminals.
+const logPatience = 10 * time.Minute
+
 // logs is GET /v1/capsules/{id}/logs.
 func (r *Resource) logs(c *rest.Call) error {
 	one, err := capsules.Find(c, r.Capsules, auth.CapsuleLogs)
@@ -31,7 +34,13 @@ func (r *Resource) logs(c *rest.Call) error {
 	if err != nil {
 		return err
 	}
+	leave, err := r.sessions.enter(c.Caller)
+	if err != nil {
+		return err
+	}
+	defer leave()
 	s := c.Stream("application/octet-stream")
+	s.Patience = logPatience
 	defer s.Close()
 	if opts.Follow {
 		timer := time.AfterFunc(rest.HeaderDelay, s.Begin)
@@ -78,6 +87,34 @@ func logOptions(c *rest.Call) (o capsule.LogOptions, err error) {
 	if o.Since, err = c.Moment("since"); err != nil {
 		return o, err
 	}
-	o.Until, err = c.Moment("until")
-	return o, err
+	if o.Until, err = c.Moment("until"); err != nil {
+		return o, err
+	}
+	if o.Stream, err = streamOf(c); err != nil {
+		return o, err
+	}
+	if o.Stream != "" && o.Tail >= 0 {
+		return o, rest.InvalidValue("tail and one of stdout and stderr exclude each other: the last lines are those of both")
+	}
+	return o, nil
+}
+
+// streamOf reads which outputs are wanted, as Zun's logs of containers have it: both unless one is chosen.
+func streamOf(c *rest.Call) (capsule.Stream, error) {
+	wanted := map[capsule.Stream]bool{}
+	for _, stream := range []capsule.Stream{capsule.Stdout, capsule.Stderr} {
+		on, err := c.Flag(string(stream))
+		if err != nil {
+			return "", err
+		}
+		wanted[stream] = on
+	}
+	switch {
+	case wanted[capsule.Stdout] == wanted[capsule.Stderr]:
+		return "", nil
+	case wanted[capsule.Stdout]:
+		return capsule.Stdout, nil
+	default:
+		return capsule.Stderr, nil
+	}
 }

@@ -10,8 +10,6 @@ import (
 	"strconv"
 	"time"
 
-	"github.com/containerd/errdefs"
-
 	"github.com/capsulet/capsulet/zunserver/api/capsules"
 	"github.com/capsulet/capsulet/zunserver/api/remote"
 	"github.com/capsulet/capsulet/zunserver/api/rest"
@@ -20,9 +18,6 @@ import (
 )
 
 const (
-	// maxSessions is how many sessions and forwarded connections there may be at a time: each holds a few goroutines and
-	// file descriptors.
-	maxSessions = 1024
 	// maxPorts is how many ports one WebSocket may forward.
 	maxPorts = 100
 	// exitCodeTrailer follows the output of a command that was run without an upgrade.
@@ -123,10 +118,12 @@ func needsUpgrade() error {
 
 // session joins the caller with a process until one of them is gone.
 func (r *Resource) session(c *rest.Call, o remote.Options, p remote.Process) error {
-	if err := r.sessions.enter(); err != nil {
+	leave, err := r.sessions.enter(c.Caller)
+	if err != nil {
 		return err
 	}
-	defer r.sessions.leave()
+	defer leave()
+	o.IdleTimeout = r.IdleTimeout
 	remote.Serve(c.W, c.R, o, func(ctx context.Context, s capsule.Session) (int, error) {
 		code, err := p(ctx, s)
 		return code, told(c, ctx, err)
@@ -146,10 +143,11 @@ func told(c *rest.Call, ctx context.Context, err error) error {
 
 // output answers with the output of a command; its exit code is in the trailer.
 func (r *Resource) output(c *rest.Call, run remote.Process) error {
-	if err := r.sessions.enter(); err != nil {
+	leave, err := r.sessions.enter(c.Caller)
+	if err != nil {
 		return err
 	}
-	defer r.sessions.leave()
+	defer leave()
 	c.W.Header().Set("Trailer", exitCodeTrailer)
 	s := c.Stream("application/octet-stream")
 	defer s.Close()
@@ -182,15 +180,18 @@ func (r *Resource) portForward(c *rest.Call) error {
 	case remote.NeedsPorts(c.R) && len(ports) == 0:
 		return rest.InvalidValue("This WebSocket protocol needs ports=…, once for each port")
 	}
-	if err := r.sessions.enter(); err != nil {
+	leave, err := r.sessions.enter(c.Caller)
+	if err != nil {
 		return err
 	}
-	defer r.sessions.leave()
-	remote.Forward(c.W, c.R, one.Spec.Name, one.UUID, ports, func(ctx context.Context, port int32, stream io.ReadWriteCloser) error {
-		if err := r.sessions.enter(); err != nil {
+	defer leave()
+	to := remote.Ports{Name: one.Spec.Name, UID: one.UUID, Ports: ports, IdleTimeout: r.IdleTimeout}
+	remote.Forward(c.W, c.R, to, func(ctx context.Context, port int32, stream io.ReadWriteCloser) error {
+		leave, err := r.sessions.enter(c.Caller)
+		if err != nil {
 			return told(c, ctx, err)
 		}
-		defer r.sessions.leave()
+		defer leave()
 		conn, err := r.Backend.Dial(ctx, one, port)
 		if err != nil {
 			return told(c, ctx, err)
@@ -215,17 +216,3 @@ func ports(c *rest.Call) (ports []int32, err error) {
 	}
 	return ports, nil
 }
-
-// slots admits so many at a time and no more.
-type slots chan struct{}
-
-func (s slots) enter() error {
-	select {
-	case s <- struct{}{}:
-		return nil
-	default:
-		return fmt.Errorf("%d sessions are under way, which is the limit: %w", cap(s), errdefs.ErrResourceExhausted)
-	}
-}
-
-func (s slots) leave() { <-s }

@@ -6,14 +6,15 @@
 //	docker.go      connection, ping, Info           convert/      configuration → Docker → what is seen (pure)
 //	containers.go  the calls on containers          imports/      the archive that an imported image is
 //	images.go, import.go  images                    errors.go     Docker's errors → classes, once
-//	streams.go, exec.go, attach.go  logs, copies, commands, streams of the main process    events.go     the event stream
+//	streams.go, logs/  logs and copies              exec.go, hangup.go, attach.go  commands, the main process
+//	events.go      the event stream
 //	sandbox.go, sandbox/  the built-in sandbox image       oomscore.go   what the kernel lets the engine do
 //
 // # What is decided for every container
 //
-// Restart policy "no" (an attempt is a container); the image's HEALTHCHECK off (probes are ours); log driver json-file,
-// whatever the daemon's default, because logs have to be readable and bounded; no init process added. A capsule's
-// containers join network and IPC of the sandbox by its name, so that they can be created while it starts.
+// Restart policy "no" (an attempt is a container); the image's HEALTHCHECK off (probes are ours); log driver local,
+// whatever the daemon's default, because logs have to be readable, bounded and kept byte for byte; no init process added. A
+// capsule's containers join network and IPC of the sandbox by its name, so that they can be created while it starts.
 //
 // # Deadlines
 //

@@ -65,6 +65,12 @@ type Host struct {
 	// dropOOMScore: a negative oom_score_adj is made 0.
 	dropOOMScore atomic.Bool
 	architecture atomic.Pointer[string]
+	// root is the engine's data directory.
+	root atomic.Pointer[string]
+	// hangUps are commands that are being ended; they are left alone when closing ends.
+	hangUps sync.WaitGroup
+	closing context.Context
+	close   context.CancelFunc
 	// importing admits one import of the sandbox image at a time.
 	importing chan struct{}
 
@@ -83,7 +89,7 @@ var _ runtime.Host = (*Host)(nil)
 
 // Open prepares a connection; nothing is sent yet, so the engine may be down. An error is of the class InvalidArgument: the
 // configuration can never work.
-func Open(_ context.Context, cfg Config) (*Host, error) {
+func Open(ctx context.Context, cfg Config) (*Host, error) {
 	cfg.Endpoint = cmp.Or(cfg.Endpoint, DefaultEndpoint)
 	cfg.Inside = cmp.Or(cfg.Inside, "/proc/self/exe")
 	scheme, _, _ := strings.Cut(cfg.Endpoint, "://")
@@ -108,6 +114,7 @@ func Open(_ context.Context, cfg Config) (*Host, error) {
 		cfg: cfg, near: scheme == "unix", log: cfg.Log, opts: opts, pinger: pinger,
 		importing: make(chan struct{}, 1), cache: map[string]seen{},
 	}
+	h.closing, h.close = context.WithCancel(context.WithoutCancel(ctx))
 	if cfg.Near != nil {
 		h.near = *cfg.Near
 	}
@@ -122,6 +129,8 @@ func Open(_ context.Context, cfg Config) (*Host, error) {
 
 // Close releases the connections.
 func (h *Host) Close() error {
+	h.close()
+	h.hangUps.Wait()
 	var err error
 	if c := h.current.Load(); c != nil {
 		err = c.Close()
@@ -182,6 +191,7 @@ func (h *Host) Info(ctx context.Context) (runtime.Info, error) {
 	}
 	arch := goArchitecture(i.Architecture)
 	h.architecture.Store(&arch)
+	h.root.Store(&i.DockerRootDir)
 	return runtime.Info{
 		ID: i.ID, Name: i.Name, CPUs: i.NCPU, MemoryBytes: i.MemTotal,
 		Architecture: arch, OSType: i.OSType, OS: i.OperatingSystem, KernelVersion: i.KernelVersion,
@@ -200,6 +210,15 @@ func (h *Host) arch(ctx context.Context) (string, error) {
 	}
 	i, err := h.Info(ctx)
 	return i.Architecture, err
+}
+
+// rootDir is the engine's data directory, asked once.
+func (h *Host) rootDir(ctx context.Context) (string, error) {
+	if r := h.root.Load(); r != nil {
+		return *r, nil
+	}
+	i, err := h.Info(ctx)
+	return i.RootDir, err
 }
 
 // goArchitecture translates uname -m, which is what an engine reports.

@@ -13,8 +13,8 @@ import (
 )
 
 // Exec runs a command in a running container. A command that the engine cannot run is exit code 126 or 127 with the reason on
-// its output, as a shell does it. When ctx ends, the streams are closed and the command goes on by itself: the engine
-// has no way to end it. Reading Stdin ends when the caller closes it.
+// its output, as a shell does it. When ctx ends or a stream fails, the command is hung up (hangup.go). Reading Stdin ends when
+// the caller closes it.
 func (h *Host) Exec(ctx context.Context, id string, cfg runtime.ExecConfig) (int, error) {
 	r, err := h.inspect(ctx, id)
 	if err != nil {
@@ -37,11 +37,12 @@ func (h *Host) Exec(ctx context.Context, id string, cfg runtime.ExecConfig) (int
 	if err != nil {
 		return 0, fail(err, "exec in container %s", id)
 	}
-	if err := exchange(ctx, api, created.ID, cfg, first, conn); err != nil {
-		return 0, fail(err, "exec in container %s", id)
+	code := 0
+	if err = exchange(ctx, api, created.ID, cfg, first, conn); err == nil {
+		code, err = exitCode(ctx, api, created.ID)
 	}
-	code, err := exitCode(ctx, api, created.ID)
 	if err != nil {
+		h.hangUp(ctx, r.ID, created.ID)
 		return 0, fail(err, "exec in container %s", id)
 	}
 	return code, nil

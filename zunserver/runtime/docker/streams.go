@@ -2,22 +2,50 @@ package docker
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"strconv"
 	"time"
 
+	"github.com/containerd/errdefs"
 	"github.com/docker/docker/api/types/container"
 	"github.com/docker/docker/pkg/stdcopy"
 
 	"github.com/capsulet/capsulet/zunserver/capsule"
+	"github.com/capsulet/capsulet/zunserver/runtime/docker/convert"
+	"github.com/capsulet/capsulet/zunserver/runtime/docker/logs"
 )
 
-// Logs copies the log of a container.
+// Logs copies the log of a container: out of the engine's files where they are at hand, else through its API.
 func (h *Host) Logs(ctx context.Context, id string, opts capsule.LogOptions, stdout, stderr io.Writer) error {
 	r, err := h.inspect(ctx, id)
 	if err != nil {
 		return err
+	}
+	switch opts.Stream {
+	case capsule.Stdout:
+		stderr = nil
+	case capsule.Stderr:
+		stdout = nil
+	}
+	err = h.copyLog(ctx, r, opts, stdout, stderr)
+	switch {
+	case ctx.Err() != nil: // a stream that ends with its context looks like one that came to its end
+		return fmt.Errorf("logs of container %s: %w", id, ctx.Err())
+	case err != nil:
+		return fail(err, "logs of container %s", id)
+	default:
+		return nil
+	}
+}
+
+func (h *Host) copyLog(ctx context.Context, r container.InspectResponse, opts capsule.LogOptions, stdout, stderr io.Writer) error {
+	if h.near && r.HostConfig.LogConfig.Type == convert.LogDriver {
+		err := h.copyFiles(ctx, r.ID, opts, stdout, stderr)
+		if !errors.Is(err, logs.ErrElsewhere) {
+			return err
+		}
 	}
 	api, err := h.api(ctx)
 	if err != nil {
@@ -25,22 +53,101 @@ func (h *Host) Logs(ctx context.Context, id string, opts capsule.LogOptions, std
 	}
 	log, err := api.ContainerLogs(ctx, r.ID, logsOptions(opts))
 	if err != nil {
-		return fail(err, "logs of container %s", id)
+		return err
 	}
-	defer func() { _ = log.Close() }()
-	if err := demultiplex(r.Config.Tty, stdout, stderr, log); err != nil {
-		return fail(err, "logs of container %s", id)
+	defer log.Close() //nolint:errcheck // it was only read
+	if r.Config.Tty {
+		err = demultiplex(true, stdout, nil, log)
+	} else {
+		err = logs.CopyFrames(log, opts.Timestamps, stdout, stderr)
 	}
-	// A stream that ends with its context looks like one that came to its end.
-	if ctx.Err() != nil {
-		return fmt.Errorf("logs of container %s: %w", id, ctx.Err())
+	if err != nil || !opts.Follow || !opts.Until.IsZero() || ctx.Err() != nil {
+		return err
+	}
+	// An engine that goes down ends its answers as if all were said.
+	wctx, cancel := context.WithTimeout(ctx, endPatience)
+	defer cancel()
+	if err := h.awaitEnd(wctx, r.ID); err != nil {
+		return fmt.Errorf("it broke off while the container runs: %w (%v)", errdefs.ErrUnavailable, err) //nolint:errorlint // a deadline of its own
 	}
 	return nil
 }
 
+const (
+	// endPatience is how long after the end of its log a container may be seen running.
+	endPatience = 5 * time.Second
+	// absencePatience is how long an engine may be away while the log of one of its containers is followed in its files.
+	absencePatience = 30 * time.Second
+)
+
+// copyFiles copies the log out of the engine's files. To know when the container ends it asks the engine.
+func (h *Host) copyFiles(ctx context.Context, id string, opts capsule.LogOptions, stdout, stderr io.Writer) error {
+	root, err := h.rootDir(ctx)
+	if err != nil {
+		return err
+	}
+	ctx, cancel := context.WithCancelCause(ctx)
+	defer cancel(nil)
+	ended := make(chan struct{})
+	if opts.Follow {
+		go func() {
+			defer close(ended)
+			if err := h.awaitEndPatiently(ctx, id); err != nil {
+				cancel(err)
+			}
+		}()
+	}
+	err = logs.CopyFiles(ctx, logs.Dir(root, id), opts, ended, stdout, stderr)
+	if cause := context.Cause(ctx); cause != nil && !errors.Is(cause, context.Canceled) {
+		return cause
+	}
+	return err
+}
+
+// awaitEnd returns when the container does not run any more, or is gone.
+func (h *Host) awaitEnd(ctx context.Context, id string) error {
+	api, err := h.api(ctx)
+	if err != nil {
+		return err
+	}
+	answer, failed := api.ContainerWait(ctx, id, container.WaitConditionNotRunning)
+	select {
+	case <-answer:
+		return nil
+	case err := <-failed:
+		if errdefs.IsNotFound(err) {
+			return nil
+		}
+		return err
+	}
+}
+
+// awaitEndPatiently goes on while the engine restarts.
+func (h *Host) awaitEndPatiently(ctx context.Context, id string) error {
+	var away time.Time // since when
+	for {
+		began := time.Now()
+		err := h.awaitEnd(ctx, id)
+		if err == nil || ctx.Err() != nil {
+			return err
+		}
+		if away.IsZero() || time.Since(began) > time.Second { // it was there
+			away = time.Now()
+		}
+		if time.Since(away) > absencePatience {
+			return fail(err, "ask whether container %s runs", id)
+		}
+		select {
+		case <-time.After(time.Second):
+		case <-ctx.Done():
+			return ctx.Err()
+		}
+	}
+}
+
 func logsOptions(opts capsule.LogOptions) container.LogsOptions {
 	out := container.LogsOptions{
-		ShowStdout: true, ShowStderr: true, Follow: opts.Follow, Timestamps: opts.Timestamps,
+		ShowStdout: opts.Stream != capsule.Stderr, ShowStderr: opts.Stream != capsule.Stdout, Follow: opts.Follow, Timestamps: opts.Timestamps,
 		Since: seconds(opts.Since), Until: seconds(opts.Until), Tail: "all",
 	}
 	if opts.Tail >= 0 {

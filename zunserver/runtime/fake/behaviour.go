@@ -48,7 +48,7 @@ type Program func(cfg runtime.ContainerConfig) Behaviour
 // TestprogPath is where the program of runtimetest's image lies.
 const TestprogPath = "/testprog"
 
-// Testprog behaves as the program of runtimetest's image does: the commands sleep, exit N [after], print LINE…,
+// Testprog behaves as the program of runtimetest's image does: the commands sleep, exit N [after], bytes, print LINE…,
 // print-err LINE…, ignore-term, cat, serve PORT and alloc MB. It is what imported images run here. Another program than
 // TestprogPath is not found.
 func Testprog(cfg runtime.ContainerConfig) Behaviour {
@@ -79,6 +79,8 @@ func testprog(cfg runtime.ContainerConfig, args []string) Behaviour {
 			b.After, _ = time.ParseDuration(rest[1])
 		}
 		return b
+	case "bytes":
+		return Behaviour{Exits: true, Stdout: []string{everyByte()}}
 	case "print":
 		return Behaviour{Exits: true, Stdout: rest}
 	case "print-err":
@@ -94,6 +96,17 @@ func testprog(cfg runtime.ContainerConfig, args []string) Behaviour {
 	default:
 		return Behaviour{Exits: true, Code: 64}
 	}
+}
+
+// everyByte is a line of every byte but the end of a line.
+func everyByte() string {
+	var line []byte
+	for b := range 256 {
+		if b != '\n' {
+			line = append(line, byte(b))
+		}
+	}
+	return string(line)
 }
 
 func testprogExec(x runtime.ExecConfig) int {

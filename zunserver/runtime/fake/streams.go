@@ -49,6 +49,12 @@ func (h *Host) Logs(ctx context.Context, id string, opts capsule.LogOptions, std
 		if err != nil {
 			return err
 		}
+		switch opts.Stream {
+		case capsule.Stdout:
+			stderr = nil
+		case capsule.Stderr:
+			stdout = nil
+		}
 		return h.copyLog(ctx, c, tail(c.log, opts), opts, stdout, stderr)
 	})
 }

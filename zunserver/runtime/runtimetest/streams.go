@@ -8,130 +8,13 @@ import (
 	"io"
 	"slices"
 	"strings"
-	"sync"
 	"testing"
 	"time"
 
 	"github.com/containerd/errdefs"
 
-	"github.com/capsulet/capsulet/zunserver/capsule"
 	"github.com/capsulet/capsulet/zunserver/runtime"
 )
-
-// lines is a writer that can be read while it is written to, and tells when it was.
-type lines struct {
-	mu      sync.Mutex
-	buf     bytes.Buffer
-	written chan struct{} // holds one token after a write
-}
-
-func newLines() *lines { return &lines{written: make(chan struct{}, 1)} }
-
-func (l *lines) Write(p []byte) (int, error) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	select {
-	case l.written <- struct{}{}:
-	default:
-	}
-	return l.buf.Write(p)
-}
-
-func (l *lines) String() string {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.buf.String()
-}
-
-// awaitLine waits until a container has printed something.
-func (b *bench) awaitLine(t *testing.T, id string) {
-	t.Helper()
-	ctx, cancel := context.WithCancel(b.context(t))
-	defer cancel()
-	out, done := newLines(), make(chan error, 1)
-	go func() { done <- b.Host.Logs(ctx, id, capsule.LogOptions{Follow: true, Tail: -1}, out, out) }()
-	select {
-	case <-out.written:
-	case err := <-done:
-		t.Fatalf("it printed nothing: %v", err)
-	}
-	cancel()
-	<-done
-}
-
-func (b *bench) logs(t *testing.T, id string, opts capsule.LogOptions) (stdout, stderr string) {
-	t.Helper()
-	var o, e strings.Builder
-	if err := b.Host.Logs(b.context(t), id, opts, &o, &e); err != nil {
-		t.Fatal(err)
-	}
-	return o.String(), e.String()
-}
-
-func testLogs(t *testing.T, b *bench) {
-	b.sandbox(t)
-	out := b.running(t, b.config("out", b.Print("one", "two", "three")...))
-	bad := b.running(t, b.config("err", b.PrintErr("oops")...))
-	c := b.ended(t, out)
-	b.ended(t, bad)
-
-	tests := map[string]struct {
-		opts capsule.LogOptions
-		want string
-	}{
-		"all":         {capsule.LogOptions{Tail: -1}, "one\ntwo\nthree\n"},
-		"tail":        {capsule.LogOptions{Tail: 2}, "two\nthree\n"},
-		"tail 0":      {capsule.LogOptions{}, ""},
-		"long tail":   {capsule.LogOptions{Tail: 100}, "one\ntwo\nthree\n"},
-		"since start": {capsule.LogOptions{Tail: -1, Since: c.CreatedAt}, "one\ntwo\nthree\n"},
-		"since later": {capsule.LogOptions{Tail: -1, Since: c.FinishedAt.Add(time.Hour)}, ""},
-		"until":       {capsule.LogOptions{Tail: -1, Until: c.CreatedAt.Add(-time.Hour)}, ""},
-		"follow":      {capsule.LogOptions{Tail: -1, Follow: true}, "one\ntwo\nthree\n"},
-	}
-	for name, tt := range tests {
-		if got, stderr := b.logs(t, out, tt.opts); got != tt.want || stderr != "" {
-			t.Errorf("%s: %q and %q, want %q", name, got, stderr, tt.want)
-		}
-	}
-	if stdout, stderr := b.logs(t, bad, capsule.LogOptions{Tail: -1}); stdout != "" || stderr != "oops\n" {
-		t.Errorf("stderr: %q and %q", stdout, stderr)
-	}
-	stamped, _ := b.logs(t, out, capsule.LogOptions{Tail: 1, Timestamps: true})
-	stamp, line, _ := strings.Cut(stamped, " ")
-	if _, err := time.Parse(time.RFC3339Nano, stamp); err != nil || line != "three\n" {
-		t.Errorf("timestamps: %q, %v", stamped, err)
-	}
-}
-
-func testLogsFollow(t *testing.T, b *bench) {
-	b.sandbox(t)
-	id := b.running(t, b.config("app", b.Sleep...))
-	follow := capsule.LogOptions{Tail: -1, Follow: true}
-
-	done := make(chan error, 1)
-	go func() { done <- b.Host.Logs(b.context(t), id, follow, io.Discard, io.Discard) }()
-	ctx, cancel := context.WithTimeout(t.Context(), 200*time.Millisecond)
-	defer cancel()
-	if err := b.Host.Logs(ctx, id, follow, nil, nil); !errors.Is(err, context.DeadlineExceeded) {
-		t.Errorf("followed until the context ended: %v", err)
-	}
-	select {
-	case err := <-done:
-		t.Fatalf("ended before the container: %v", err)
-	default:
-	}
-	if err := b.Host.Stop(b.context(t), id, 0); err != nil {
-		t.Fatal(err)
-	}
-	select {
-	case err := <-done:
-		if err != nil {
-			t.Errorf("followed until the container ended: %v", err)
-		}
-	case <-time.After(patience):
-		t.Error("does not end with the container")
-	}
-}
 
 func testExec(t *testing.T, b *bench) {
 	ctx := b.context(t)

@@ -17,10 +17,14 @@ import (
 	"github.com/capsulet/capsulet/zunserver/runtime"
 )
 
-// logConfig is the log driver of every container: json-file, whatever the daemon's default, 50 MB at most.
+// LogDriver is the log driver of every container, whatever the daemon's default: json-file does not keep bytes that are no
+// UTF-8.
+const LogDriver = "local"
+
+// logConfig keeps 50 MB at most, as it was written: what is compressed cannot be followed.
 var logConfig = container.LogConfig{
-	Type:   "json-file",
-	Config: map[string]string{"max-size": "10m", "max-file": "5"},
+	Type:   LogDriver,
+	Config: map[string]string{"max-size": "10m", "max-file": "5", "compress": "false"},
 }
 
 // Spec is a container in Docker's words.

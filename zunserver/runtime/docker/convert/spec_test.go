@@ -36,7 +36,7 @@ func TestEveryContainer(t *testing.T) {
 			t.Fatal(err)
 		}
 		h, c := s.Host, s.Config
-		if h.RestartPolicy.Name != "no" || *h.Init || h.LogConfig.Type != "json-file" ||
+		if h.RestartPolicy.Name != "no" || *h.Init || h.LogConfig.Type != "local" || h.LogConfig.Config["compress"] != "false" ||
 			h.LogConfig.Config["max-size"] != "10m" || h.LogConfig.Config["max-file"] != "5" {
 			t.Errorf("%s: %+v", cfg.Name, h)
 		}

@@ -25,6 +25,8 @@ testprog ignore-term           print a line; until SIGKILL
 testprog exit N [AFTER]        with code N after a duration
 testprog print LINE…           to stdout
 testprog print-err LINE…       to stderr
+testprog bytes                 a line of every byte but the end of a line
+testprog flood N               numbered lines of 100 bytes
 testprog env                   print the environment, sorted
 testprog hostname              print the host name
 testprog cat [FILE]            copy a file, or stdin, to stdout
@@ -54,7 +56,7 @@ func run(command string, args []string) (code int, err error) {
 		sleep()
 		return 0, nil
 	case "ignore-term":
-		signal.Ignore(syscall.SIGTERM, syscall.SIGINT)
+		signal.Ignore(syscall.SIGTERM, syscall.SIGINT, syscall.SIGHUP)
 		fmt.Println("ignoring")
 		for {
 			time.Sleep(time.Hour)
@@ -65,6 +67,12 @@ func run(command string, args []string) (code int, err error) {
 		return show(os.Stdout, args)
 	case "print-err":
 		return show(os.Stderr, args)
+	case "bytes":
+		return done(nil, everyByte())
+	case "flood":
+		if len(args) == 1 {
+			return flood(args[0])
+		}
 	case "env":
 		return show(os.Stdout, slices.Sorted(slices.Values(os.Environ())))
 	case "hostname":
@@ -95,6 +103,35 @@ func run(command string, args []string) (code int, err error) {
 	}
 	fmt.Fprint(os.Stderr, usage, look.Usage)
 	return 64, nil
+}
+
+func everyByte() string {
+	var line []byte
+	for b := range 256 {
+		if b != '\n' {
+			line = append(line, byte(b))
+		}
+	}
+	return string(line)
+}
+
+func flood(count string) (int, error) {
+	n, err := strconv.Atoi(count)
+	if err != nil {
+		return 64, err
+	}
+	const width = 100
+	out, line := bufio.NewWriterSize(os.Stdout, 64<<10), make([]byte, width)
+	for i := range n {
+		line = append(strconv.AppendInt(line[:0], int64(i), 10), ' ')
+		for len(line) < width-1 {
+			line = append(line, '.')
+		}
+		if _, err := out.Write(append(line, '\n')); err != nil {
+			return 1, err
+		}
+	}
+	return done(out.Flush())
 }
 
 func done(err error, lines ...string) (int, error) {
