@@ -5,7 +5,7 @@
 //	                        │                               │ one worker for each pod UID
 //	                        └──────────── wake ───────────► │  sources → translate → create, delete, status, events
 //	capsule API ──► tracker (list + watch) ──── wake ─────► │
-//	                                                        └──► notify ──► PodController ──► statusWriter (patch)
+//	                                                        └──► notify ──► PodController ──► vkclient.Pods (patch)
 //
 // # One worker for one pod
 //
@@ -20,13 +20,14 @@
 //     makes the pod Failed with the reason UnsupportedField.
 //   - Terminal statuses, also after DeletePod, and the removal of the Pod object once its capsule is gone.
 //   - The notify callback may block for seconds: only workers call it, and never under a lock.
-//   - Status goes out as a patch of the status alone (statusWriter), so that labels changed meanwhile stay.
+//   - Status goes out as a patch of the status alone (vkclient), so that labels changed meanwhile stay.
 //
 // # The rooms beside it
 //
 //   - sources: what pods refer to; it wakes the workers of those of which something changed.
 //   - node: the Node object, made of the hosts.
 //   - kubelet: the HTTPS endpoint, which sees the pods and reaches into capsules.
+//   - vkclient: what Virtual Kubelet is given in place of plain clients.
 //   - zun: the client of the capsule API.
 //
 // # Stopping

@@ -14,6 +14,7 @@ import (
 	vknode "github.com/virtual-kubelet/virtual-kubelet/node"
 	"golang.org/x/sync/errgroup"
 	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/fields"
 	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/client-go/informers"
@@ -28,6 +29,7 @@ import (
 	"github.com/capsulet/capsulet/provider/kubelet/metrics"
 	"github.com/capsulet/capsulet/provider/node"
 	"github.com/capsulet/capsulet/provider/sources"
+	"github.com/capsulet/capsulet/provider/vkclient"
 	"github.com/capsulet/capsulet/provider/zun"
 	"github.com/capsulet/capsulet/translate"
 	"github.com/capsulet/capsulet/zunserver/capsule"
@@ -190,8 +192,10 @@ func (p *Provider) announce(ctx context.Context, controller *vknode.PodControlle
 	}
 }
 
-func onNode(name string) func(*listOptions) {
-	return func(o *listOptions) { o.FieldSelector = fields.OneTermEqualSelector("spec.nodeName", name).String() }
+func onNode(name string) func(*metav1.ListOptions) {
+	return func(o *metav1.ListOptions) {
+		o.FieldSelector = fields.OneTermEqualSelector("spec.nodeName", name).String()
+	}
 }
 
 func (p *Provider) newNode() *node.Node {
@@ -246,9 +250,9 @@ func (p *Provider) newPodController(factory informers.SharedInformerFactory, ps 
 	idle := informers.NewSharedInformerFactory(p.cfg.Client, 0).Core().V1()
 	pods := factory.Core().V1().Pods()
 	return vknode.NewPodController(vknode.PodControllerConfig{
-		PodClient:                                statusWriter{p.cfg.Client.CoreV1(), ps},
+		PodClient:                                vkclient.Pods{PodsGetter: p.cfg.Client.CoreV1(), Kept: func(uid types.UID) bool { return ps.update(uid, func(*entry) {}) }},
 		PodInformer:                              pods,
-		EventRecorder:                            quietRecorder{recorder},
+		EventRecorder:                            vkclient.Recorder{EventRecorder: recorder},
 		Provider:                                 ps,
 		ConfigMapInformer:                        idle.ConfigMaps(),
 		SecretInformer:                           idle.Secrets(),

@@ -177,6 +177,7 @@ var onlyOurs = map[string][]string{
 	"provider/zun":        {"provider/zun", "zunserver/capsule"},
 	"provider/kubelet":    {"provider/kubelet", "zunserver/capsule"},
 	"provider/node":       {"provider/node", "zunserver/capsule"},
+	"provider/vkclient":   {"provider/vkclient"},
 	"provider/sources":    {"provider/sources", "translate", "zunserver/capsule"},
 	"zunserver/lifecycle": {"zunserver/lifecycle", "zunserver/capsule"},
 	"zunserver/auth":      {"zunserver/auth", "zunserver/capsule"},
