@@ -168,19 +168,20 @@ func TestConfined(t *testing.T) {
 
 // A room imports no more of ours than this.
 var onlyOurs = map[string][]string{
-	"config":              {},
-	"zunserver/capsule":   {"zunserver/capsule"},
-	"translate":           {"translate", "zunserver/capsule"},
-	"translate/podspec":   {"translate/podspec"},
-	"translate/support":   {"translate/support", "translate/podspec"},
-	"translate/admission": {"translate/admission", "translate/podspec", "zunserver/capsule"},
-	"provider/zun":        {"provider/zun", "zunserver/capsule"},
-	"provider/kubelet":    {"provider/kubelet", "zunserver/capsule"},
-	"provider/node":       {"provider/node", "zunserver/capsule"},
-	"provider/vkclient":   {"provider/vkclient"},
-	"provider/sources":    {"provider/sources", "translate", "zunserver/capsule"},
-	"zunserver/lifecycle": {"zunserver/lifecycle", "zunserver/capsule"},
-	"zunserver/auth":      {"zunserver/auth", "zunserver/capsule"},
+	"config":                   {},
+	"zunserver/capsule":        {"zunserver/capsule"},
+	"translate":                {"translate", "zunserver/capsule"},
+	"translate/podspec":        {"translate/podspec"},
+	"translate/support":        {"translate/support", "translate/podspec"},
+	"translate/admission":      {"translate/admission", "translate/podspec", "zunserver/capsule"},
+	"provider/zun":             {"provider/zun", "zunserver/capsule"},
+	"provider/kubelet":         {"provider/kubelet", "zunserver/capsule"},
+	"provider/node":            {"provider/node", "zunserver/capsule"},
+	"provider/vkclient":        {"provider/vkclient"},
+	"provider/sources":         {"provider/sources", "translate", "zunserver/capsule"},
+	"zunserver/agent/eviction": {"zunserver/agent/eviction", "zunserver/capsule"},
+	"zunserver/lifecycle":      {"zunserver/lifecycle", "zunserver/capsule"},
+	"zunserver/auth":           {"zunserver/auth", "zunserver/capsule"},
 }
 
 func TestOnlyOurs(t *testing.T) {
@@ -199,7 +200,7 @@ func TestOnlyOurs(t *testing.T) {
 }
 
 // Pure rooms: what they compute depends on their arguments alone.
-var pure = []string{"translate", "zunserver/lifecycle", "zunserver/agent/container", "zunserver/runtime/docker/convert"}
+var pure = []string{"translate", "zunserver/lifecycle", "zunserver/agent/container", "zunserver/agent/eviction", "zunserver/runtime/docker/convert"}
 
 var impure = []string{"context", "os", "os/exec", "net/http", "math/rand", "math/rand/v2", "crypto/rand", "sync", "log", "log/slog"}
 

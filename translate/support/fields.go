@@ -148,7 +148,7 @@ func addContainerRules(add func(reflect.Type, rules)) {
 		"APIVersion": {Ignored, "v1 is the only one"}}))
 	add(kind[corev1.ResourceFieldSelector]("ContainerName Resource Divisor", nil))
 	add(kind[corev1.ResourceRequirements]("", rules{
-		"Limits":   {Partly, "only cpu, memory and ephemeral-storage; a limit of ephemeral-storage is counted and not enforced yet"},
+		"Limits":   {Partly, "only cpu, memory and ephemeral-storage; logs count for ephemeral-storage where capsulet runs on the host itself"},
 		"Requests": {Partly, "only cpu, memory and ephemeral-storage"},
 		"Claims":   {Refused, "this node has no dynamic resources"},
 	}))

@@ -61,6 +61,9 @@ type Config struct {
 	Ping time.Duration
 	// SweepAfter is how long a container of ours has to be unknown to the store before it is removed; zero: 30 s.
 	SweepAfter time.Duration
+	// Measure is how often what has a limit of the disk is measured; zero: 10 s (kubelet: the eviction manager's monitoring
+	// interval).
+	Measure time.Duration
 	// Lease is the time to live of the host's record; zero: 10 s.
 	Lease time.Duration
 }
@@ -94,6 +97,9 @@ func New(cfg Config) *Agent {
 	}
 	if cfg.SweepAfter == 0 {
 		cfg.SweepAfter = 30 * time.Second
+	}
+	if cfg.Measure == 0 {
+		cfg.Measure = 10 * time.Second
 	}
 	if cfg.Lease == 0 {
 		cfg.Lease = 10 * time.Second

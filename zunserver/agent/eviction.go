@@ -7,12 +7,12 @@ import (
 	"github.com/capsulet/capsulet/zunserver/volume"
 )
 
-// evictionLook is how often volumes with a size limit are measured (kubelet: eviction manager's monitoring interval).
-const evictionLook = 10 * time.Second
+// measureDeadline ends a look at one capsule.
+const measureDeadline = 10 * time.Second
 
-// evict measures the volumes that have a limit until ctx ends. A capsule that is over one is ended.
+// evict measures what has a limit of the disk until ctx ends. A capsule that is over one is ended.
 func (a *Agent) evict(ctx context.Context) error {
-	tick := time.NewTicker(evictionLook)
+	tick := time.NewTicker(a.cfg.Measure)
 	defer tick.Stop()
 	for {
 		select {
@@ -28,6 +28,7 @@ func (a *Agent) evict(ctx context.Context) error {
 		a.mu.Unlock()
 		for _, w := range workers {
 			w.measure(ctx)
+			w.measureStorage(ctx)
 		}
 	}
 }
@@ -40,7 +41,7 @@ func (w *worker) measure(ctx context.Context) {
 	if c == nil || c.Deletion != nil || !c.Facts.Sandbox.Ready || c.Facts.End != nil || !volume.Limited(&c.Spec) {
 		return
 	}
-	ctx, cancel := context.WithTimeout(ctx, evictionLook)
+	ctx, cancel := context.WithTimeout(ctx, measureDeadline)
 	defer cancel()
 	why, err := w.a.cfg.Volumes.Overfull(ctx, c)
 	if err != nil {

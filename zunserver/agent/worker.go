@@ -1,6 +1,7 @@
 package agent
 
 import (
+	"cmp"
 	"context"
 	"reflect"
 	"sync"
@@ -31,6 +32,9 @@ type worker struct {
 	newsID int
 	// overfull is why the capsule has to be evicted.
 	overfull string
+	// overused is the same for what the capsule takes of the disk as a whole.
+	overused string
+	sizes    map[string]size // by container ID; the measurer's own
 
 	// The goroutine's own.
 	c        *capsule.Capsule
@@ -52,7 +56,7 @@ func newWorker(a *Agent, c *capsule.Capsule) *worker {
 	return &worker{
 		a: a, log: a.log.WithFields(logrus.Fields{"capsule": c.UUID, "name": c.Spec.Name}), latest: c,
 		done: make(chan struct{}), woken: make(chan struct{}, 1), results: make(chan executor.Result),
-		flying: map[string]*flight{}, tried: map[string]lifecycle.Instance{}, failures: map[string]*executor.Note{},
+		flying: map[string]*flight{}, tried: map[string]lifecycle.Instance{}, failures: map[string]*executor.Note{}, sizes: map[string]size{},
 	}
 }
 
@@ -142,7 +146,7 @@ func (w *worker) step(ctx context.Context, flights *sync.WaitGroup) time.Time {
 	if w.c == nil || w.latest.Revision > w.c.Revision {
 		w.c = w.latest
 	}
-	overfull := w.overfull
+	overfull := cmp.Or(w.overfull, w.overused)
 	w.mu.Unlock()
 	if !w.a.isUp() || !w.a.obs.Ready() {
 		return time.Time{} // the host's return wakes everybody

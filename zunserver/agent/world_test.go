@@ -14,6 +14,7 @@ import (
 	"github.com/capsulet/capsulet/zunserver/agent"
 	"github.com/capsulet/capsulet/zunserver/capsule"
 	"github.com/capsulet/capsulet/zunserver/network"
+	"github.com/capsulet/capsulet/zunserver/runtime"
 	"github.com/capsulet/capsulet/zunserver/runtime/fake"
 	"github.com/capsulet/capsulet/zunserver/stats"
 	"github.com/capsulet/capsulet/zunserver/store"
@@ -27,6 +28,8 @@ type world struct {
 	t     *testing.T
 	store *store.Store
 	host  *fake.Host
+	// wrap, when set, is what the next agent gets for the host.
+	wrap  func(*fake.Host) runtime.Host
 	end   context.CancelFunc
 	ended chan struct{}
 	// leases has the lease that the agent holds.
@@ -73,11 +76,15 @@ func newWorld(t *testing.T) *world {
 
 // startAgent starts an agent as a new process would: it knows nothing.
 func (w *world) startAgent() {
+	var host runtime.Host = w.host
+	if w.wrap != nil {
+		host = w.wrap(w.host)
+	}
 	a := agent.New(agent.Config{
-		Name: hostName, Instance: "test", Address: "192.0.2.1", Runtime: w.host, Volumes: volume.NewFar(w.host), Network: network.NewFar(w.host), Meter: stats.NewFar(w.host),
+		Name: hostName, Instance: "test", Address: "192.0.2.1", Runtime: host, Volumes: volume.NewFar(w.host), Network: network.NewFar(w.host), Meter: stats.NewFar(w.host),
 		Store: tappedStore{w.store, w.leases},
 		Log:   w.log(), Ping: 20 * time.Millisecond, Relist: 200 * time.Millisecond,
-		SweepAfter: 300 * time.Millisecond, Lease: 2 * time.Second,
+		SweepAfter: 300 * time.Millisecond, Lease: 2 * time.Second, Measure: 50 * time.Millisecond,
 	})
 	ctx, cancel := context.WithCancel(context.Background()) //nolint:forbidigo // ends in stopAgent, after t's context
 	w.end, w.ended = cancel, make(chan struct{})

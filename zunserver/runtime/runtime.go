@@ -135,6 +135,12 @@ type Statistics interface {
 	Stats(ctx context.Context, id string) (capsule.Usage, []capsule.Interface, error)
 }
 
+// Sizer is what a host may be able to do besides.
+type Sizer interface {
+	// WritableBytes is the size of what a container wrote into its root file system. It is dear: the engine walks the files.
+	WritableBytes(ctx context.Context, id string) (int64, error)
+}
+
 // Info describes a host.
 type Info struct {
 	// ID is the engine's own identity: another ID at the same address is another host.
@@ -202,6 +208,9 @@ type Container struct {
 	Network   string
 	// LogPath is the log file on the host where the engine keeps one.
 	LogPath string
+	// WritableDir is the directory on the host that has what the container wrote into its root file system, where the engine
+	// keeps it in one.
+	WritableDir string
 }
 
 // ContainerConfig is a container to be made. Everything that was relative or symbolic is resolved by now.

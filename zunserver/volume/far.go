@@ -101,11 +101,11 @@ func (f *Far) Prepare(ctx context.Context, c *capsule.Capsule) (map[string]runti
 		v := &c.Spec.Volumes[i]
 		m, cfg, err := farMount(c, v)
 		if err != nil {
-			return nil, fmt.Errorf("volume %q: %w", v.Name, err)
+			return nil, fmt.Errorf("MountVolume.SetUp failed for volume %q : %w", v.Name, err)
 		}
 		if cfg != nil {
 			if err := f.make(ctx, k, *cfg); err != nil {
-				return nil, fmt.Errorf("volume %q: %w", v.Name, err)
+				return nil, fmt.Errorf("MountVolume.SetUp failed for volume %q : %w", v.Name, err)
 			}
 		}
 		mounts[v.Name] = m
@@ -232,7 +232,7 @@ func request(c *capsule.Capsule, s Sandbox, addresses []string) (inside.Request,
 		case v.Files != nil:
 			files, err := filesOf(v)
 			if err != nil {
-				return r, fmt.Errorf("volume %q: %w", v.Name, err)
+				return r, fmt.Errorf("MountVolume.SetUp failed for volume %q : %w", v.Name, err)
 			}
 			r.Files = append(r.Files, inside.Files{Dir: dir(v.Name), Group: group, Files: files})
 		}

@@ -2,7 +2,10 @@ package volume
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"io/fs"
+	"os"
 	"path/filepath"
 
 	corev1 "k8s.io/api/core/v1"
@@ -51,4 +54,31 @@ func over(v *capsule.Volume, used int64) string {
 		return ""
 	}
 	return fmt.Sprintf("Usage of EmptyDir volume %q exceeds the limit %q. ", v.Name, v.EmptyDir.SizeLimit.String())
+}
+
+// Used is how many bytes of the disk the volumes of a capsule take, those in memory and those that are somebody else's left
+// out.
+func (n Near) Used(c *capsule.Capsule) (int64, error) {
+	var sum int64
+	for i := range c.Spec.Volumes {
+		v := &c.Spec.Volumes[i]
+		if v.EmptyDir == nil && v.Files == nil {
+			continue
+		}
+		bytes, _, err := Usage(filepath.Join(n.disk(c.UUID), v.Name)) // one in memory is not there
+		if err != nil {
+			return 0, fmt.Errorf("measuring volume %q: %w", v.Name, err)
+		}
+		sum += bytes
+	}
+	return sum, nil
+}
+
+// Usage is how many bytes of the disk a file or the files below a directory take; there is false when it does not exist.
+func Usage(path string) (bytes int64, there bool, err error) {
+	if _, err := os.Lstat(path); errors.Is(err, fs.ErrNotExist) {
+		return 0, false, nil
+	}
+	bytes, err = layout.Usage(path)
+	return bytes, true, err
 }

@@ -48,3 +48,28 @@ func TestOverfull(t *testing.T) {
 		})
 	}
 }
+
+func TestUsed(t *testing.T) {
+	t.Parallel()
+	n := onDisk(t)
+	c := with(emptyDir(corev1.StorageMediumDefault, ""), nil)
+	theirs := t.TempDir()
+	c.Spec.Volumes = append(c.Spec.Volumes, capsule.Volume{Name: "conf", Files: &capsule.FilesVolume{Items: []capsule.File{file("a", string(make([]byte, 1<<20)), -1)}}},
+		capsule.Volume{Name: "theirs", HostPath: &corev1.HostPathVolumeSource{Path: theirs}},
+		capsule.Volume{Name: "never", EmptyDir: &corev1.EmptyDirVolumeSource{}})
+	mounts, err := n.Prepare(t.Context(), c)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for dir, bytes := range map[string]int{mounts["data"].Source: 2 << 20, theirs: 8 << 20} {
+		if err := os.WriteFile(filepath.Join(dir, "f"), make([]byte, bytes), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := os.RemoveAll(mounts["never"].Source); err != nil {
+		t.Fatal(err)
+	}
+	if got, err := n.Used(c); err != nil || got < 3<<20 || got > 3<<20+64<<10 {
+		t.Errorf("%d, %v; want 3 MiB and the directories", got, err)
+	}
+}

@@ -297,3 +297,19 @@ func (h *Host) Update(ctx context.Context, id string, res runtime.Resources) err
 	}
 	return nil
 }
+
+// WritableBytes implements runtime.Sizer.
+func (h *Host) WritableBytes(ctx context.Context, id string) (int64, error) {
+	api, err := h.api(ctx)
+	if err != nil {
+		return 0, err
+	}
+	r, _, err := api.ContainerInspectWithRaw(ctx, id, true)
+	if err != nil {
+		return 0, fail(err, "measure container %s", id)
+	}
+	if r.ContainerJSONBase == nil || r.SizeRw == nil {
+		return 0, nil // it wrote nothing
+	}
+	return *r.SizeRw, nil
+}

@@ -85,7 +85,10 @@ type connection struct {
 	version string
 }
 
-var _ runtime.Host = (*Host)(nil)
+var (
+	_ runtime.Host  = (*Host)(nil)
+	_ runtime.Sizer = (*Host)(nil)
+)
 
 // Open prepares a connection; nothing is sent yet, so the engine may be down. An error is of the class InvalidArgument: the
 // configuration can never work.

@@ -21,6 +21,9 @@ func Inspected(r container.InspectResponse) runtime.Container {
 		ID: r.ID, Name: strings.TrimPrefix(r.Name, "/"), CreatedAt: parseTime(r.Created), ImageID: r.Image, LogPath: r.LogPath,
 		State: capsule.StateUnknown,
 	}
+	if g := r.GraphDriver; g.Name == "overlay2" || g.Name == "fuse-overlayfs" {
+		out.WritableDir = g.Data["UpperDir"]
+	}
 	if r.Config != nil {
 		out.Identity, out.Image = runtime.IdentityOf(r.Config.Labels), r.Config.Image
 	}

@@ -7,6 +7,7 @@ import (
 
 	"github.com/docker/docker/api/types/container"
 	"github.com/docker/docker/api/types/network"
+	"github.com/docker/docker/api/types/storage"
 
 	"github.com/capsulet/capsulet/zunserver/capsule"
 	"github.com/capsulet/capsulet/zunserver/runtime"
@@ -19,7 +20,8 @@ func TestInspected(t *testing.T) {
 		return container.InspectResponse{
 			ContainerJSONBase: &container.ContainerJSONBase{
 				ID: "id", Name: "/name", Created: created, Image: "sha256:x", LogPath: "/log",
-				State: &container.State{Status: "running", Running: true, Pid: 7, StartedAt: started, FinishedAt: never},
+				GraphDriver: storage.DriverData{Name: "overlay2", Data: map[string]string{"UpperDir": "/upper"}},
+				State:       &container.State{Status: "running", Running: true, Pid: 7, StartedAt: started, FinishedAt: never},
 			},
 			Config: &container.Config{Image: "x:1", Labels: runtime.Identity{Instance: "i", Capsule: "u"}.Labels()},
 			NetworkSettings: &container.NetworkSettings{Networks: map[string]*network.EndpointSettings{
@@ -33,8 +35,11 @@ func TestInspected(t *testing.T) {
 	}{
 		"running": {func(*container.InspectResponse) {}, func(c runtime.Container) bool {
 			return c.State == capsule.StateRunning && c.Pid == 7 && c.Name == "name" && c.Image == "x:1" && c.ImageID == "sha256:x" &&
-				c.FinishedAt.IsZero() && c.LogPath == "/log" && c.Network == "blue" &&
+				c.FinishedAt.IsZero() && c.LogPath == "/log" && c.WritableDir == "/upper" && c.Network == "blue" &&
 				slices.Equal(c.Addresses, []string{"172.18.0.2", "172.19.0.2", "fd00::2"})
+		}},
+		"another storage driver": {func(r *container.InspectResponse) { r.GraphDriver.Name = "zfs" }, func(c runtime.Container) bool {
+			return c.WritableDir == ""
 		}},
 		"not a sandbox": {func(r *container.InspectResponse) { r.Config.Labels[runtime.LabelContainer] = "app" }, func(c runtime.Container) bool {
 			return c.Addresses == nil && c.Network == ""

@@ -86,6 +86,12 @@ func TestAppSpec(t *testing.T) {
 		"negative OOM score": {func(c *runtime.ContainerConfig) { c.OOMScoreAdj = &minus }, func(s Spec) bool {
 			return s.Host.OomScoreAdj == -500
 		}},
+		"a signal of its own": {func(c *runtime.ContainerConfig) { c.StopSignal = "SIGRTMIN+3" }, func(s Spec) bool {
+			return s.Config.StopSignal == "SIGRTMIN+3"
+		}},
+		"profiles": {func(c *runtime.ContainerConfig) { c.Security.Seccomp, c.Security.AppArmor = `{"a":1}`, "k8s-web" }, func(s Spec) bool {
+			return slices.Contains(s.Host.SecurityOpt, `seccomp={"a":1}`) && slices.Contains(s.Host.SecurityOpt, "apparmor=k8s-web")
+		}},
 		"terminal": {func(c *runtime.ContainerConfig) { c.Stdin, c.StdinOnce, c.TTY = true, true, true }, func(s Spec) bool {
 			return s.Config.OpenStdin && s.Config.StdinOnce && s.Config.Tty
 		}},
