@@ -64,6 +64,12 @@ golden: ## write what tests compare with anew: translate's golden files, docs/po
 	@$(call section,golden files)
 	$(GO) test ./translate ./translate/status ./translate/support -update
 
+.PHONY: fuzz
+fuzz: ## look for Pods and capsules that translate cannot bear (FOR=30s for each target); the seeds are unit tests
+	@$(call section,fuzzing)
+	for target in FuzzTemplate FuzzPodDocument; do $(GO) test ./translate -run '^$$' -fuzz "^$$target$$" -fuzztime $${FOR:-30s} -fuzzminimizetime 1s; done
+	$(GO) test ./translate/status -run '^$$' -fuzz '^FuzzStatus$$' -fuzztime $${FOR:-30s} -fuzzminimizetime 1s
+
 .PHONY: race
 race: ## unit tests under the race detector (needs gcc)
 	@$(call section,unit tests under the race detector)
