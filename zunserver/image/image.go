@@ -7,10 +7,10 @@ import (
 	"crypto/sha256"
 	"errors"
 	"fmt"
+	"sync"
 	"time"
 
 	"github.com/containerd/errdefs"
-	"golang.org/x/sync/singleflight"
 	corev1 "k8s.io/api/core/v1"
 
 	"github.com/capsulet/capsulet/zunserver/capsule"
@@ -19,6 +19,9 @@ import (
 
 // pullDeadline bounds one pull; a slow registry makes it fail and be tried again, with what came already kept.
 const pullDeadline = 15 * time.Minute
+
+// askDeadline is for asking the host whether it is there.
+const askDeadline = 3 * time.Second
 
 // The reasons of failures that Kubernetes has its own words for (pkg/kubelet/images/types.go).
 const (
@@ -41,11 +44,24 @@ func (e *Error) Unwrap() error { return e.Err }
 // Puller serves one host. It is safe for concurrent use.
 type Puller struct {
 	images runtime.Images
-	flight singleflight.Group
+
+	mu      sync.Mutex
+	flights map[string]*flight // by key
+}
+
+// flight is a pull under way and those who wait for it.
+type flight struct {
+	waiters int
+	cancel  context.CancelFunc
+	done    chan struct{} // closed when image and err are set
+	image   runtime.Image
+	err     error
 }
 
 // NewPuller returns the puller of a host.
-func NewPuller(images runtime.Images) *Puller { return &Puller{images: images} }
+func NewPuller(images runtime.Images) *Puller {
+	return &Puller{images: images, flights: map[string]*flight{}}
+}
 
 // Request is an image that somebody needs.
 type Request struct {
@@ -64,7 +80,7 @@ func (r *Request) tell(p capsule.Pull) {
 }
 
 // Ensure returns the image, pulled if the policy asks for it. Its error is an *Error or of the class Unavailable when
-// the host does not answer. A caller that gives up leaves the pull to the others who wait for it.
+// the host does not answer. A caller that gives up leaves the pull to the others who wait for it; the last one ends it.
 func (p *Puller) Ensure(ctx context.Context, r Request) (runtime.Image, error) {
 	ref, policy, began := r.Ref, r.Policy, time.Now()
 	if policy != corev1.PullAlways {
@@ -85,25 +101,74 @@ func (p *Puller) Ensure(ctx context.Context, r Request) (runtime.Image, error) {
 		}
 	}
 	r.tell(capsule.Pull{StartedAt: began})
-	done := p.flight.DoChan(r.key(), func() (any, error) {
+	img, err := p.join(ctx, &r)
+	switch {
+	case err == nil:
+		r.tell(capsule.Pull{StartedAt: began, FinishedAt: time.Now(), SizeBytes: img.SizeBytes})
+		return img, nil
+	case ctx.Err() != nil:
+		return img, ctx.Err()
+	case p.hostIsGone(ctx, ref, err):
+		return img, fmt.Errorf("pulling image %s: %w", ref, err)
+	case errdefs.IsInvalidArgument(err):
+		return img, &Error{Reason: ReasonInvalidName, Err: err}
+	default:
+		return img, &Error{Err: err}
+	}
+}
+
+// hostIsGone tells a host that does not answer from a registry that does not: the host is asked for something of its own.
+func (p *Puller) hostIsGone(ctx context.Context, ref string, err error) bool {
+	if !errdefs.IsUnavailable(err) {
+		return false
+	}
+	ctx, cancel := context.WithTimeout(ctx, askDeadline)
+	defer cancel()
+	_, err = p.images.Image(ctx, ref)
+	return errdefs.IsUnavailable(err) || ctx.Err() != nil
+}
+
+// join waits for the pull of the request, which the first one begins.
+func (p *Puller) join(ctx context.Context, r *Request) (runtime.Image, error) {
+	key := r.key()
+	p.mu.Lock()
+	f := p.flights[key]
+	if f == nil {
 		pulling, cancel := context.WithTimeout(context.WithoutCancel(ctx), pullDeadline)
-		defer cancel()
-		return p.pull(pulling, ref, r.Credentials)
-	})
+		f = &flight{cancel: cancel, done: make(chan struct{})}
+		p.flights[key] = f
+		go p.fly(pulling, key, f, *r)
+	}
+	f.waiters++
+	p.mu.Unlock()
 	select {
+	case <-f.done:
+		return f.image, f.err
 	case <-ctx.Done():
-		return runtime.Image{}, ctx.Err()
-	case answer := <-done:
-		if answer.Err == nil {
-			img := answer.Val.(runtime.Image)
-			r.tell(capsule.Pull{StartedAt: began, FinishedAt: time.Now(), SizeBytes: img.SizeBytes})
-			return img, nil
-		}
-		reason := ""
-		if errdefs.IsInvalidArgument(answer.Err) {
-			reason = ReasonInvalidName
-		}
-		return runtime.Image{}, &Error{Reason: reason, Err: answer.Err}
+	}
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if f.waiters--; f.waiters == 0 {
+		f.cancel()
+		p.land(key, f) // who comes now begins anew
+	}
+	return runtime.Image{}, ctx.Err()
+}
+
+// fly pulls for all who wait.
+func (p *Puller) fly(ctx context.Context, key string, f *flight, r Request) {
+	defer f.cancel()
+	f.image, f.err = p.pull(ctx, r.Ref, r.Credentials)
+	p.mu.Lock()
+	p.land(key, f)
+	p.mu.Unlock()
+	close(f.done)
+}
+
+// land forgets a flight; the lock is held.
+func (p *Puller) land(key string, f *flight) {
+	if p.flights[key] == f {
+		delete(p.flights, key)
 	}
 }
 

@@ -13,6 +13,7 @@ import (
 	corev1 "k8s.io/api/core/v1"
 
 	"github.com/capsulet/capsulet/zunserver/image"
+	"github.com/capsulet/capsulet/zunserver/runtime"
 	"github.com/capsulet/capsulet/zunserver/runtime/fake"
 )
 
@@ -178,4 +179,72 @@ func TestAFailedPullIsTriedAgain(t *testing.T) {
 	if _, err := p.Ensure(t.Context(), image.Request{Ref: "app", Policy: corev1.PullIfNotPresent}); err != nil {
 		t.Error(err)
 	}
+}
+
+// A pull that fails because the engine is gone says nothing of the image; one whose registry is gone does.
+func TestEngineThatGoesDuringAPullIsNoImageError(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		h := fake.New(fake.Config{Instance: instance})
+		h.Add(fake.Image{Ref: "app", Remote: true, PullDelay: time.Minute})
+		p := image.NewPuller(h)
+		failed := make(chan error, 1)
+		go func() {
+			_, err := p.Ensure(t.Context(), image.Request{Ref: "app", Policy: corev1.PullAlways})
+			failed <- err
+		}()
+		time.Sleep(time.Second)
+		h.Partition(true)
+		var why *image.Error
+		if err := <-failed; errors.As(err, &why) || !errdefs.IsUnavailable(err) {
+			t.Errorf("error %v, want one of the class Unavailable that is not the image's", err)
+		}
+		h.Partition(false)
+		h.SetFault(func(op, _ string) error {
+			if op == "pull" {
+				return errdefs.ErrUnavailable
+			}
+			return nil
+		})
+		if _, err := p.Ensure(t.Context(), image.Request{Ref: "app", Policy: corev1.PullAlways}); !errors.As(err, &why) {
+			t.Errorf("the registry does not answer: %v, want an error of the image", err)
+		}
+	})
+}
+
+// A pull that nobody waits for any more ends, and who comes after that begins anew.
+func TestTheLastToGiveUpEndsThePull(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		h := fake.New(fake.Config{Instance: instance})
+		h.Add(fake.Image{Ref: "app", Remote: true, PullDelay: time.Minute})
+		ended := make(chan error, 2)
+		p := image.NewPuller(watched{h, ended})
+		ctx, cancel := context.WithCancel(t.Context())
+		var all sync.WaitGroup
+		for range 2 {
+			all.Go(func() { _, _ = p.Ensure(ctx, image.Request{Ref: "app", Policy: corev1.PullAlways}) })
+		}
+		synctest.Wait()
+		cancel()
+		all.Wait()
+		if err := <-ended; !errors.Is(err, context.Canceled) {
+			t.Errorf("the pull ended with %v", err)
+		}
+		if _, err := p.Ensure(t.Context(), image.Request{Ref: "app", Policy: corev1.PullAlways}); err != nil || <-ended != nil {
+			t.Errorf("the next one: %v", err)
+		}
+	})
+}
+
+// watched tells how pulls end.
+type watched struct {
+	*fake.Host
+	ended chan<- error
+}
+
+func (w watched) Pull(ctx context.Context, ref string, auth *runtime.RegistryAuth, progress func(string)) (runtime.Image, error) {
+	img, err := w.Host.Pull(ctx, ref, auth, progress)
+	w.ended <- err
+	return img, err
 }
