@@ -56,6 +56,9 @@ type HostConfig struct {
 	Near bool
 }
 
+// leadTTL is how long other servers wait for the scheduler of one that died.
+const leadTTL = 5 * time.Second
+
 // Server is a capsule server. Make it with New, Run it once, Close it.
 type Server struct {
 	cfg       Config
@@ -92,7 +95,10 @@ func New(ctx context.Context, cfg Config) (_ *Server, err error) {
 			return nil, fmt.Errorf("host %s: %w", h.Name, err)
 		}
 	}
-	s.scheduler = scheduler.New(scheduler.Config{Store: s.store, Log: cfg.Log})
+	s.scheduler = scheduler.New(scheduler.Config{
+		Store: s.store, Log: cfg.Log,
+		Lead: func(ctx context.Context) (scheduler.Lead, error) { return s.store.Lead(ctx, "scheduler", leadTTL) },
+	})
 	if s.local, err = newLocal(); err != nil {
 		return nil, err
 	}

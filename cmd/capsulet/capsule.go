@@ -129,6 +129,7 @@ func newCapsuleShow() *cobra.Command {
 func newCapsuleDelete() *cobra.Command {
 	var conn connection
 	var grace int64
+	var force bool
 	c := &cobra.Command{
 		Use: "delete CAPSULE...", Aliases: []string{"rm"}, Short: "Delete capsules by name or UUID", Args: cobra.MinimumNArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
@@ -141,7 +142,13 @@ func newCapsuleDelete() *cobra.Command {
 				seconds = &grace
 			}
 			for _, name := range args {
-				if err := client.Delete(cmd.Context(), name, seconds); err != nil {
+				var err error
+				if force {
+					err = client.GiveUp(cmd.Context(), name)
+				} else {
+					err = client.Delete(cmd.Context(), name, seconds)
+				}
+				if err != nil {
 					return err
 				}
 				fmt.Fprintf(cmd.OutOrStdout(), "capsule %s is being deleted\n", name)
@@ -151,6 +158,8 @@ func newCapsuleDelete() *cobra.Command {
 	}
 	conn.bind(c.Flags())
 	c.Flags().Int64Var(&grace, "grace-period", 0, "seconds until containers are killed; the template's when not given")
+	c.Flags().BoolVar(&force, "force", false, "kill at once, and give the capsule up if its host has been away for long")
+	c.MarkFlagsMutuallyExclusive("grace-period", "force")
 	return c
 }
 

@@ -138,6 +138,12 @@ func (c *Client) Delete(ctx context.Context, uuid string, graceSeconds *int64) e
 		http.StatusOK, http.StatusAccepted, http.StatusNoContent)
 }
 
+// GiveUp is Delete for a capsule whose host may never come back: its record goes when the host has been away for long.
+func (c *Client) GiveUp(ctx context.Context, uuid string) error {
+	return c.call(ctx, "delete capsule "+uuid, http.MethodDelete, c.capsuleURL(uuid)+"?grace_period=0&force=true", nil, nil,
+		http.StatusOK, http.StatusAccepted, http.StatusNoContent)
+}
+
 // Stats returns what the capsules of the project and, for an administrator, the hosts use.
 func (c *Client) Stats(ctx context.Context) (capsule.StatsReport, error) {
 	var report capsule.StatsReport

@@ -103,6 +103,9 @@ func TestRequests(t *testing.T) {
 	if err := c.Delete(ctx, "u", &grace); err != nil || asked != "DELETE /v1/capsules/u?grace_period=5" {
 		t.Errorf("delete %q %v", asked, err)
 	}
+	if err := c.GiveUp(ctx, "u"); err != nil || asked != "DELETE /v1/capsules/u?grace_period=0&force=true" {
+		t.Errorf("delete by force %q %v", asked, err)
+	}
 	if one, err := c.Update(ctx, "u", capsule.Spec{Name: "n"}); err != nil || one.UUID != "u" || asked != "PATCH /v1/capsules/u" {
 		t.Errorf("update %q %v %v", asked, one, err)
 	}

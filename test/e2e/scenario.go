@@ -99,6 +99,7 @@ func (s *Scenario) Apply(manifest string) {
 func (s *Scenario) apply(manifest string) (string, error) {
 	placement := `tolerations: [{key: virtual-kubelet.io/provider, operator: Exists}]
 automountServiceAccountToken: false
+nodeSelector: {kubernetes.io/hostname: ` + s.W.Node + `}
 `
 	t, err := template.New("manifest").Funcs(template.FuncMap{
 		"pod": func(indent int) string {

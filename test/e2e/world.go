@@ -182,6 +182,9 @@ func (w *World) Close(ctx context.Context) error {
 	errs = append(errs, stage.RemoveInstance(ctx, w.Instance), stage.RemoveImages(ctx, w.Instance))
 	if w.stop != nil {
 		errs = append(errs, w.stop(ctx))
+	} else if w.ControlPlane != nil { // others go on with it, and nothing shall be scheduled to a node that is gone
+		_, err := w.Kubectl(ctx, "delete", "node", w.Node, "--ignore-not-found")
+		errs = append(errs, err)
 	}
 	if w.Server != nil {
 		errs = append(errs, volume.RemoveTree(w.Server.RunDir()))

@@ -148,8 +148,12 @@ func timesOf(pod *corev1.Pod, c *capsule.Capsule) times {
 		return t
 	}
 	f := &c.Facts
+	if away := c.Claim.Away; away != nil {
+		t.latest = later(away.Since, away.Until)
+		t.ready = away.Until
+	}
 	t.sandbox = f.Sandbox.StartedAt
-	t.latest = later(f.StartedAt, later(f.Sandbox.StartedAt, f.StoppedAt))
+	t.latest = later(t.latest, later(f.StartedAt, later(f.Sandbox.StartedAt, f.StoppedAt)))
 	t.initialized = f.StartedAt
 	if f.End != nil {
 		t.latest = later(t.latest, f.End.At)

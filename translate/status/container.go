@@ -65,7 +65,7 @@ func fillContainer(st *corev1.ContainerStatus, pod *corev1.Pod, c *capsule.Capsu
 		st.State = corev1.ContainerState{Running: &corev1.ContainerStateRunning{StartedAt: stamp(f.Run.StartedAt)}}
 		started := f.Started
 		st.Started = &started
-		st.Ready = f.Ready && (!init || podspec.IsSidecar(spec))
+		st.Ready = f.Ready && c.Claim.Lost() == "" && (!init || podspec.IsSidecar(spec))
 	case capsule.StateExited:
 		fillExited(st, pod, c, spec, f)
 		st.Ready = init && !podspec.IsSidecar(spec) && f.Run.ExitCode == 0

@@ -44,8 +44,8 @@ func TestCapsuleFromBirthToDeletion(t *testing.T) {
 	if head := w.do("HEAD", "/v1/capsules/"+id, ""); head.StatusCode != 200 {
 		t.Errorf("HEAD: %s", head.Status)
 	}
-	w.get(204, "DELETE", "/v1/capsules/web?grace_period=3", "")
-	if d := w.all[id].Deletion; d == nil || d.GraceSeconds != 3 {
+	w.get(204, "DELETE", "/v1/capsules/web?grace_period=3&force=true", "")
+	if d := w.all[id].Deletion; d == nil || d.GraceSeconds != 3 || !d.Force {
 		t.Errorf("deletion %+v", d)
 	}
 	if got := w.get(200, "GET", "/v1/capsules/web", "", "OpenStack-API-Version", "container latest"); got["status"] != "Deleting" {

@@ -30,6 +30,9 @@ type Deletion struct {
 	At time.Time `json:"at"`
 	// GraceSeconds counts from At; 0 kills at once. A later delete may shorten it, never lengthen it.
 	GraceSeconds int64 `json:"graceSeconds"`
+	// Force gives the capsule up when its host has been away for long: the record goes, and what is left of the capsule
+	// on the host goes when the host is back. Once asked for it stays.
+	Force bool `json:"force,omitempty"`
 }
 
 // Deadline is when containers that still run are killed.
@@ -42,6 +45,25 @@ type Claim struct {
 	// Reason says why no host could be claimed: every filter's explanation, for people.
 	Reason string    `json:"reason,omitempty"`
 	At     time.Time `json:"at,omitzero"`
+	// Away is the last time that the host was away for long, since the claim.
+	Away *Away `json:"away,omitempty"`
+}
+
+// Away is a time in which nobody knew how the capsule was.
+type Away struct {
+	Since time.Time `json:"since"`
+	// Until is when the host was back; zero while it is away.
+	Until time.Time `json:"until,omitzero"`
+	// Message says for people what is away.
+	Message string `json:"message"`
+}
+
+// Lost says why nobody knows how the capsule is; empty when its host answers.
+func (c *Claim) Lost() string {
+	if c.Away == nil || !c.Away.Until.IsZero() {
+		return ""
+	}
+	return c.Away.Message
 }
 
 // Facts is what the agent saw. The zero value is "nothing seen yet".

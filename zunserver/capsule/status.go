@@ -35,6 +35,7 @@ const (
 //	Error       the server ended it; or a container ended badly and nothing is left that runs or will; or what keeps it
 //	            from coming up has failed again and again (it is still retried)
 //	Creating    a container has not run yet, for lack of a host too
+//	Unknown     its host has been away for long
 //	Restarting  a container waits for its next attempt
 //	Running     everything runs that has not come to its good end
 //	Stopped     all containers have ended with 0 and none will run again
@@ -65,11 +66,13 @@ func (c *Capsule) judge() (status, reason string) {
 	f := &c.Facts
 	switch {
 	case c.Deletion != nil:
-		return StatusDeleting, ""
+		return StatusDeleting, c.Claim.Lost()
 	case f.End != nil:
 		return StatusError, sentence(f.End.Reason, f.End.Message)
 	case c.Claim.Host == "":
 		return StatusCreating, c.Claim.Reason
+	case c.Claim.Lost() != "":
+		return StatusUnknown, c.Claim.Lost()
 	case f.Failure != nil && !f.Sandbox.Ready:
 		return failing(f.Failure), f.Failure.Message
 	}
@@ -202,6 +205,9 @@ func (c *Capsule) ContainerStatus(name string, now time.Time) ContainerStatus {
 	cf := c.Facts.Container(name)
 	var s ContainerStatus
 	s.Status, s.Reason = c.judgeContainer(cs, cf, init)
+	if lost := c.Claim.Lost(); lost != "" && s.Status == StatusRunning {
+		s.Status, s.Reason = StatusUnknown, lost
+	}
 	if cf != nil {
 		s.Detail = cf.StatusDetail(now)
 	}

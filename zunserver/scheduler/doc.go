@@ -18,6 +18,9 @@
 //   - A capsule without requests weighs 100m and 200Mi (Kubernetes: GetNonzeroRequests), or all of them would go to the
 //     first host. It still fits everywhere.
 //   - A claim is for life. A host that goes away keeps its capsules; whoever made them decides about them.
-//   - Several servers on one etcd each run a scheduler. The store lets one claim win per capsule, but two servers that
-//     decide in the same millisecond can promise the same memory twice.
+//   - (2026-11-25) Several servers on one etcd each have a scheduler, and an election says whose decides: two that decide in
+//     the same millisecond would promise the same memory twice, though the store lets one claim win per capsule.
+//   - (2026-11-25) The scheduler is also the one who misses hosts, because it sees all of them and somebody has to when the
+//     server of a host is gone as well: a capsule whose host is away for 40 s is marked so, and is Unknown and not ready
+//     until the host is back. One whose deletion is forced loses its record then.
 package scheduler

@@ -33,23 +33,39 @@ type Store interface {
 	Hosts(ctx context.Context) ([]capsule.Host, int64, error)
 	WatchHosts(ctx context.Context, since int64) <-chan store.HostEvent
 	ClaimCapsule(ctx context.Context, uuid string, claim capsule.Claim) (*capsule.Capsule, error)
+	MarkAway(ctx context.Context, uuid, host string, away *capsule.Away) (*capsule.Capsule, error)
+	RemoveCapsule(ctx context.Context, uuid string) error
 }
 
 // Config says what the scheduler works with. Store is required.
 type Config struct {
 	Store Store
+	// Lead waits until this scheduler is the one that decides; nil: there is no other.
+	Lead func(ctx context.Context) (Lead, error)
+	// AwayAfter is how long a host has to be away before its capsules count as lost; zero: 40 s.
+	AwayAfter time.Duration
 	// Log nil discards.
 	Log *logrus.Entry
 }
 
+// Lead is the right to decide. Done is closed when it is lost.
+type Lead interface {
+	Done() <-chan struct{}
+	Release(ctx context.Context) error
+}
+
 // Scheduler claims hosts for capsules while Run runs.
 type Scheduler struct {
-	store Store
-	log   *logrus.Entry
+	store     Store
+	lead      func(ctx context.Context) (Lead, error)
+	awayAfter time.Duration
+	log       *logrus.Entry
 
 	// What follows belongs to Run's goroutine.
 	capsules map[string]*capsule.Capsule
 	hosts    map[string]capsule.Host
+	// missed is since when a host that capsules live on has no record.
+	missed map[string]time.Time
 	// retry is how long to wait after a failure, 0 when the last pass had none.
 	retry time.Duration
 }
@@ -61,14 +77,16 @@ func New(cfg Config) *Scheduler {
 		l.SetOutput(io.Discard)
 		cfg.Log = logrus.NewEntry(l)
 	}
-	return &Scheduler{store: cfg.Store, log: cfg.Log}
+	return &Scheduler{
+		store: cfg.Store, lead: cfg.Lead, awayAfter: cmp.Or(cfg.AwayAfter, awayAfter), log: cfg.Log, missed: map[string]time.Time{},
+	}
 }
 
 // Run places capsules until ctx ends, and returns its cause. Failures of the store are logged and repeated. It must not
 // run twice at a time.
 func (s *Scheduler) Run(ctx context.Context) error {
 	for {
-		err := s.follow(ctx)
+		err := s.decideAlone(ctx)
 		if ctx.Err() != nil {
 			return context.Cause(ctx)
 		}
@@ -80,6 +98,33 @@ func (s *Scheduler) Run(ctx context.Context) error {
 		case <-time.After(s.retry):
 		}
 	}
+}
+
+// decideAlone follows the store while this scheduler is the one that decides.
+func (s *Scheduler) decideAlone(ctx context.Context) error {
+	if s.lead == nil {
+		return s.follow(ctx)
+	}
+	l, err := s.lead(ctx)
+	if err != nil {
+		return err
+	}
+	defer func() {
+		release, cancel := context.WithTimeout(context.WithoutCancel(ctx), 2*time.Second)
+		defer cancel()
+		_ = l.Release(release) // it ends by itself then
+	}()
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	go func() {
+		select {
+		case <-l.Done():
+			cancel()
+		case <-ctx.Done():
+		}
+	}()
+	clear(s.missed)
+	return s.follow(ctx)
 }
 
 func (s *Scheduler) backOff() { s.retry = min(max(2*s.retry, firstRetry), lastRetry) }
@@ -107,12 +152,12 @@ func (s *Scheduler) follow(ctx context.Context) error {
 }
 
 func (s *Scheduler) loop(ctx context.Context, capsules <-chan store.CapsuleEvent, hosts <-chan store.HostEvent) error {
-	ticker := time.NewTicker(resync)
+	ticker := time.NewTicker(min(resync, s.awayAfter))
 	defer ticker.Stop()
 	again := time.NewTimer(resync)
 	defer again.Stop()
 	for {
-		if s.pass(ctx) {
+		if placed, tended := s.pass(ctx), s.tend(ctx, time.Now()); placed && tended {
 			s.retry = 0
 			again.Stop()
 		} else {

@@ -131,6 +131,25 @@ func (f *fakeStore) ClaimCapsule(_ context.Context, id string, claim capsule.Cla
 	return f.put(c), nil
 }
 
+func (f *fakeStore) MarkAway(_ context.Context, id, host string, away *capsule.Away) (*capsule.Capsule, error) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	c, ok := f.capsules[id]
+	if !ok {
+		return nil, errdefs.ErrNotFound
+	}
+	if c.Claim.Host != host {
+		return nil, errdefs.ErrFailedPrecondition
+	}
+	c.Claim.Away = away
+	return f.put(c), nil
+}
+
+func (f *fakeStore) RemoveCapsule(_ context.Context, id string) error {
+	f.remove(id)
+	return nil
+}
+
 func (f *fakeStore) WatchCapsules(ctx context.Context, since int64) <-chan store.CapsuleEvent {
 	return follow(ctx, f, func(e store.CapsuleEvent) bool { return e.Revision > since },
 		store.CapsuleEvent{Kind: store.Error, Err: errors.New("cut")})
@@ -197,7 +216,7 @@ func start(t *testing.T, s Store) {
 	t.Helper()
 	ctx, cancel := context.WithCancel(t.Context())
 	ended := make(chan error)
-	go func() { ended <- New(Config{Store: s}).Run(ctx) }()
+	go func() { ended <- New(Config{Store: s, AwayAfter: 50 * time.Millisecond}).Run(ctx) }()
 	t.Cleanup(func() {
 		cancel()
 		if err := <-ended; !errors.Is(err, context.Canceled) {

@@ -79,7 +79,8 @@ func (s *Store) Capsules(ctx context.Context) ([]*capsule.Capsule, int64, error)
 	return list, resp.Header.Revision, nil
 }
 
-// DeleteCapsule marks the capsule for deletion. A second delete takes effect only when its deadline is earlier. A capsule
+// DeleteCapsule marks the capsule for deletion. A second delete takes effect only when its deadline is earlier or it is
+// the first that is forced. A capsule
 // that no host was claimed for has nothing to end: its record goes at once, and the answer is its last state with the
 // mark. NotFound when there is none.
 func (s *Store) DeleteCapsule(ctx context.Context, uuid string, d capsule.Deletion) (*capsule.Capsule, error) {
@@ -87,8 +88,14 @@ func (s *Store) DeleteCapsule(ctx context.Context, uuid string, d capsule.Deleti
 		return nil, fmt.Errorf("delete capsule %s: the grace period %d is negative: %w", uuid, d.GraceSeconds, errdefs.ErrInvalidArgument)
 	}
 	return s.change(ctx, "delete", uuid, func(c *capsule.Capsule) (verdict, error) {
-		if c.Deletion != nil && !d.Deadline().Before(c.Deletion.Deadline()) {
-			return keep, nil
+		if old := c.Deletion; old != nil {
+			force := d.Force || old.Force
+			if !d.Deadline().Before(old.Deadline()) {
+				d = *old
+			}
+			if d.Force = force; d == *old {
+				return keep, nil
+			}
 		}
 		c.Deletion = &d
 		if c.Claim.Host == "" {
@@ -112,6 +119,21 @@ func (s *Store) ClaimCapsule(ctx context.Context, uuid string, claim capsule.Cla
 			return keep, nil
 		}
 		c.Claim = claim
+		return write, nil
+	})
+}
+
+// MarkAway says that the host of the capsule is away, or not any more. FailedPrecondition when it does not live on host,
+// NotFound when it is gone.
+func (s *Store) MarkAway(ctx context.Context, uuid, host string, away *capsule.Away) (*capsule.Capsule, error) {
+	return s.change(ctx, "mark the host away of", uuid, func(c *capsule.Capsule) (verdict, error) {
+		switch {
+		case c.Claim.Host != host || host == "":
+			return keep, fmt.Errorf("it lives on host %q, not on %q: %w", c.Claim.Host, host, errdefs.ErrFailedPrecondition)
+		case equality.DeepEqual(c.Claim.Away, away):
+			return keep, nil
+		}
+		c.Claim.Away = away
 		return write, nil
 	})
 }

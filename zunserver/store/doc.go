@@ -6,7 +6,8 @@
 //	├── capsules/<uuid>                 one capsule.Capsule, sealed
 //	├── disabled/<host>                 exists while the host is disabled; outlives leases
 //	├── election/<host>/<lease>         who owns the host: the oldest key wins (etcd's concurrency.Election)
-//	└── hosts/<host>                    one capsule.Host as JSON, bound to the owner's lease
+//	├── hosts/<host>                    one capsule.Host as JSON, bound to the owner's lease
+//	└── lead/scheduler/<lease>          which server's scheduler decides, likewise
 //
 // A capsule's value is "sealed:v1:<key id>:" followed by nonce and AES-256-GCM ciphertext of its JSON; the etcd key is
 // the additional data, so that a record cannot be moved to another name. The key id (the first 8 hex digits of the key's
@@ -18,8 +19,10 @@
 //	DeleteCapsule   Deletion                    api; removes the record when no host has it
 //	UpdateSpec      what of Spec may change     api
 //	ClaimCapsule    Claim                       scheduler
+//	MarkAway        Claim.Away                  scheduler
 //	UpdateFacts     Facts                       the agent of the claimed host
-//	RemoveCapsule   the end of the record       the agent, when nothing is left on the host
+//	RemoveCapsule   the end of the record       the agent, when nothing is left on the host; the scheduler, when the
+//	                                            delete was forced and the host is away
 //	HostLease.Put   the host                    the agent that holds the host's election
 //	DisableHost     disabled                    api
 //

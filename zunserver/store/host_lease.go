@@ -17,10 +17,28 @@ import (
 // HostLease is the right of this process to be the agent of a host. It is kept alive until it is released, lost (etcd did
 // not answer for its time to live), or the store is closed.
 type HostLease struct {
+	lead
+	name string
+}
+
+// lead is an election that this process has won.
+type lead struct {
 	store    *Store
-	name     string
 	session  *concurrency.Session
 	election *concurrency.Election
+}
+
+// Lead is the right of this process to do something that only one may do at a time. It is kept alive until it is released,
+// lost, or the store is closed.
+type Lead struct{ lead }
+
+// Lead waits until this process is the one that does what, however long another one does.
+func (s *Store) Lead(ctx context.Context, what string, ttl time.Duration) (*Lead, error) {
+	l, err := s.win(ctx, s.leadKey(what), ttl)
+	if err != nil {
+		return nil, fmt.Errorf("lead the %s: %w", what, err)
+	}
+	return &Lead{l}, nil
 }
 
 // AcquireHost waits until this process holds the host, however long another one does. When a holder dies, its lease ends
@@ -29,39 +47,40 @@ func (s *Store) AcquireHost(ctx context.Context, name string, ttl time.Duration)
 	if err := checkHostName(name); err != nil {
 		return nil, err
 	}
-	l, err := s.acquire(ctx, name, ttl)
+	l, err := s.win(ctx, s.electionKey(name), ttl)
 	if err != nil {
 		return nil, fmt.Errorf("acquire host %s: %w", name, err)
 	}
-	return l, nil
+	return &HostLease{l, name}, nil
 }
 
-func (s *Store) acquire(ctx context.Context, name string, ttl time.Duration) (*HostLease, error) {
+// win waits until the election of this key is won.
+func (s *Store) win(ctx context.Context, key string, ttl time.Duration) (lead, error) {
 	grant, err := s.client.Grant(ctx, int64((ttl+time.Second-1)/time.Second))
 	if err != nil {
-		return nil, classify(ctx, err)
+		return lead{}, classify(ctx, err)
 	}
 	// The session lives as long as the store, not as long as the wait for it.
 	session, err := concurrency.NewSession(s.client, concurrency.WithLease(grant.ID), concurrency.WithContext(s.ctx))
 	if err != nil {
-		return nil, classify(ctx, err)
+		return lead{}, classify(ctx, err)
 	}
-	l := &HostLease{store: s, name: name, session: session, election: concurrency.NewElection(session, s.electionKey(name))}
+	l := lead{store: s, session: session, election: concurrency.NewElection(session, key)}
 	if err := l.campaign(ctx); err != nil {
 		cleanup, cancel := context.WithTimeout(context.WithoutCancel(ctx), 2*time.Second)
 		defer cancel()
 		_ = l.Release(cleanup) // the lease ends by itself then
-		return nil, err
+		return lead{}, err
 	}
 	return l, nil
 }
 
 // campaign waits for the election, and no longer than the lease lives.
-func (l *HostLease) campaign(ctx context.Context) error {
+func (l *lead) campaign(ctx context.Context) error {
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
 	stop := context.AfterFunc(l.session.Ctx(), func() {
-		cancel(fmt.Errorf("the lease ended while waiting for the host: %w", errdefs.ErrUnavailable))
+		cancel(fmt.Errorf("the lease ended while waiting for its turn: %w", errdefs.ErrUnavailable))
 	})
 	defer stop()
 	if err := l.election.Campaign(ctx, holder()); err != nil {
@@ -98,16 +117,16 @@ func (l *HostLease) Put(ctx context.Context, h capsule.Host) error {
 	return nil
 }
 
-// Done is closed when this process does not hold the host any more.
-func (l *HostLease) Done() <-chan struct{} { return l.session.Done() }
+// Done is closed when this process does not hold it any more.
+func (l *lead) Done() <-chan struct{} { return l.session.Done() }
 
-// Release gives the host up, removes its record, and lets the next process have it at once. Releasing twice is nil.
-func (l *HostLease) Release(ctx context.Context) error {
+// Release gives it up, with the record of a host, and lets the next process have it at once. Releasing twice is nil.
+func (l *lead) Release(ctx context.Context) error {
 	ctx, cancel := bounded(ctx)
 	defer cancel()
 	l.session.Orphan()
 	if _, err := l.store.client.Revoke(ctx, l.session.Lease()); err != nil && !isLeaseGone(err) {
-		return fmt.Errorf("release host %s: %w", l.name, classify(ctx, err))
+		return fmt.Errorf("release %s: %w", l.election.Key(), classify(ctx, err))
 	}
 	return nil
 }

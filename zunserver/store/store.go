@@ -189,4 +189,5 @@ func (s *Store) hostsPrefix() string            { return s.prefix + "hosts/" }
 func (s *Store) hostKey(name string) string     { return s.hostsPrefix() + name }
 func (s *Store) disabledPrefix() string         { return s.prefix + "disabled/" }
 func (s *Store) disabledKey(name string) string { return s.disabledPrefix() + name }
+func (s *Store) leadKey(what string) string     { return s.prefix + "lead/" + what }
 func (s *Store) electionKey(name string) string { return s.prefix + "election/" + name }

@@ -172,6 +172,8 @@ func TestDelete(t *testing.T) {
 		{"shorter but later", capsule.Deletion{At: at.Add(25 * time.Second), GraceSeconds: 10}, 30 * time.Second},
 		{"shorter", capsule.Deletion{At: at.Add(5 * time.Second), GraceSeconds: 5}, 10 * time.Second},
 		{"at once", capsule.Deletion{At: at.Add(6 * time.Second)}, 6 * time.Second},
+		{"by force", capsule.Deletion{At: at.Add(60 * time.Second), Force: true}, 6 * time.Second},
+		{"sooner, without force", capsule.Deletion{At: at.Add(5 * time.Second)}, 5 * time.Second},
 	} {
 		before := c.Revision
 		if c, err = s.DeleteCapsule(ctx, c.UUID, step.d); err != nil {
@@ -184,9 +186,77 @@ func TestDelete(t *testing.T) {
 			t.Error("the same delete again was a write")
 		}
 	}
+	if !c.Deletion.Force {
+		t.Error("force was taken back")
+	}
 	if _, err := s.ClaimCapsule(ctx, c.UUID, capsule.Claim{Host: "h2"}); !errdefs.IsFailedPrecondition(err) {
 		t.Errorf("claim of a deleted capsule: %v", err)
 	}
+}
+
+func TestMarkAway(t *testing.T) {
+	s, ctx := shared(t), t.Context()
+	c := claimed(t, s, "h1")
+	away := &capsule.Away{Since: at, Message: "h1 is away"}
+	marked, err := s.MarkAway(ctx, c.UUID, "h1", away)
+	if err != nil || marked.Claim.Lost() != "h1 is away" || marked.Claim.Host != "h1" {
+		t.Fatalf("%+v, %v", marked, err)
+	}
+	if again, err := s.MarkAway(ctx, c.UUID, "h1", away); err != nil || again.Revision != marked.Revision {
+		t.Errorf("the same again was a write: %v", err)
+	}
+	back := *away
+	back.Until = at.Add(time.Minute)
+	if marked, err = s.MarkAway(ctx, c.UUID, "h1", &back); err != nil || marked.Claim.Lost() != "" {
+		t.Errorf("%+v, %v", marked, err)
+	}
+	if _, err := s.MarkAway(ctx, c.UUID, "h2", away); !errdefs.IsFailedPrecondition(err) {
+		t.Errorf("another host: %v", err)
+	}
+	if _, err := s.MarkAway(ctx, "none", "h1", away); !errdefs.IsNotFound(err) {
+		t.Errorf("no capsule: %v", err)
+	}
+}
+
+func TestOneLeads(t *testing.T) {
+	s, ctx := shared(t), t.Context()
+	first, err := s.Lead(ctx, "test", 5*time.Second)
+	if err != nil {
+		t.Fatal(err)
+	}
+	next := make(chan *Lead, 1)
+	go func() {
+		l, err := s.Lead(ctx, "test", 5*time.Second)
+		if err != nil {
+			t.Error(err)
+		}
+		next <- l
+	}()
+	short, cancel := context.WithTimeout(ctx, 100*time.Millisecond)
+	defer cancel()
+	if _, err := s.Lead(short, "test", 5*time.Second); err == nil {
+		t.Error("two lead")
+	}
+	if other, err := s.Lead(ctx, "another", 5*time.Second); err != nil {
+		t.Error(err)
+	} else if err := other.Release(ctx); err != nil {
+		t.Error(err)
+	}
+	select {
+	case <-next:
+		t.Error("two lead")
+	default:
+	}
+	if err := first.Release(ctx); err != nil {
+		t.Fatal(err)
+	}
+	select {
+	case l := <-next:
+		_ = l.Release(ctx)
+	case <-time.After(10 * time.Second):
+		t.Error("nobody leads")
+	}
+	<-first.Done()
 }
 
 func TestUpdateFacts(t *testing.T) {

@@ -145,7 +145,8 @@ func (r *Resource) getCapsule(c *rest.Call) error {
 	return c.JSON(http.StatusOK, r.show(c, one))
 }
 
-// deleteCapsule is DELETE /v1/capsules/{id}; it only asks for the end (Zun: asynchronous since 1.32).
+// deleteCapsule is DELETE /v1/capsules/{id}; it only asks for the end (Zun: asynchronous since 1.32). force, which is ours,
+// gives up a capsule whose host is away.
 func (r *Resource) deleteCapsule(c *rest.Call) error {
 	one, err := Find(c, r.Backend, auth.CapsuleDelete)
 	if err != nil {
@@ -160,7 +161,11 @@ func (r *Resource) deleteCapsule(c *rest.Call) error {
 	case !given:
 		grace = one.Spec.Grace()
 	}
-	_, err = r.Backend.DeleteCapsule(c.R.Context(), one.UUID, capsule.Deletion{At: r.Now().UTC(), GraceSeconds: grace})
+	force, err := c.Flag("force")
+	if err != nil {
+		return err
+	}
+	_, err = r.Backend.DeleteCapsule(c.R.Context(), one.UUID, capsule.Deletion{At: r.Now().UTC(), GraceSeconds: grace, Force: force})
 	if errdefs.IsNotFound(err) {
 		return rest.NotFound(c.R.PathValue("id"))
 	}
