@@ -124,7 +124,7 @@ func Open(ctx context.Context, cfg Config) (*Host, error) {
 	if h.log == nil {
 		h.log = discard()
 	}
-	if h.near && !mayLowerOOMScore() {
+	if h.near && !mayLowerOOMScore("/") {
 		h.refuseOOMScore("the engine lacks CAP_SYS_RESOURCE")
 	}
 	return h, nil

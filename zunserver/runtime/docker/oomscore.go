@@ -21,15 +21,15 @@ const pidFile = "/var/run/docker.pid"
 const oomScoreRefused = "can't get final child's PID from pipe"
 
 // mayLowerOOMScore says whether the engine on this machine has CAP_SYS_RESOURCE, by its own process or, when that
-// cannot be found, by ours. When in doubt it may.
-func mayLowerOOMScore() bool {
+// cannot be found, by ours. When in doubt it may. The machine's files are below root.
+func mayLowerOOMScore(root string) bool {
 	pid := "self"
-	if b, err := os.ReadFile(pidFile); err == nil {
+	if b, err := os.ReadFile(filepath.Join(root, pidFile)); err == nil {
 		if n, err := strconv.Atoi(strings.TrimSpace(string(b))); err == nil {
 			pid = strconv.Itoa(n)
 		}
 	}
-	status, err := os.ReadFile(filepath.Join("/proc", pid, "status"))
+	status, err := os.ReadFile(filepath.Join(root, "proc", pid, "status"))
 	if err != nil {
 		return true
 	}

@@ -153,11 +153,23 @@ func (e *engine) mount(c *container) error {
 	return nil
 }
 
-// place finds a path of a container on this machine; what is not in a mount is nowhere.
+// hostsFile is the sandbox's own, which an engine shows to every container of it.
+const hostsFile = "/etc/hosts"
+
+// place finds a path of a container on this machine. What is not in a mount is in a directory of the container's own.
 func (e *engine) place(c *container, path string) (string, bool) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
-	place, length, readOnly := "/fake/nowhere"+path, -1, false
+	owner := c.view.ID
+	if path == hostsFile && c.sandbox != "" {
+		owner = c.sandbox
+	}
+	place, length, readOnly := filepath.Join(e.cfg.VolumeDir, "."+owner, path), -1, false
+	if e.cfg.VolumeDir == "" {
+		place = filepath.Join("/fake/nowhere", path)
+	} else if err := os.MkdirAll(filepath.Dir(place), 0o755); err != nil {
+		e.violations = append(e.violations, err.Error())
+	}
 	for _, m := range c.cfg.Mounts {
 		if path != m.Target && !strings.HasPrefix(path, m.Target+"/") || len(m.Target) <= length {
 			continue

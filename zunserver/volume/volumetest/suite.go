@@ -31,7 +31,7 @@ type Subject struct {
 	Made    func(path string) bool
 	// Inside: sandboxes have the program of package inside.
 	Inside bool
-	// Engine: it is a real one, with an /etc/hosts for each container. Limits: volumes in memory keep to their size.
+	// Engine: it is a real one, whose archives have what a container wrote. Limits: volumes in memory keep to their size.
 	Engine, Limits bool
 }
 
