@@ -15,11 +15,6 @@ import (
 // askEvery is how often an engine is asked for the size of writable layers that cannot be seen: it walks them.
 const askEvery = time.Minute
 
-// diskUser is what a volume driver may be able to do besides: tell what the volumes of a capsule take of the disk.
-type diskUser interface {
-	Used(c *capsule.Capsule) (int64, error)
-}
-
 // measureStorage looks at a capsule with a limit of ephemeral storage that runs.
 func (w *worker) measureStorage(ctx context.Context) {
 	w.mu.Lock()
@@ -45,10 +40,8 @@ func (w *worker) measureStorage(ctx context.Context) {
 
 // storage is what the capsule takes of the disk, as far as it can be seen from here or the engine tells.
 func (w *worker) storage(ctx context.Context, c *capsule.Capsule) (used eviction.Used, err error) {
-	if d, ok := w.a.cfg.Volumes.(diskUser); ok {
-		if used.Volumes, err = d.Used(c); err != nil {
-			return used, fmt.Errorf("measuring volumes: %w", err)
-		}
+	if used.Volumes, err = w.a.cfg.Volumes.Used(ctx, c); err != nil {
+		return used, fmt.Errorf("measuring volumes: %w", err)
 	}
 	used.Containers = map[string]int64{}
 	for name, r := range w.a.obs.Running(c.UUID) {

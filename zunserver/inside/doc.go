@@ -3,7 +3,7 @@
 //
 //	inside fill              volumes, /etc/hosts, files for termination messages: a Request on stdin
 //	inside subpath VOLUME P  where P leads to in a volume, without links
-//	inside usage VOLUME      bytes of the disk that a volume takes
+//	inside usage VOLUME…     bytes of the disk that volumes take
 //	inside read FILE…        files of /proc that tell of the whole machine
 //	inside dial              connections into the network of the capsule, many over stdin and stdout
 //

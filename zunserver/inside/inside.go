@@ -60,17 +60,26 @@ func (e Env) run(ctx context.Context, args []string, stdin io.Reader, stdout io.
 			return err
 		}
 		return json.NewEncoder(stdout).Encode(path)
-	case command == "usage" && len(rest) == 1:
-		n, err := layout.Usage(e.at(rest[0]))
-		if err != nil {
-			return err
-		}
-		return json.NewEncoder(stdout).Encode(n)
+	case command == "usage":
+		return e.usage(rest, stdout)
 	case command == "read":
 		return e.read(rest, stdout)
 	default:
 		return fmt.Errorf("there is no command %q", args)
 	}
+}
+
+// usage prints what directories take of the disk.
+func (e Env) usage(dirs []string, stdout io.Writer) error {
+	sizes := make([]int64, 0, len(dirs))
+	for _, d := range dirs {
+		n, err := layout.Usage(e.at(d))
+		if err != nil {
+			return err
+		}
+		sizes = append(sizes, n)
+	}
+	return json.NewEncoder(stdout).Encode(sizes)
 }
 
 // read prints files of /proc, by name.

@@ -19,7 +19,10 @@ func TestHostsThatAreAway(t *testing.T) {
 	lost, missed, fine := f.create(on("down", asking("1", ""))), f.create(on("gone", asking("1", ""))), f.create(on("up", asking("1", "")))
 	start(t, f)
 	says := func(id, what string) func() bool {
-		return func() bool { c := f.capsules[id]; return strings.Contains(c.Claim.Lost(), what) && c.Status() == capsule.StatusUnknown }
+		return func() bool {
+			c := f.capsules[id]
+			return strings.Contains(c.Claim.Lost(), what) && c.Status() == capsule.StatusUnknown
+		}
 	}
 	f.await(t, "the engine does not answer", says(lost, "host down does not answer"))
 	f.await(t, "nobody has the host", says(missed, "host gone has no agent"))

@@ -50,8 +50,8 @@ type known struct {
 	sandbox string
 	volumes []capsule.Volume
 	// touched are the files for termination messages.
-	touched map[string]bool
-	usage   usageReading
+	touched  map[string]bool
+	measured measured
 }
 
 // NewFar returns the driver of a far host.

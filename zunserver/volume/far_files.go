@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/containerd/errdefs"
+	corev1 "k8s.io/api/core/v1"
 
 	"github.com/capsulet/capsulet/zunserver/capsule"
 	"github.com/capsulet/capsulet/zunserver/runtime"
@@ -127,45 +128,76 @@ func whoCanMove(s *capsule.Spec, cs *capsule.ContainerSpec, volume, part string)
 // measureAgain is how old a measurement of a volume may be: measuring costs a command in the sandbox.
 const measureAgain = 30 * time.Second
 
-// usageReading is the last measurement of a capsule's volumes.
-type usageReading struct {
-	at  time.Time
-	why string
+// measured is what the volumes of a capsule took of the disk, by name.
+type measured struct {
+	at   time.Time
+	used map[string]int64
 }
 
 // Overfull implements Driver.
 func (f *Far) Overfull(ctx context.Context, c *capsule.Capsule) (string, error) {
-	f.mu.Lock()
-	k := f.known[c.UUID]
-	if k == nil || time.Since(k.usage.at) < measureAgain {
-		defer f.mu.Unlock()
-		if k == nil {
-			return "", nil
-		}
-		return k.usage.why, nil
+	used, err := f.measure(ctx, c)
+	if err != nil {
+		return "", err
 	}
-	k.usage.at = time.Now()
-	f.mu.Unlock()
-	why := ""
 	for i := range c.Spec.Volumes {
 		v := &c.Spec.Volumes[i]
-		if !limited(v) {
-			continue
+		if n, ok := used[v.Name]; ok && limited(v) {
+			if why := over(v, n); why != "" {
+				return why, nil
+			}
 		}
-		out, err := f.run(ctx, c.Facts.Sandbox.ID, nil, "usage", dir(v.Name))
-		if err != nil {
-			return "", fmt.Errorf("measuring volume %q: %w", v.Name, err)
+	}
+	return "", nil
+}
+
+// Used is what the volumes of a capsule take of the disk together.
+func (f *Far) Used(ctx context.Context, c *capsule.Capsule) (int64, error) {
+	used, err := f.measure(ctx, c)
+	var sum int64
+	for _, n := range used {
+		sum += n
+	}
+	return sum, err
+}
+
+// measure looks at every emptyDir on the disk, unless it did so not long ago.
+func (f *Far) measure(ctx context.Context, c *capsule.Capsule) (map[string]int64, error) {
+	f.mu.Lock()
+	k := f.known[c.UUID]
+	if k == nil || k.sandbox == "" || time.Since(k.measured.at) < measureAgain {
+		defer f.mu.Unlock()
+		if k == nil {
+			return nil, nil
 		}
-		var used int64
-		if err := json.Unmarshal(out, &used); err != nil {
-			return "", fmt.Errorf("measuring volume %q: %w", v.Name, err)
+		return k.measured.used, nil
+	}
+	k.measured.at = time.Now()
+	f.mu.Unlock()
+	var names []string
+	args := []string{"usage"}
+	for i := range c.Spec.Volumes {
+		if v := &c.Spec.Volumes[i]; v.EmptyDir != nil && v.EmptyDir.Medium == corev1.StorageMediumDefault {
+			names, args = append(names, v.Name), append(args, dir(v.Name))
 		}
-		if why = over(v, used); why != "" {
-			break
-		}
+	}
+	if len(names) == 0 {
+		return nil, nil
+	}
+	out, err := f.run(ctx, c.Facts.Sandbox.ID, nil, args...)
+	if err != nil {
+		return nil, fmt.Errorf("measuring volumes: %w", err)
+	}
+	var bytes []int64
+	if err := json.Unmarshal(out, &bytes); err != nil || len(bytes) != len(names) {
+		return nil, fmt.Errorf("measuring volumes: the answer %q does not fit: %w", out, err)
+	}
+	used := make(map[string]int64, len(names))
+	for i, name := range names {
+		used[name] = bytes[i]
 	}
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	k.usage.why = why
-	return why, nil
+	k.measured.used = used
+	return used, nil
 }

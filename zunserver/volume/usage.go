@@ -58,7 +58,7 @@ func over(v *capsule.Volume, used int64) string {
 
 // Used is how many bytes of the disk the volumes of a capsule take, those in memory and those that are somebody else's left
 // out.
-func (n Near) Used(c *capsule.Capsule) (int64, error) {
+func (n Near) Used(_ context.Context, c *capsule.Capsule) (int64, error) {
 	var sum int64
 	for i := range c.Spec.Volumes {
 		v := &c.Spec.Volumes[i]

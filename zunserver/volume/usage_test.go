@@ -69,7 +69,7 @@ func TestUsed(t *testing.T) {
 	if err := os.RemoveAll(mounts["never"].Source); err != nil {
 		t.Fatal(err)
 	}
-	if got, err := n.Used(c); err != nil || got < 3<<20 || got > 3<<20+64<<10 {
+	if got, err := n.Used(t.Context(), c); err != nil || got < 3<<20 || got > 3<<20+64<<10 {
 		t.Errorf("%d, %v; want 3 MiB and the directories", got, err)
 	}
 }

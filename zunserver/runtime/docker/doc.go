@@ -8,7 +8,8 @@
 //	images.go, import.go  images                    errors.go     Docker's errors → classes, once
 //	streams.go, logs/  logs and copies              exec.go, hangup.go, attach.go  commands, the main process
 //	events.go      the event stream
-//	sandbox.go, sandbox/  the built-in sandbox image       oomscore.go   what the kernel lets the engine do
+//	sandbox.go, inside.go, sandbox/  the built-in sandbox images    oomscore.go   what the kernel lets the engine do
+//	volumes.go     volumes and statistics, for hosts whose machine is out of reach
 //
 // # What is decided for every container
 //

@@ -54,6 +54,7 @@ func Run(t *testing.T, newSubject func(t *testing.T) Subject) {
 		{"Hosts", testHosts},
 		{"LastWords", testLastWords},
 		{"Refusals", testRefusals},
+		{"Usage", testUsage},
 		{"Remove", testRemove},
 	} {
 		t.Run(tt.name, func(t *testing.T) { tt.run(t, newBench(t, newSubject(t))) })

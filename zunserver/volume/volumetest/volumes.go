@@ -265,6 +265,27 @@ func testRefusals(t *testing.T, b *bench) {
 	b.c.Spec.Volumes = nil
 }
 
+// What containers write to the disk is counted, and told of when it is more than the limit.
+func testUsage(t *testing.T, b *bench) {
+	b.with("data", emptyDir("", "1Mi"))
+	b.with("fast", emptyDir(corev1.StorageMediumMemory, ""))
+	b.mount("one", "data")
+	b.mount("one", "fast")
+	b.up(t)
+	one := b.run(t, "one")
+	b.c.Facts.Sandbox.ID = b.sandbox.ID
+	one.want(t, "", "fill", "/data/large", "3000000")
+	one.want(t, "", "fill", "/fast/other", "500000")
+	used, err := b.Driver.Used(b.context(t), b.c)
+	if err != nil || used < 3_000_000 || used > 3_000_000+64<<10 {
+		t.Errorf("%d bytes are used, %v", used, err)
+	}
+	why, err := b.Driver.Overfull(b.context(t), b.c)
+	if err != nil || why != `Usage of EmptyDir volume "data" exceeds the limit "1Mi". ` {
+		t.Errorf("%q, %v", why, err)
+	}
+}
+
 // Nothing is left of the volumes of a capsule, whatever was in them.
 func testRemove(t *testing.T, b *bench) {
 	b.with("data", emptyDir("", ""))
