@@ -9,33 +9,6 @@ import (
 	"github.com/capsulet/capsulet/test/dev/stage"
 )
 
-// kubectl logs prints what was said, the last lines of it, and what is still being said.
-func TestLogs(t *testing.T) {
-	s := begin(t)
-	s.Apply(`
-apiVersion: v1
-kind: Pod
-metadata: {name: {{.Name}}}
-spec:
-  {{pod 2}}
-  terminationGracePeriodSeconds: 2
-  containers:
-    - {name: lines, image: {{.Image}}, args: [print, "100"]}
-    - {name: ticks, image: {{.Image}}, args: [tick, 300ms]}
-`)
-	s.Wait("it runs", time.Minute, "pod/"+s.Namespace, "condition=Ready")
-	s.Prints("all lines come in order", 20*time.Second, `^line 1\nline 2\n(line \d+\n)+line 100$`, "logs", s.Namespace, "-c", "lines")
-	if got := s.Must("logs", s.Namespace, "-c", "lines", "--tail=3"); got != "line 98\nline 99\nline 100" {
-		t.Errorf("--tail=3 prints %q", got)
-	}
-	ctx, cancel := context.WithTimeout(t.Context(), 3*time.Second)
-	defer cancel()
-	out, _ := s.W.Kubectl(ctx, "-n", s.Namespace, "logs", "-f", s.Namespace, "-c", "ticks") // ends with the context
-	if n := strings.Count(out, "tick "); n < 5 {
-		t.Errorf("followed for 3 s it prints %d ticks:\n%s", n, out)
-	}
-}
-
 // A field that capsulet cannot do is refused by name; the Pod does not run without it.
 func TestUnsupportedField(t *testing.T) {
 	s := begin(t)

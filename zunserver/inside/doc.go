@@ -5,6 +5,7 @@
 //	inside subpath VOLUME P  where P leads to in a volume, without links
 //	inside usage VOLUME…     bytes of the disk that volumes take
 //	inside read FILE…        files of /proc that tell of the whole machine
+//	inside signal N PID ID   the process group of a command in a container, from among the processes of the host
 //	inside dial              connections into the network of the capsule, many over stdin and stdout
 //
 // # Where it comes from

@@ -62,6 +62,8 @@ func (e Env) run(ctx context.Context, args []string, stdin io.Reader, stdout io.
 		return json.NewEncoder(stdout).Encode(path)
 	case command == "usage":
 		return e.usage(rest, stdout)
+	case command == "signal" && len(rest) == 3:
+		return signal(rest[0], rest[1], rest[2])
 	case command == "read":
 		return e.read(rest, stdout)
 	default:

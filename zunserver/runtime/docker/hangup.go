@@ -1,15 +1,16 @@
 package docker
 
 import (
-	"bytes"
 	"context"
 	"errors"
 	"fmt"
-	"os"
 	"strconv"
 	"time"
 
+	"github.com/docker/docker/api/types/container"
 	"golang.org/x/sys/unix"
+
+	"github.com/capsulet/capsulet/zunserver/inside"
 )
 
 const (
@@ -19,11 +20,9 @@ const (
 	hangUpTimeout = 30 * time.Second
 )
 
-var errFar = errors.New("the engine has no way to end a command, and its processes are not this machine's")
-
 // hangUp ends a command whose caller is gone, as the end of a terminal does: SIGHUP to its process group and, if it still runs
 // after a while, SIGKILL. It returns at once. What the command has put into a group or session of its own goes on.
-func (h *Host) hangUp(ctx context.Context, container, exec string) {
+func (h *Host) hangUp(ctx context.Context, id, exec string) {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), hangUpTimeout)
 	h.hangUps.Add(1)
 	go func() {
@@ -31,13 +30,13 @@ func (h *Host) hangUp(ctx context.Context, container, exec string) {
 		defer cancel()
 		stop := context.AfterFunc(h.closing, cancel)
 		defer stop()
-		if err := h.end(ctx, container, exec); err != nil {
-			h.log.WithError(err).WithField("container", container).Warn("a command goes on whose caller is gone")
+		if err := h.end(ctx, id, exec); err != nil {
+			h.log.WithError(err).WithField("container", id).Warn("a command goes on whose caller is gone")
 		}
 	}()
 }
 
-func (h *Host) end(ctx context.Context, container, exec string) error {
+func (h *Host) end(ctx context.Context, id, exec string) error {
 	api, err := h.api(ctx)
 	if err != nil {
 		return err
@@ -56,10 +55,7 @@ func (h *Host) end(ctx context.Context, container, exec string) error {
 			signal = unix.SIGKILL
 		}
 		if signal != 0 && r.Pid != 0 { // it may not have been started yet
-			if !h.near {
-				return errFar
-			}
-			if err := signalGroup(r.Pid, container, signal); err != nil {
+			if err := h.signal(ctx, api, signal, r.Pid, id); err != nil {
 				return err
 			}
 			signal = 0 // once
@@ -72,21 +68,34 @@ func (h *Host) end(ctx context.Context, container, exec string) error {
 	}
 }
 
-// signalGroup signals the process group of a command: the engine makes each command the leader of one. Numbers of processes are
-// used again, so the process has to be one of the container's.
-func signalGroup(pid int, container string, signal unix.Signal) error {
-	groups, err := os.ReadFile("/proc/" + strconv.Itoa(pid) + "/cgroup")
-	if errors.Is(err, os.ErrNotExist) {
-		return nil // it has ended
+// signal signals the process group of a command: near hosts' processes are this machine's, and on a far one a container among
+// the host's processes does it.
+func (h *Host) signal(ctx context.Context, api *connection, number unix.Signal, pid int, id string) error {
+	if h.near {
+		return inside.SignalGroup(number, pid, id)
 	}
+	image, err := h.EnsureSandboxImage(ctx, true)
 	if err != nil {
-		return fmt.Errorf("look at process %d: %w", pid, err)
+		return err
 	}
-	if !bytes.Contains(groups, []byte(container)) {
-		return fmt.Errorf("process %d is not one of container %s here: are the engine's processes this machine's?", pid, container)
+	const what = "signal a command from a container"
+	made, err := api.ContainerCreate(ctx, &container.Config{
+		Image: image, Entrypoint: []string{inside.Path, "signal", strconv.Itoa(int(number)), strconv.Itoa(pid), id},
+	}, &container.HostConfig{PidMode: "host", NetworkMode: "none", AutoRemove: true, LogConfig: container.LogConfig{Type: "none"}}, nil, nil, "")
+	if err != nil {
+		return fail(err, what)
 	}
-	if err := unix.Kill(-pid, signal); err != nil && !errors.Is(err, unix.ESRCH) {
-		return fmt.Errorf("signal the command: %w", err)
+	ended, failed := api.ContainerWait(ctx, made.ID, container.WaitConditionNextExit)
+	if err := api.ContainerStart(ctx, made.ID, container.StartOptions{}); err != nil {
+		return errors.Join(fail(err, what), api.ContainerRemove(ctx, made.ID, container.RemoveOptions{Force: true}))
 	}
-	return nil
+	select {
+	case r := <-ended:
+		if r.StatusCode != 0 {
+			return fmt.Errorf("%s: it ended with %d", what, r.StatusCode)
+		}
+		return nil
+	case err := <-failed:
+		return fail(err, what)
+	}
 }

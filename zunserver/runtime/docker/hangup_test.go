@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/capsulet/capsulet/zunserver/runtime"
+	"github.com/capsulet/capsulet/zunserver/runtime/docker"
 	"github.com/capsulet/capsulet/zunserver/runtime/runtimetest"
 )
 
@@ -51,7 +52,12 @@ func (refusing) Write([]byte) (int, error) { return 0, errGone }
 
 // A command whose caller is gone does not live on: with a terminal or without, silent or not, however deaf it is.
 func TestExecHangUp(t *testing.T) {
-	h := open(t, "test-hangup")
+	for name, open := range map[string]func(*testing.T, string) *docker.Host{"near": open, "far": far} {
+		t.Run(name, func(t *testing.T) { testHangUp(t, open(t, "test-hangup")) })
+	}
+}
+
+func testHangUp(t *testing.T, h *docker.Host) {
 	if _, err := runtimetest.BuildImage(t.Context(), h); err != nil {
 		t.Fatal(err)
 	}

@@ -181,11 +181,33 @@ func (h *Host) Exec(ctx context.Context, id string, cfg runtime.ExecConfig) (int
 		if done, is := h.builtin(ctx, c, cfg); is {
 			code = done
 		} else if exec != nil {
-			code = exec(ctx, cfg)
+			code, err = h.untilCut(ctx, func(ctx context.Context) int { return exec(ctx, cfg) })
+			return err
 		}
 		return ctx.Err()
 	})
 	return code, err
+}
+
+// untilCut runs a command whose streams break with the engine.
+func (h *Host) untilCut(ctx context.Context, exec func(context.Context) int) (int, error) {
+	h.mu.Lock()
+	link := h.link
+	h.mu.Unlock()
+	cut, cancel := context.WithCancel(ctx)
+	defer cancel()
+	go func() {
+		select {
+		case <-link:
+			cancel()
+		case <-cut.Done():
+		}
+	}()
+	code := exec(cut)
+	if ctx.Err() == nil && cut.Err() != nil {
+		return 0, errUnavailable()
+	}
+	return code, ctx.Err()
 }
 
 // WriteFile puts a file into a container, by ID or name, as its process would.
