@@ -16,6 +16,9 @@
 //	  raw    sandbox created ─► apps created while it starts ─► apps started all at once ─► all inspected
 //	burst    20 capsules of one app, all posted at once ─► all running
 //	  raw    the same work by four workers, each in the order above
+//	logs     a log of 40 MB, followed          raw   the engine's own
+//	exec     a command that ends at once       raw   created, started and inspected
+//	forward  128 MB out of a port              raw   directly from the capsule's address
 //	status   a container's FinishedAt ─► a Kubernetes watch shows its Pod's container as terminated
 //	pods     Pod created ─► a Kubernetes watch shows it (the last of 20, of 50) as Ready
 //	  raw    as for single and burst

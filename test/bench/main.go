@@ -29,12 +29,13 @@ type options struct {
 	only                  []string
 	out                   string
 	pairs, bursts, exits  int
+	logs, execs, forwards int
 	burstSize, idlePods   int
 	idle                  time.Duration
 }
 
 // parts are all that is measured, in this order.
-var parts = []string{"single", "burst", "status", "pods", "idle"}
+var parts = []string{"single", "burst", "logs", "exec", "forward", "status", "pods", "idle"}
 
 func main() {
 	var o options
@@ -46,6 +47,9 @@ func main() {
 	flag.StringVar(&o.out, "o", "", "where to write the report; docs/benchmarks.md when everything is measured in full")
 	flag.IntVar(&o.pairs, "pairs", 21, "rounds of single capsules")
 	flag.IntVar(&o.bursts, "bursts", 4, "rounds of bursts")
+	flag.IntVar(&o.logs, "logs", 9, "rounds of logs")
+	flag.IntVar(&o.execs, "execs", 31, "rounds of commands")
+	flag.IntVar(&o.forwards, "forwards", 9, "rounds of forwarded ports")
 	flag.IntVar(&o.exits, "exits", 30, "containers that end")
 	flag.IntVar(&o.burstSize, "size", 20, "capsules in a burst")
 	flag.IntVar(&o.idlePods, "idle-pods", 100, "pods that do nothing")
@@ -54,6 +58,7 @@ func main() {
 	o.only = strings.Split(only, ",")
 	if o.quick {
 		o.pairs, o.bursts, o.exits, o.idlePods, o.idle = 5, 1, 8, 20, 20*time.Second
+		o.logs, o.execs, o.forwards = 3, 5, 3
 	}
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM) //nolint:forbidigo // the first context
 	err := run(ctx, os.Stdout, o)
@@ -101,11 +106,19 @@ func run(ctx context.Context, w io.Writer, o options) (err error) {
 
 func measure(ctx context.Context, w io.Writer, e *raw.Engine, root string, o options, r *report.Report) error {
 	ofCapsules := capsules.Bench{Engine: e, Out: w, Log: logger(o), Trace: o.trace, Size: o.burstSize}
-	single, burst := ofCapsules, ofCapsules
-	single.Singles, burst.Bursts = o.pairs, o.bursts
+	with := func(rounds func(*capsules.Bench)) func(context.Context, *report.Report) error {
+		b := ofCapsules
+		rounds(&b)
+		return b.Measure
+	}
 	ofPods := pods.Bench{Engine: e, Out: w, Root: root, Trace: o.trace, Quick: o.quick, Exits: o.exits, IdlePods: o.idlePods, Watch: o.idle}
 	how := map[string]func(context.Context, *report.Report) error{
-		"single": single.Measure, "burst": burst.Measure, "status": ofPods.Status, "pods": ofPods.Pods, "idle": ofPods.Idle,
+		"single":  with(func(b *capsules.Bench) { b.Singles = o.pairs }),
+		"burst":   with(func(b *capsules.Bench) { b.Bursts = o.bursts }),
+		"logs":    with(func(b *capsules.Bench) { b.Logs = o.logs }),
+		"exec":    with(func(b *capsules.Bench) { b.Execs = o.execs }),
+		"forward": with(func(b *capsules.Bench) { b.Forwards = o.forwards }),
+		"status":  ofPods.Status, "pods": ofPods.Pods, "idle": ofPods.Idle,
 	}
 	for _, part := range parts {
 		if !slices.Contains(o.only, part) {

@@ -24,6 +24,8 @@ type Bench struct {
 	Trace bool
 	// Singles and Bursts are rounds, 0 for none; Size is the number of capsules in a burst.
 	Singles, Bursts, Size int
+	// Logs, Execs and Forwards are rounds of streams.
+	Logs, Execs, Forwards int
 }
 
 // The bars.
@@ -48,6 +50,19 @@ func (b Bench) Measure(ctx context.Context, r *report.Report) (err error) {
 			return fmt.Errorf("capsules of %d apps: %w", apps, err)
 		}
 		r.Figures = append(r.Figures, f...)
+	}
+	for _, m := range []struct {
+		rounds  int
+		measure func(context.Context, *server) (report.Figure, error)
+	}{{b.Logs, b.logs}, {b.Execs, b.execs}, {b.Forwards, b.forwards}} {
+		if m.rounds == 0 {
+			continue
+		}
+		f, err := m.measure(ctx, s)
+		if err != nil {
+			return err
+		}
+		r.Figures = append(r.Figures, f)
 	}
 	if b.Bursts > 0 {
 		f, err := b.bursts(ctx, s)

@@ -28,14 +28,16 @@ import (
 
 // server is a capsule server in this process, reached by HTTP on loopback, and one watch of it.
 type server struct {
-	client  *zun.Client
-	app     string
-	trace   bool
-	dir     string
-	cancel  context.CancelCauseFunc
-	running sync.WaitGroup
-	core    *zunserver.Server
-	http    *http.Server
+	client *zun.Client
+	// url and token are for other clients of the API.
+	url, token string
+	app        string
+	trace      bool
+	dir        string
+	cancel     context.CancelCauseFunc
+	running    sync.WaitGroup
+	core       *zunserver.Server
+	http       *http.Server
 
 	mu      sync.Mutex
 	waiting map[string]*wait // by UUID
@@ -89,8 +91,9 @@ func (b Bench) start(ctx context.Context) (_ *server, err error) {
 	s.http = api.NewServer(s.core.Handler())
 	s.running.Go(func() { _ = s.http.Serve(listener) })
 	s.running.Go(func() { s.fail(s.core.Run(ctx)) })
+	s.url, s.token = "http://"+listener.Addr().String(), token
 	s.client, err = zun.New(zun.Config{
-		Endpoint: "http://" + listener.Addr().String(), Token: token, Transport: &http.Transport{MaxIdleConnsPerHost: 32},
+		Endpoint: s.url, Token: token, Transport: &http.Transport{MaxIdleConnsPerHost: 32},
 	})
 	if err != nil {
 		return nil, err
@@ -197,14 +200,19 @@ func (s *server) during(ctx context.Context, id string, is func(*capsule.Capsule
 
 // up creates a capsule and returns when the watch shows all of its containers running.
 func (s *server) up(ctx context.Context, apps int) (id string, err error) {
+	return s.create(ctx, apps, allRunning, "sleep")
+}
+
+// create creates a capsule whose apps all do one thing, and returns when the watch shows it as asked.
+func (s *server) create(ctx context.Context, apps int, is func(*capsule.Capsule) bool, args ...string) (id string, err error) {
 	id = uuid.NewString()
-	spec := capsule.Spec{Name: "bench", RestartPolicy: capsule.RestartAlways}
+	spec := capsule.Spec{Name: "bench", RestartPolicy: capsule.RestartNever}
 	for i := range apps {
 		spec.Containers = append(spec.Containers, capsule.ContainerSpec{
-			Name: fmt.Sprintf("app%d", i), Image: s.app, ImagePullPolicy: "IfNotPresent", Args: []string{"sleep"},
+			Name: fmt.Sprintf("app%d", i), Image: s.app, ImagePullPolicy: "IfNotPresent", Args: args,
 		})
 	}
-	return id, s.during(ctx, id, allRunning, func() error {
+	return id, s.during(ctx, id, is, func() error {
 		_, err := s.client.Create(ctx, spec, id)
 		return err
 	})

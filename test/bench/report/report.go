@@ -19,6 +19,7 @@ type Figure struct {
 	Ours, Theirs []time.Duration // Theirs is empty where there is nothing to compare with
 	Bar          float64         // Ours/Theirs at most; 0 is none
 	Most         time.Duration   // the median at most; 0 is none
+	Either       bool            // one of both bars is enough
 }
 
 // Add adds a round.
@@ -43,7 +44,8 @@ func (f *Figure) ratio() float64 {
 }
 
 func (f *Figure) pass() bool {
-	return (f.Bar == 0 || f.ratio() <= f.Bar) && (f.Most == 0 || quantile(f.Ours, 0.5) <= f.Most)
+	ratio, median := f.Bar == 0 || f.ratio() <= f.Bar, f.Most == 0 || quantile(f.Ours, 0.5) <= f.Most
+	return ratio && median || f.Either && (ratio || median)
 }
 
 // cells are the figure as a row of a table.
@@ -59,6 +61,8 @@ func (f *Figure) cells() []string {
 		ratio = fmt.Sprintf("%.2f", f.ratio())
 	}
 	switch {
+	case f.Either:
+		bar = fmt.Sprintf("≤ %.2f × raw or %.0f ms", f.Bar, Milliseconds(f.Most))
 	case f.Bar > 0:
 		bar = fmt.Sprintf("≤ %.2f × raw", f.Bar)
 	case f.Most > 0:
@@ -168,6 +172,11 @@ One process, one engine; capsulet and the raw side take turns and change who goe
   same control plane, bound to the node already. They are Pods of one container as users write them, with the token of their
   service account mounted. Raw makes as many capsules as in create → all running. The bars are what a kubelet with
   cri-dockerd does on such a machine when it is quiet; on one that is not, look at the ratio.
+- **a log, followed**: 40 MB that one container has printed in lines of 100 bytes, by GET /logs?follow=1 to its end. Raw is the
+  engine's logs of the same container, followed too. 100 MB/s are 400 ms.
+- **exec**: a command that ends at once, by POST /exec until its exit code is known. Raw creates, starts and inspects.
+- **from a port**: 128 MB out of a capsule, through a port-forward of a Kubernetes client over SPDY. Raw is a connection to the
+  capsule's address.
 - **idle Pods**: 100 Pods of one container, each with an HTTP readiness probe every 10 s. Memory and processor time are the
   process's in /proc over a minute, its embedded etcd, API and kubelet endpoint included.
 

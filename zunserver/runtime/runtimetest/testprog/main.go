@@ -6,6 +6,7 @@ import (
 	"bufio"
 	"fmt"
 	"io"
+	"net"
 	"net/http"
 	"os"
 	"os/exec"
@@ -32,6 +33,7 @@ testprog hostname              print the host name
 testprog cat [FILE]            copy a file, or stdin, to stdout
 testprog write FILE TEXT       write a file
 testprog serve PORT            HTTP: / answers "ok", /env/NAME a variable
+testprog pour PORT MB          TCP: so many megabytes to everybody who connects
 testprog get URL               print the body; exit 1 unless the status is 200
 testprog alloc MB              use that much memory, then sleep
 testprog orphan                leave a child to PID 1 that ends at once, and print its PID
@@ -88,6 +90,10 @@ func run(command string, args []string) (code int, err error) {
 		if len(args) == 1 {
 			return serve(args[0])
 		}
+	case "pour":
+		if len(args) == 2 {
+			return pour(args[0], args[1])
+		}
 	case "get":
 		if len(args) == 1 {
 			return get(args[0])
@@ -132,6 +138,29 @@ func flood(count string) (int, error) {
 		}
 	}
 	return done(out.Flush())
+}
+
+func pour(port, megabytes string) (int, error) {
+	n, err := strconv.Atoi(megabytes)
+	if err != nil {
+		return 64, err
+	}
+	l, err := net.Listen("tcp", ":"+port)
+	if err != nil {
+		return 1, err
+	}
+	for {
+		conn, err := l.Accept()
+		if err != nil {
+			return 1, err
+		}
+		go func() {
+			for b, i := make([]byte, 1<<20), 0; i < n && err == nil; i++ {
+				_, err = conn.Write(b)
+			}
+			_ = conn.Close()
+		}()
+	}
 }
 
 func done(err error, lines ...string) (int, error) {
