@@ -16,7 +16,7 @@
 //	  raw    sandbox created ─► apps created while it starts ─► apps started all at once ─► all inspected
 //	burst    20 capsules of one app, all posted at once ─► all running
 //	  raw    the same work by four workers, each in the order above
-//	logs     a log of 40 MB, followed          raw   the engine's own
+//	logs     a log of 30 MB, followed          raw   the engine's own
 //	exec     a command that ends at once       raw   created, started and inspected
 //	forward  128 MB out of a port              raw   directly from the capsule's address
 //	status   a container's FinishedAt ─► a Kubernetes watch shows its Pod's container as terminated

@@ -18,10 +18,12 @@
 //	template  the canonical template, metadata.uid, DELETE ?grace_period=N
 //	native    Accept: application/vnd.capsulet+json answers capsule.Capsule and capsule.Host as JSON
 //	watch     GET /v1/capsules?watch=true&since=N: a line of JSON for each change
-//	logs      GET /v1/capsules/{id}/logs
+//	logs      GET /v1/capsules/{id}/logs?container=&previous=&follow=&timestamps=&tail=&since=&until=, and stdout= or stderr=
+//	          for one of the two; an answer that breaks off is cut and not ended
 //	streams   GET or POST /v1/capsules/{id}/exec?container=&command=…&stdin=&stdout=&stderr=&tty=, /attach with the same
 //	          but command, /portforward?ports=…: the connection is upgraded to a protocol of Kubernetes (package remote);
-//	          POST exec without an upgrade answers with the output, and the exit code in the trailer Capsulet-Exit-Code
+//	          POST exec without an upgrade answers with the output, and the exit code in the trailer Capsulet-Exit-Code; the
+//	          command of a caller who is gone is hung up
 //	stats     GET /v1/capsules/stats, native only: a capsule.StatsReport, with the hosts for who may see hosts
 //	update    PATCH /v1/capsules/{id} with {"template": the whole new one}; what may change says capsule.Spec.Adopt
 //

@@ -24,7 +24,7 @@ import (
 
 const (
 	// logLines of logWidth bytes are less than what an engine keeps.
-	logLines, logWidth = 400_000, 100
+	logLines, logWidth = 300_000, 100
 	logBytes           = logLines * logWidth
 	// A log is fast enough at 100 MB/s, or when it is as fast as the engine's own.
 	logBar  = 1.0
@@ -181,6 +181,10 @@ func (b Bench) forwards(ctx context.Context, s *server) (f report.Figure, err er
 	if len(c.Facts.Sandbox.Addresses) == 0 {
 		return f, fmt.Errorf("capsule %s has no address", id)
 	}
+	direct := net.JoinHostPort(c.Facts.Sandbox.Addresses[0], strconv.Itoa(pourPort))
+	if err := listens(ctx, direct); err != nil {
+		return f, err
+	}
 	local, stop, err := s.forward(id)
 	if err != nil {
 		return f, err
@@ -196,8 +200,23 @@ func (b Bench) forwards(ctx context.Context, s *server) (f report.Figure, err er
 			return exactly(conn, pourMegabytes<<20)
 		}
 	}
-	direct := net.JoinHostPort(c.Facts.Sandbox.Addresses[0], strconv.Itoa(pourPort))
 	return f, turns(ctx, b.Out, &f, b.Forwards, 1, from(local), from(direct))
+}
+
+// listens waits until an address answers: a process that runs need not listen yet.
+func listens(ctx context.Context, address string) error {
+	ctx, cancel := context.WithTimeout(ctx, 10*time.Second)
+	defer cancel()
+	for {
+		conn, err := (&net.Dialer{}).DialContext(ctx, "tcp", address)
+		if err == nil {
+			return conn.Close()
+		}
+		if ctx.Err() != nil {
+			return fmt.Errorf("nothing listens: %w", err)
+		}
+		round.Pause(ctx, 20*time.Millisecond)
+	}
 }
 
 // forward opens a local port that leads to the capsule's, over SPDY as kubectl has it by default.

@@ -172,8 +172,8 @@ One process, one engine; capsulet and the raw side take turns and change who goe
   same control plane, bound to the node already. They are Pods of one container as users write them, with the token of their
   service account mounted. Raw makes as many capsules as in create → all running. The bars are what a kubelet with
   cri-dockerd does on such a machine when it is quiet; on one that is not, look at the ratio.
-- **a log, followed**: 40 MB that one container has printed in lines of 100 bytes, by GET /logs?follow=1 to its end. Raw is the
-  engine's logs of the same container, followed too. 100 MB/s are 400 ms.
+- **a log, followed**: 30 MB that one container has printed in lines of 100 bytes, by GET /logs?follow=1 to its end. Raw is the
+  engine's logs of the same container, followed too. 100 MB/s are 300 ms.
 - **exec**: a command that ends at once, by POST /exec until its exit code is known. Raw creates, starts and inspects.
 - **from a port**: 128 MB out of a capsule, through a port-forward of a Kubernetes client over SPDY. Raw is a connection to the
   capsule's address.
