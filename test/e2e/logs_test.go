@@ -1,6 +1,7 @@
 package e2e_test
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"regexp"
@@ -31,12 +32,12 @@ spec:
     - {name: first, image: ` + image + `, imagePullPolicy: Never, command: [bash, -c, "echo from first"]}
     - {name: beside, restartPolicy: Always, image: ` + image + `, imagePullPolicy: Never, command: [bash, -c, "echo from beside; sleep infinity"]}
   containers:
-    - {name: words, image: ` + image + `, imagePullPolicy: Never, command: [bash, -c, "echo one; echo two; echo bad >&2; echo three; sleep infinity"]}
+    - {name: words, image: ` + image + `, imagePullPolicy: Never, command: [bash, -c, "echo one; echo two; sleep 1; echo bad >&2; sleep 1; echo three; sleep infinity"]}
     - {name: done, image: ` + image + `, imagePullPolicy: Never, command: [bash, -c, "echo last words"]}
     - {name: bytes, image: ` + image + `, imagePullPolicy: Never, command: [bash, -c, "printf '\\377\\376\\000x\\n'; printf '%*s\\n' 3000000 ''"]}
     - {name: lost, image: "capsulet/none:none", imagePullPolicy: Never}
 `)
-	s.Prints("all has been said", time.Minute, "^three\n$", "logs", s.Namespace, "-c", "words", "--tail=1")
+	s.Prints("all has been said", time.Minute, "^three$", "logs", s.Namespace, "-c", "words", "--tail=1")
 	s.Prints("and one has ended", time.Minute, "Completed", "get", "pod", s.Namespace, "-o",
 		`jsonpath={.status.containerStatuses[?(@.name=="bytes")].state.terminated.reason}`)
 	return s
@@ -100,19 +101,30 @@ func TestLogsRefused(t *testing.T) {
 // One of the two outputs can be had alone, from the kubelet's endpoint: the API server does not offer it by default yet.
 func TestLogsOfOneStream(t *testing.T) {
 	s := talkers(t)
-	base := "/api/v1/nodes/" + s.Get("pod/"+s.Namespace, "{.spec.nodeName}") + "/proxy/containerLogs/" + s.Namespace + "/" + s.Namespace + "/words"
+	s.Must("create", "serviceaccount", "reader")
+	s.Must("create", "clusterrolebinding", s.Namespace, "--clusterrole=system:kubelet-api-admin", "--serviceaccount="+s.Namespace+":reader")
+	t.Cleanup(func() {
+		ctx, cancel := context.WithTimeout(context.WithoutCancel(t.Context()), time.Minute)
+		defer cancel()
+		if _, err := s.W.Kubectl(ctx, "delete", "clusterrolebinding", s.Namespace); err != nil {
+			t.Error(err)
+		}
+	})
+	kubelet := []string{"--kubeconfig=/dev/null", fmt.Sprintf("--server=https://127.0.0.1:%d", s.W.Server.KubeletPort),
+		"--insecure-skip-tls-verify", "--token=" + s.Must("create", "token", "reader")}
+	base := "/containerLogs/" + s.Namespace + "/" + s.Namespace + "/words"
 	for query, want := range map[string]string{
 		"":               "one\ntwo\nbad\nthree\n",
 		"?stream=All":    "one\ntwo\nbad\nthree\n",
 		"?stream=Stdout": "one\ntwo\nthree\n",
 		"?stream=Stderr": "bad\n",
 	} {
-		if got := kubectl(s, "WebSocket", nil, "get", "--raw", base+query); got.stdout != want {
+		if got := kubectl(s, "WebSocket", nil, append(kubelet, "get", "--raw", base+query)...); got.stdout != want {
 			t.Errorf("%s: %+v", query, got)
 		}
 	}
 	want := "`tailLines` and specific `stream` are mutually exclusive for now"
-	if got := kubectl(s, "WebSocket", nil, "get", "--raw", base+"?stream=Stderr&tailLines=1"); got.code == 0 || !strings.Contains(got.stderr, want) {
+	if got := kubectl(s, "WebSocket", nil, append(kubelet, "get", "--raw", base+"?stream=Stderr&tailLines=1")...); got.code == 0 || !strings.Contains(got.stderr, want) {
 		t.Errorf("the last lines of one stream: %+v", got)
 	}
 }
@@ -141,7 +153,7 @@ spec:
 `)
 	s.Prints("it was started again", time.Minute, "^1 true$", "get", "pod", s.Namespace, "-o",
 		"jsonpath={.status.containerStatuses[0].restartCount} {.status.containerStatuses[0].ready}")
-	s.Prints("it says so", time.Minute, "^second\n$", "logs", s.Namespace)
+	s.Prints("it says so", time.Minute, "^second$", "logs", s.Namespace)
 	if got := kubectl(s, "WebSocket", nil, "logs", s.Namespace, "-p"); got.stdout != "first\n" {
 		t.Errorf("the attempt before: %+v", got)
 	}
@@ -251,7 +263,7 @@ spec:
 	if _, err := input.Write([]byte("hello\n")); err != nil {
 		t.Fatal(err)
 	}
-	s.Prints("it hears its user", 20*time.Second, "^hello\n$", "logs", s.Namespace)
+	s.Prints("it hears its user", 20*time.Second, "^hello$", "logs", s.Namespace)
 	if err := cmd.Process.Signal(syscall.SIGKILL); err != nil {
 		t.Fatal(err)
 	}

@@ -315,6 +315,13 @@ func TestPortForward(t *testing.T) {
 		})
 		cancel()
 	}
+	log, err := os.ReadFile(s.W.Server.Log())
+	if err != nil {
+		t.Fatal(err)
+	}
+	if line := regexp.MustCompile(`(?m)^[EWIF]\d{4} .*`).Find(log); line != nil {
+		t.Errorf("a library writes into capsulet's log past it: %s", line)
+	}
 }
 
 // ask sends text, closes its half, and returns the answer.
