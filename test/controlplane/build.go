@@ -15,8 +15,12 @@ import (
 	"github.com/capsulet/capsulet/test/controlplane/progress"
 )
 
-// Version is the version of Kubernetes that kube/go.mod pins; the programs say it when asked.
-const Version = "v1.36.3"
+// Version is the version of Kubernetes that kube/go.mod pins; the programs say it when asked. MetricsVersion is that of the
+// metrics server in metrics/go.mod.
+const (
+	Version        = "v1.36.3"
+	MetricsVersion = "v0.9.0"
+)
 
 // Programs is a directory with the built programs.
 type Programs struct{ Dir string }
@@ -28,8 +32,9 @@ func (p Programs) Path(name string) string { return filepath.Join(p.Dir, name) }
 // set is what is built and kept together. Of its programs the cheap ones come last: whoever watches sees the long part
 // first.
 type set struct {
-	what, prefix string
-	programs     []program
+	what, prefix    string
+	module, version string // a directory beside this file, and what it pins
+	programs        []program
 }
 
 type program struct {
@@ -39,7 +44,7 @@ type program struct {
 }
 
 // etcd's main package is called server; it is renamed after the build.
-var plane = set{what: "Kubernetes", prefix: "kube", programs: []program{
+var plane = set{what: "Kubernetes", prefix: "kube", module: "kube", version: Version, programs: []program{
 	{name: "kube-apiserver", pkg: "k8s.io/kubernetes/cmd/kube-apiserver"},
 	{name: "kube-controller-manager", pkg: "k8s.io/kubernetes/cmd/kube-controller-manager"},
 	{name: "kube-scheduler", pkg: "k8s.io/kubernetes/cmd/kube-scheduler"},
@@ -47,10 +52,14 @@ var plane = set{what: "Kubernetes", prefix: "kube", programs: []program{
 	{name: "etcd", pkg: "go.etcd.io/etcd/server/v3"},
 }}
 
-var suite = set{what: "the conformance suite of Kubernetes", prefix: "suite", programs: []program{
+var suite = set{what: "the conformance suite of Kubernetes", prefix: "suite", module: "kube", version: Version, programs: []program{
 	{name: "e2e.test", pkg: "k8s.io/kubernetes/test/e2e", test: true},
 	{name: "agnhost", pkg: "k8s.io/kubernetes/test/images/agnhost", ldflags: "-X main.Version=" + AgnhostVersion},
 	{name: "ginkgo", pkg: "github.com/onsi/ginkgo/v2/ginkgo"},
+}}
+
+var metrics = set{what: "the metrics server", prefix: "metrics", module: "metrics", version: MetricsVersion, programs: []program{
+	{name: "metrics-server", pkg: "sigs.k8s.io/metrics-server/cmd/metrics-server"},
 }}
 
 // AgnhostVersion is the version of agnhost that the suite of [Version] asks for.
@@ -83,26 +92,26 @@ func buildSet(ctx context.Context, p *progress.Printer, s set) (Programs, error)
 	if p == nil {
 		p = progress.New(nil)
 	}
-	module, err := moduleDir()
+	module, err := moduleDir(s.module)
 	if err != nil {
 		return Programs{}, err
 	}
 	sum, err := os.ReadFile(filepath.Join(module, "go.sum"))
 	if err != nil {
-		return Programs{}, fmt.Errorf("read the checksums of the control plane's module: %w", err)
+		return Programs{}, fmt.Errorf("read the checksums of the module of %s: %w", s.what, err)
 	}
 	cache, err := CacheDir()
 	if err != nil {
 		return Programs{}, err
 	}
-	progs := Programs{Dir: filepath.Join(cache, fmt.Sprintf("%s-%s-%.8x", s.prefix, Version, sha256.Sum256(sum)))}
+	progs := Programs{Dir: filepath.Join(cache, fmt.Sprintf("%s-%s-%.8x", s.prefix, s.version, sha256.Sum256(sum)))}
 	if progs.complete(s) {
 		return progs, nil
 	}
 	if err := os.MkdirAll(cache, 0o755); err != nil {
 		return Programs{}, fmt.Errorf("make the cache directory: %w", err)
 	}
-	what := "build " + s.what + " " + Version + " from Go modules (minutes the first time, kept in " + cache + ")"
+	what := "build " + s.what + " " + s.version + " from Go modules (minutes the first time, kept in " + cache + ")"
 	return progs, p.Step(ctx, what, func(ctx context.Context, note func(string)) error {
 		unlock, err := lockFile(ctx, progs.Dir+".lock")
 		if err != nil {
@@ -181,19 +190,20 @@ func ldflags() string {
 	return strings.Join(flags, " ")
 }
 
-// moduleDir finds kube/ from any directory of the repository: it cannot be embedded, being a module of its own.
-func moduleDir() (string, error) {
+// moduleDir finds a module of this directory from any directory of the repository: it cannot be embedded, being a module of
+// its own.
+func moduleDir(name string) (string, error) {
 	wd, err := os.Getwd()
 	if err != nil {
 		return "", err
 	}
 	for dir := wd; ; dir = filepath.Dir(dir) {
-		kube := filepath.Join(dir, "test", "controlplane", "kube")
-		if _, err := os.Stat(filepath.Join(kube, "go.mod")); err == nil {
-			return kube, nil
+		module := filepath.Join(dir, "test", "controlplane", name)
+		if _, err := os.Stat(filepath.Join(module, "go.mod")); err == nil {
+			return module, nil
 		}
 		if dir == filepath.Dir(dir) {
-			return "", fmt.Errorf("no test/controlplane/kube above %s: run this inside capsulet's repository", wd)
+			return "", fmt.Errorf("no test/controlplane/%s above %s: run this inside capsulet's repository", name, wd)
 		}
 	}
 }

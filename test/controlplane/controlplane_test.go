@@ -99,3 +99,35 @@ func TestLife(t *testing.T) {
 		}
 	}
 }
+
+// The metrics server's API is part of the cluster's while it runs, and not a moment longer: an API group that does not answer
+// holds up the end of every namespace.
+func TestMetricsServer(t *testing.T) {
+	if testing.Short() {
+		t.Skip("starts a Kubernetes control plane")
+	}
+	c, err := controlplane.Start(t.Context(), controlplane.Config{Dir: t.TempDir(), Progress: progress.New(os.Stderr)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := c.Stop(context.WithoutCancel(t.Context())); err != nil {
+			t.Error(err)
+		}
+	})
+	m, err := c.StartMetricsServer(t.Context(), progress.New(os.Stderr))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got := kubectl(t, c, "api-resources", "--api-group=metrics.k8s.io", "-o", "name"); got != "nodes.metrics.k8s.io\npods.metrics.k8s.io\n" {
+		t.Errorf("its resources are %q", got)
+	}
+	kubectl(t, c, "create", "namespace", "short")
+	if err := m.Stop(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	kubectl(t, c, "delete", "namespace", "short", "--timeout=30s")
+	if got := kubectl(t, c, "get", "apiservices", "-o", "name"); strings.Contains(got, "metrics") {
+		t.Errorf("it is still announced: %s", got)
+	}
+}

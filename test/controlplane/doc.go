@@ -3,6 +3,7 @@
 // run. There is no kubelet in it: capsulet's node is the only one.
 //
 //	kube/go.mod ──Build──► <cache>/kube-v1.36.3-<hash of go.sum>/{etcd, kube-apiserver, …, kubectl}   once, minutes
+//	metrics/go.mod ──StartMetricsServer──► <cache>/metrics-v0.9.0-<hash>/metrics-server
 //	kube/go.mod ──BuildSuite──► <cache>/suite-v1.36.3-<hash>/{e2e.test, ginkgo, agnhost}, for test/conformance
 //	Start ──► Dir/pki, Dir/*.kubeconfig ──► etcd ──► kube-apiserver ──/readyz──► controller-manager, scheduler
 //	      ──► the default ServiceAccount exists ──► *ControlPlane
@@ -23,6 +24,8 @@
 //   - controller-manager and scheduler start after /readyz: earlier they exit with "forbidden". etcd stops last, or
 //     the API server spends its shutdown in retries.
 //   - etcd speaks TLS with a CA of its own: on a shared machine a loopback port is open to everybody.
+//   - the metrics server's API goes by an ExternalName service: an EndpointSlice takes no address on loopback, and nothing
+//     here programs services.
 //   - ports are picked at random outside the kernel's ephemeral range and kept in Dir, so that a restarted part is
 //     found where its peers look for it.
 //   - the kubernetes Service has no endpoint (endpoint-reconciler-type=none): the API server listens on loopback, which

@@ -60,6 +60,10 @@ func (c *ControlPlane) apiserverArgs() []string {
 		"--service-account-key-file=" + c.path("pki/service-account.pub"),
 		"--service-account-signing-key-file=" + c.pki.key("service-account"),
 		"--service-cluster-ip-range=10.96.0.0/16",
+		"--requestheader-client-ca-file=" + c.pki.cert("front-proxy-ca"), "--requestheader-allowed-names=front-proxy-client",
+		"--requestheader-username-headers=X-Remote-User", "--requestheader-group-headers=X-Remote-Group",
+		"--requestheader-extra-headers-prefix=X-Remote-Extra-",
+		"--proxy-client-cert-file=" + c.pki.cert("front-proxy-client"), "--proxy-client-key-file=" + c.pki.key("front-proxy-client"),
 		"--profiling=false",
 	}
 }
@@ -71,6 +75,9 @@ func (c *ControlPlane) controllerManagerArgs() []string {
 		"--leader-elect=false", "--use-service-account-credentials=true",
 		"--cluster-signing-cert-file=" + c.pki.cert("ca"), "--cluster-signing-key-file=" + c.pki.key("ca"),
 		"--root-ca-file=" + c.pki.cert("ca"),
+		// Its defaults are for clusters that live long: a test is over before the first five minutes of a pod are.
+		"--horizontal-pod-autoscaler-sync-period=5s", "--horizontal-pod-autoscaler-cpu-initialization-period=10s",
+		"--horizontal-pod-autoscaler-initial-readiness-delay=5s",
 		"--service-account-private-key-file=" + c.pki.key("service-account"),
 		"--profiling=false",
 	}

@@ -1,6 +1,7 @@
 package controlplane
 
 import (
+	"cmp"
 	"crypto"
 	"crypto/ecdsa"
 	"crypto/elliptic"
@@ -37,43 +38,41 @@ type leaf struct {
 	cn     string
 	groups []string
 	server bool
-	etcd   bool // signed by etcd's CA
+	ca     string // that signs it; "ca" when empty
 }
 
 // The identities are those that kubeadm gives, so that the bootstrap RBAC rules fit them.
 var leaves = []leaf{
-	{name: "etcd", cn: "etcd", server: true, etcd: true},
-	{name: "apiserver-etcd", cn: "kube-apiserver-etcd-client", etcd: true},
+	{name: "etcd", cn: "etcd", server: true, ca: "etcd-ca"},
+	{name: "apiserver-etcd", cn: "kube-apiserver-etcd-client", ca: "etcd-ca"},
 	{name: "apiserver", cn: "kube-apiserver", server: true},
 	{name: "admin", cn: "kubernetes-admin", groups: []string{"system:masters"}},
 	{name: "kubelet-client", cn: "kube-apiserver-kubelet-client", groups: []string{"system:masters"}},
 	{name: "controller-manager", cn: "system:kube-controller-manager"},
 	{name: "scheduler", cn: "system:kube-scheduler"},
+	// Who this authority vouches for may say on whose behalf it asks: an aggregated API server believes no other.
+	{name: "front-proxy-client", cn: "front-proxy-client", ca: "front-proxy-ca"},
 }
 
 // ensure makes everything once; a directory that is complete stays as it is.
 func (p pki) ensure() error {
-	done := filepath.Join(p.dir, "complete")
+	done := filepath.Join(p.dir, "complete-2") // the number is of the list of certificates
 	if _, err := os.Stat(done); err == nil {
 		return nil
 	}
 	if err := os.MkdirAll(p.dir, 0o700); err != nil {
 		return fmt.Errorf("make the key directory: %w", err)
 	}
-	ca, err := p.newCA("ca", "kubernetes")
-	if err != nil {
-		return err
-	}
-	etcdCA, err := p.newCA("etcd-ca", "etcd")
-	if err != nil {
-		return err
+	signers := map[string]authority{}
+	for name, cn := range map[string]string{"ca": "kubernetes", "etcd-ca": "etcd-ca", "front-proxy-ca": "front-proxy-ca"} {
+		ca, err := p.newCA(name, cn)
+		if err != nil {
+			return err
+		}
+		signers[name] = ca
 	}
 	for _, l := range leaves {
-		signer := ca
-		if l.etcd {
-			signer = etcdCA
-		}
-		if err := p.newLeaf(signer, l); err != nil {
+		if err := p.newLeaf(signers[cmp.Or(l.ca, "ca")], l); err != nil {
 			return fmt.Errorf("make the certificate %s: %w", l.name, err)
 		}
 	}

@@ -93,16 +93,24 @@ func (c *ControlPlane) pickPorts() error {
 	p := &c.state.Ports
 	taken := map[int]bool{}
 	for _, port := range []*int{&p.EtcdClient, &p.EtcdPeer, &p.API, &p.ControllerManager, &p.Scheduler} {
-		for try := 0; *port == 0 || taken[*port] || !free(*port); try++ {
-			if try == 200 {
-				return errors.New("no free port found on 127.0.0.1 between 20000 and 30000")
-			}
-			*port = 20000 + rand.IntN(10000) // below the kernel's ephemeral range: no outgoing connection takes it
+		if err := pickPort(port, taken); err != nil {
+			return err
 		}
-		taken[*port] = true
 	}
 	c.URL = loopback("https", p.API)
 	return c.saveState()
+}
+
+// pickPort changes a port that is not free or taken, and takes it.
+func pickPort(port *int, taken map[int]bool) error {
+	for try := 0; *port == 0 || taken[*port] || !free(*port); try++ {
+		if try == 200 {
+			return errors.New("no free port found on 127.0.0.1 between 20000 and 30000")
+		}
+		*port = 20000 + rand.IntN(10000) // below the kernel's ephemeral range: no outgoing connection takes it
+	}
+	taken[*port] = true
+	return nil
 }
 
 func free(port int) bool {
@@ -157,23 +165,32 @@ func (c *ControlPlane) writeKubeconfigs() error {
 	return nil
 }
 
-// writeKubeconfig writes JSON, which is YAML. The keys are inside, so that the file can be copied elsewhere.
+// writeKubeconfig writes that of a user with a certificate.
 func (c *ControlPlane) writeKubeconfig(user string) error {
-	var data [3][]byte
-	for i, file := range []string{c.pki.cert("ca"), c.pki.cert(user), c.pki.key(user)} {
+	var data [2][]byte
+	for i, file := range []string{c.pki.cert(user), c.pki.key(user)} {
 		b, err := os.ReadFile(file)
 		if err != nil {
 			return err
 		}
 		data[i] = b
 	}
-	type object map[string]any
+	return c.writeConfig(user, object{"client-certificate-data": data[0], "client-key-data": data[1]})
+}
+
+type object map[string]any
+
+// writeConfig writes JSON, which is YAML. The keys are inside, so that the file can be copied elsewhere.
+func (c *ControlPlane) writeConfig(user string, credentials object) error {
+	ca, err := os.ReadFile(c.pki.cert("ca"))
+	if err != nil {
+		return err
+	}
 	name := "capsulet"
 	doc := object{
 		"apiVersion": "v1", "kind": "Config", "current-context": name,
-		"clusters": []object{{"name": name, "cluster": object{"server": c.URL, "certificate-authority-data": data[0]}}},
-		"users": []object{{"name": user, "user": object{
-			"client-certificate-data": data[1], "client-key-data": data[2]}}},
+		"clusters": []object{{"name": name, "cluster": object{"server": c.URL, "certificate-authority-data": ca}}},
+		"users":    []object{{"name": user, "user": credentials}},
 		"contexts": []object{{"name": name, "context": object{"cluster": name, "user": user}}},
 	}
 	b, err := json.MarshalIndent(doc, "", "  ")

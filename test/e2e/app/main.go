@@ -7,6 +7,7 @@
 //	fetch URL TEXT       ends with 0 once URL answers with a page that contains TEXT
 //	linger AFTER CODE    on TERM says so, waits, ends with CODE
 //	deaf                 ignores TERM
+//	burn TIME            computes for so long in each tenth of a second
 //	echo ADDRESS         TCP: says back what was sent once the sender has closed its half
 //	serve PORT NAME      HTTP: / says NAME, /state/{name} answers 200 or 503, PUT /state/{name}?ok=false changes that,
 //	                     PUT /exit?code=3 ends, /env/{name} shows a variable, /count counts its visitors
@@ -82,6 +83,13 @@ func act(ctx context.Context, what string, args []string) (int, error) {
 		signal.Ignore(syscall.SIGTERM)
 		fmt.Println("deaf")
 		select {}
+	case "burn":
+		for share := duration(args[0], 10*time.Millisecond); ctx.Err() == nil; {
+			for began := time.Now(); time.Since(began) < share; {
+			}
+			wait(ctx, 100*time.Millisecond-share)
+		}
+		return 0, nil
 	case "echo":
 		return 0, echo(ctx, args[0])
 	case "serve":
