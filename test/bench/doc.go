@@ -23,6 +23,7 @@
 //	pods     Pod created ─► a Kubernetes watch shows it (the last of 20, of 50) as Ready
 //	  raw    as for single and burst
 //	idle     100 Pods with a probe each: memory and processor time of capsulet, from /proc
+//	         and then how long a scrape of their figures takes, and what it costs the engine
 //	delete   for information: DELETE with no grace ─► the record is gone; raw: apps removed at once, then the sandbox
 //
 // Both sides run in this process against one engine, take turns, and change who goes first each round, so that what the

@@ -2,6 +2,7 @@
 //
 //	cluster.go  both of them, and a watch of the Pods     status.go  how long the end of a container takes to reach a Pod
 //	pods.go     Pods until they are Ready                 idle.go    what Pods cost that do nothing
+//	                                                      scrape.go  and how long their figures take
 package pods
 
 import (

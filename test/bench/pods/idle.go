@@ -68,6 +68,9 @@ func (b Bench) Idle(ctx context.Context, r *report.Report) (err error) {
 		report.Gauge{Name: what + ": RSS, highest in " + b.Watch.String(), Unit: "MB", Value: rss, Bar: rssBar},
 		report.Gauge{Name: what + ": CPU over " + b.Watch.String(), Unit: "% of a core", Value: cpu, Bar: cpuBar},
 		report.Gauge{Name: what + ": highest RSS since the start", Unit: "MB", Value: peak})
+	if err := b.scrape(ctx, c, fmt.Sprintf("%d Pods", b.IdlePods), r); err != nil {
+		return err
+	}
 	// Nobody has read the watch for a while, and the API server cuts off who does not.
 	if err := c.watch(ctx); err != nil {
 		return err
