@@ -229,21 +229,24 @@ func (zeros) Read(p []byte) (int, error) { return len(p), nil }
 // so long TLS tries to say good-bye.)
 func TestSlowReadersAreCutOff(t *testing.T) {
 	t.Parallel()
-	w := newEndpoint(t, func(l *limits) { l.stalled, l.lasting = 50*time.Millisecond, 1 })
+	w := newEndpoint(t, func(l *limits) { l.answer, l.stalled, l.short, l.lasting = 500*time.Millisecond, 50*time.Millisecond, 1, 1 })
 	w.server.cfg.Containers = endless{w} // before the first request
-	c, err := secure(w.dial("127.0.0.1"))
-	if err != nil {
-		t.Fatal(err)
-	}
-	if _, err := fmt.Fprint(c, "GET /containerLogs/shop/web/a HTTP/1.1\r\nHost: node\r\nAuthorization: Bearer admin\r\n\r\n"); err != nil {
-		t.Fatal(err)
-	}
-	if _, err := c.Read(make([]byte, 1)); err != nil { // it has begun, and now nobody reads
-		t.Fatal(err)
-	}
-	select {
-	case w.server.lasting <- struct{}{}: // the place is free
-	case <-time.After(testTimeout):
-		t.Error("it is still served")
+	w.pods[0].Annotations = map[string]string{"long": strings.Repeat("x", 32<<20)}
+	for path, places := range map[string]chan struct{}{"/containerLogs/shop/web/a": w.server.lasting, "/pods": w.server.short} {
+		c, err := secure(w.dial("127.0.0.1"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := fmt.Fprintf(c, "GET %s HTTP/1.1\r\nHost: node\r\nAuthorization: Bearer admin\r\n\r\n", path); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := c.Read(make([]byte, 1)); err != nil { // it has begun, and now nobody reads
+			t.Fatalf("%s: %v", path, err)
+		}
+		select {
+		case places <- struct{}{}: // the place is free
+		case <-time.After(testTimeout):
+			t.Errorf("%s is still served", path)
+		}
 	}
 }
