@@ -133,7 +133,7 @@ func (p *Provider) Run(ctx context.Context) error {
 	if err != nil {
 		return fmt.Errorf("kubelet endpoint: %w", err)
 	}
-	defer listener.Close() //nolint:errcheck // the server closes it first
+	defer listener.Close() // the server closes it first
 	if p.cfg.KubeletPort == 0 {
 		p.cfg.KubeletPort = int32(listener.Addr().(*net.TCPAddr).Port)
 	}

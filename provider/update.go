@@ -21,8 +21,8 @@ func (e *entry) outdated(pod *corev1.Pod) bool {
 	if e.made == nil || e.stale {
 		return true
 	}
-	return e.made != pod && !(equality.Semantic.DeepEqual(e.made.Spec, pod.Spec) &&
-		equality.Semantic.DeepEqual(e.made.Labels, pod.Labels) && equality.Semantic.DeepEqual(e.made.Annotations, pod.Annotations))
+	same := equality.Semantic.DeepEqual
+	return e.made != pod && (!same(e.made.Spec, pod.Spec) || !same(e.made.Labels, pod.Labels) || !same(e.made.Annotations, pod.Annotations))
 }
 
 // setStale says that a source changed, or that what it is now is about to be taken over.

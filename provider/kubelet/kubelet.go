@@ -107,7 +107,7 @@ func (k *Server) Run(ctx context.Context, listener net.Listener) error {
 		k.cfg.Log.WithError(err).Warn("client certificates are not accepted by the kubelet endpoint yet")
 	}
 	strangers := k.cfg.Log.WriterLevel(logrus.DebugLevel) // what goes wrong in TLS handshakes, mostly theirs
-	defer strangers.Close()                               //nolint:errcheck // a pipe
+	defer strangers.Close()
 	server := &http.Server{
 		Handler:           k.handler(listener.Addr()),
 		ReadHeaderTimeout: k.limits.header, // of the TLS handshake, too

@@ -229,7 +229,9 @@ func (zeros) Read(p []byte) (int, error) { return len(p), nil }
 // so long TLS tries to say good-bye.)
 func TestSlowReadersAreCutOff(t *testing.T) {
 	t.Parallel()
-	w := newEndpoint(t, func(l *limits) { l.answer, l.stalled, l.short, l.lasting = 500*time.Millisecond, 50*time.Millisecond, 1, 1 })
+	w := newEndpoint(t, func(l *limits) {
+		l.answer, l.stalled, l.short, l.lasting = 500*time.Millisecond, 50*time.Millisecond, 1, 1
+	})
 	w.server.cfg.Containers = endless{w} // before the first request
 	w.pods[0].Annotations = map[string]string{"long": strings.Repeat("x", 32<<20)}
 	for path, places := range map[string]chan struct{}{"/containerLogs/shop/web/a": w.server.lasting, "/pods": w.server.short} {

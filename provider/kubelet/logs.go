@@ -54,7 +54,7 @@ func (k *Server) containerLogs(w http.ResponseWriter, r *http.Request) {
 		http.Error(w, err.Error(), httpStatus(err))
 		return
 	}
-	defer body.Close() //nolint:errcheck // it was only read
+	defer body.Close()
 	w.Header().Set("Content-Type", "text/plain")
 	var from io.Reader = body
 	if q.limit > 0 {

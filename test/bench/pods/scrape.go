@@ -103,7 +103,7 @@ func get(ctx context.Context, client *http.Client, url string) (took time.Durati
 	if err != nil {
 		return 0, 0, err
 	}
-	defer res.Body.Close() //nolint:errcheck // it was only read
+	defer res.Body.Close()
 	body, err := io.ReadAll(res.Body)
 	if err == nil && res.StatusCode != http.StatusOK {
 		err = fmt.Errorf("GET %s: %s: %s", url, res.Status, body)
