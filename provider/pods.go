@@ -71,6 +71,7 @@ type entry struct {
 
 	made  *corev1.Pod // what the capsule's present specification was made of; nil after a restart
 	stale bool        // a source changed since
+	held  time.Time   // since when a status is held back that only tells of progress
 	lags  []string    // why the capsule could not be brought up to date, as it was told
 
 	deleting   bool

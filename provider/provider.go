@@ -250,7 +250,8 @@ func (p *Provider) newPodController(factory informers.SharedInformerFactory, ps 
 	idle := informers.NewSharedInformerFactory(p.cfg.Client, 0).Core().V1()
 	pods := factory.Core().V1().Pods()
 	return vknode.NewPodController(vknode.PodControllerConfig{
-		PodClient:                                vkclient.Pods{PodsGetter: p.cfg.Client.CoreV1(), Kept: func(uid types.UID) bool { return ps.update(uid, func(*entry) {}) }},
+		PodClient: vkclient.Pods{PodsGetter: p.cfg.Client.CoreV1(), Seen: pods.Lister(),
+			Kept: func(uid types.UID) bool { return ps.update(uid, func(*entry) {}) }},
 		PodInformer:                              pods,
 		EventRecorder:                            vkclient.Recorder{EventRecorder: recorder},
 		Provider:                                 ps,

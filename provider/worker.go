@@ -10,7 +10,6 @@ import (
 	"github.com/containerd/errdefs"
 	"github.com/sirupsen/logrus"
 	corev1 "k8s.io/api/core/v1"
-	"k8s.io/apimachinery/pkg/api/equality"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
@@ -345,52 +344,6 @@ func (p *pods) recordEvents(e *entry, pod *corev1.Pod) {
 func (p *pods) event(pod *corev1.Pod, ev status.Event) {
 	p.recorder.Event(&corev1.ObjectReference{Kind: "Pod", APIVersion: "v1", Namespace: pod.Namespace, Name: pod.Name,
 		UID: pod.UID, ResourceVersion: pod.ResourceVersion, FieldPath: ev.FieldPath}, ev.Type, ev.Reason, ev.Message)
-}
-
-// report hands the status over when the API shows another one. Virtual Kubelet writes nothing after a terminal phase.
-func (p *pods) report(e, view *entry, pod *corev1.Pod) {
-	if ended(pod) {
-		return
-	}
-	status := view.status(pod)
-	if equality.Semantic.DeepEqual(status, pod.Status) {
-		return
-	}
-	if runs := corev1.PodRunning; status.Phase == runs && pod.Status.Phase != runs && !view.seen.IsZero() {
-		p.metrics.PodRuns(pod.CreationTimestamp.Time, view.seen, time.Now())
-	}
-	pod = pod.DeepCopy()
-	pod.Status = status
-	pod.ManagedFields = nil
-	p.mu.Lock()
-	if status.Phase == corev1.PodRunning {
-		e.seen = time.Time{}
-	}
-	notify := p.notify
-	p.mu.Unlock()
-	if notify != nil {
-		notify(pod)
-	}
-}
-
-// removeFromAPI deletes the Pod object once the API shows its end. Virtual Kubelet would do so only when the grace period
-// is over.
-func (p *pods) removeFromAPI(ctx context.Context, e, view *entry, pod *corev1.Pod) error {
-	if view.apiRemoved || !ended(pod) || pod.DeletionTimestamp == nil {
-		return nil // the informer wakes us when the terminal status is there
-	}
-	ctx, cancel := context.WithTimeout(ctx, apiTimeout)
-	defer cancel()
-	now := int64(0)
-	err := p.client.CoreV1().Pods(pod.Namespace).Delete(ctx, pod.Name, metav1.DeleteOptions{
-		GracePeriodSeconds: &now, Preconditions: &metav1.Preconditions{UID: &pod.UID}})
-	if err != nil && !apierrors.IsNotFound(err) && !apierrors.IsConflict(err) {
-		return fmt.Errorf("remove pod %s/%s: %w", pod.Namespace, pod.Name, err)
-	}
-	p.mu.Lock()
-	e.apiRemoved = true
-	p.mu.Unlock()
-	return nil
 }
 
 func (p *pods) logOf(e *entry) *logrus.Entry {

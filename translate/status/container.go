@@ -45,9 +45,9 @@ func keepKnown(st *corev1.ContainerStatus, before []corev1.ContainerStatus, gone
 }
 
 func fillContainer(st *corev1.ContainerStatus, pod *corev1.Pod, c *capsule.Capsule, spec *corev1.Container, f *capsule.ContainerFacts, init bool) {
-	waiting := &corev1.ContainerStateWaiting{Reason: "ContainerCreating"}
+	waiting := &corev1.ContainerStateWaiting{Reason: reasonCreating}
 	if len(pod.Spec.InitContainers) > 0 && !podspec.IsEphemeral(pod, spec.Name) {
-		waiting.Reason = "PodInitializing"
+		waiting.Reason = reasonInitializing
 	}
 	st.State.Waiting = waiting
 	if f == nil {

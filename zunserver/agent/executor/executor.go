@@ -52,7 +52,7 @@ type Config struct {
 type Executor struct {
 	cfg    Config
 	images *image.Puller
-	starts chan struct{}
+	starts queue
 
 	mu    sync.Mutex
 	locks map[string]chan struct{} // by capsule
@@ -60,7 +60,7 @@ type Executor struct {
 
 // New returns an executor.
 func New(cfg Config) *Executor {
-	return &Executor{cfg: cfg, images: image.NewPuller(cfg.Runtime), starts: make(chan struct{}, cfg.Starts), locks: map[string]chan struct{}{}}
+	return &Executor{cfg: cfg, images: image.NewPuller(cfg.Runtime), starts: queue{free: cfg.Starts}, locks: map[string]chan struct{}{}}
 }
 
 // Deadlines of single calls to the engine. An engine that takes longer is not answering; the action is tried again.
@@ -157,7 +157,7 @@ func (e *Executor) create(ctx, engine context.Context, c *capsule.Capsule, mount
 			return kind, err
 		}
 	}
-	release, err := e.startSlot(ctx)
+	release, err := e.starts.wait(ctx, c.CreatedAt)
 	if err != nil {
 		return "", err
 	}
@@ -243,7 +243,7 @@ func (e *Executor) start(ctx context.Context, c *capsule.Capsule, act lifecycle.
 	if err := e.fill(ctx, c, act); err != nil {
 		return capsule.FailedVolume, err
 	}
-	release, err := e.startSlot(ctx)
+	release, err := e.starts.wait(ctx, c.CreatedAt)
 	if err != nil {
 		return "", err
 	}
@@ -377,16 +377,6 @@ func (e *Executor) addresses(c *capsule.Capsule) []string {
 		}
 	}
 	return all
-}
-
-// startSlot waits until the engine may be given one more create or start.
-func (e *Executor) startSlot(ctx context.Context) (release func(), err error) {
-	select {
-	case e.starts <- struct{}{}:
-		return func() { <-e.starts }, nil
-	case <-ctx.Done():
-		return nil, ctx.Err()
-	}
 }
 
 // pause waits for d or the end of ctx.
