@@ -15,6 +15,7 @@ import (
 	"github.com/capsulet/capsulet/zunserver/capsule"
 	"github.com/capsulet/capsulet/zunserver/runtime"
 	"github.com/capsulet/capsulet/zunserver/runtime/docker/convert"
+	"github.com/capsulet/capsulet/zunserver/runtime/docker/logs"
 )
 
 // inspectors is how many containers List looks at at once.
@@ -111,6 +112,11 @@ func (h *Host) Inspect(ctx context.Context, id string) (runtime.Container, error
 		return runtime.Container{}, err
 	}
 	c := convert.Inspected(r)
+	if r.HostConfig.LogConfig.Type == convert.LogDriver { // of which the engine does not say where it writes
+		if root, err := h.rootDir(ctx); err == nil {
+			c.LogPath = logs.Path(root, c.ID)
+		}
+	}
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	h.cache[c.ID] = seen{state: r.State.Status, container: c}

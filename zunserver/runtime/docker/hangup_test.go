@@ -96,6 +96,23 @@ func testHangUp(t *testing.T, h *docker.Host) {
 	alone(t, "a reader that is gone", id)
 }
 
+// Where a log is kept is known, so that what it takes of the disk can be seen.
+func TestLogPath(t *testing.T) {
+	h := open(t, "test-logpath")
+	if _, err := runtimetest.BuildImage(t.Context(), h); err != nil {
+		t.Fatal(err)
+	}
+	sandbox, app := capsuleOn(t, h, "test-logpath")
+	run(t, h, sandbox)
+	c, err := h.Inspect(deadline(t), run(t, h, app))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := os.Stat(c.LogPath); err != nil {
+		t.Errorf("the log file: %v", err)
+	}
+}
+
 // alone waits until the container has its main process and no other.
 func alone(t *testing.T, name, container string) {
 	t.Helper()

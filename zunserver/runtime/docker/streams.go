@@ -97,7 +97,7 @@ func (h *Host) copyFiles(ctx context.Context, id string, opts capsule.LogOptions
 			}
 		}()
 	}
-	err = logs.CopyFiles(ctx, logs.Dir(root, id), opts, ended, stdout, stderr)
+	err = logs.CopyFiles(ctx, logs.Path(root, id), opts, ended, stdout, stderr)
 	if cause := context.Cause(ctx); cause != nil && !errors.Is(cause, context.Canceled) {
 		return cause
 	}

@@ -29,13 +29,15 @@ const (
 	shortest, longest = 10 * time.Millisecond, 200 * time.Millisecond
 )
 
-// Dir is where an engine keeps the log of a container that has the driver "local".
-func Dir(engineRoot, id string) string {
-	return filepath.Join(engineRoot, "containers", id, "local-logs")
+// Path is the file that an engine writes the log of a container to that has the driver "local". Rotated ones are beside it, with
+// a number behind their name.
+func Path(engineRoot, id string) string {
+	return filepath.Join(engineRoot, "containers", id, "local-logs", current)
 }
 
-// CopyFiles copies the log in a directory. With Follow it goes on until ended is closed and everything is copied.
-func CopyFiles(ctx context.Context, dir string, opts capsule.LogOptions, ended <-chan struct{}, stdout, stderr io.Writer) error {
+// CopyFiles copies the log of which that is the file. With Follow it goes on until ended is closed and everything is copied.
+func CopyFiles(ctx context.Context, path string, opts capsule.LogOptions, ended <-chan struct{}, stdout, stderr io.Writer) error {
+	dir := filepath.Dir(path)
 	files, err := generations(dir)
 	if err != nil {
 		return err

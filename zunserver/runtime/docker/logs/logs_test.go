@@ -86,7 +86,7 @@ func (w *writer) rotate(keep int) {
 
 func (w *writer) read(o capsule.LogOptions) (stdout, stderr string, err error) {
 	var out, errs strings.Builder
-	err = CopyFiles(w.t.Context(), w.dir, o, nil, &out, &errs)
+	err = CopyFiles(w.t.Context(), generation(w.dir, 0), o, nil, &out, &errs)
 	return out.String(), errs.String(), err
 }
 
@@ -209,7 +209,7 @@ func follow(t *testing.T, w *writer, g *gathered, tail int64) (end func() error)
 	ended, done := make(chan struct{}), make(chan error, 1)
 	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 	go func() {
-		done <- CopyFiles(ctx, w.dir, capsule.LogOptions{Tail: tail, Follow: true}, ended, g, g)
+		done <- CopyFiles(ctx, generation(w.dir, 0), capsule.LogOptions{Tail: tail, Follow: true}, ended, g, g)
 	}()
 	return func() error { defer cancel(); close(ended); return <-done }
 }
@@ -263,7 +263,7 @@ func TestWriteError(t *testing.T) {
 	w := newWriter(t)
 	w.line("stdout", "x")
 	full := errors.New("full")
-	if err := CopyFiles(t.Context(), w.dir, all, nil, failing{full}, nil); !errors.Is(err, full) {
+	if err := CopyFiles(t.Context(), generation(w.dir, 0), all, nil, failing{full}, nil); !errors.Is(err, full) {
 		t.Error(err)
 	}
 }
