@@ -36,6 +36,8 @@ type Config struct {
 	Auth         auth.Authenticator
 	Hosts        []HostConfig
 	MaxBodyBytes int64
+	// AwayAfter is how long a host has to be away before its capsules count as lost; 0 is the scheduler's, 40 s.
+	AwayAfter time.Duration
 	// StreamIdleTimeout ends a session in which nothing is said; 0 is the kubelet\'s, four hours.
 	StreamIdleTimeout time.Duration
 	Log               *logrus.Entry
@@ -96,7 +98,7 @@ func New(ctx context.Context, cfg Config) (_ *Server, err error) {
 		}
 	}
 	s.scheduler = scheduler.New(scheduler.Config{
-		Store: s.store, Log: cfg.Log,
+		Store: s.store, Log: cfg.Log, AwayAfter: cfg.AwayAfter,
 		Lead: func(ctx context.Context) (scheduler.Lead, error) { return s.store.Lead(ctx, "scheduler", leadTTL) },
 	})
 	if s.local, err = newLocal(); err != nil {

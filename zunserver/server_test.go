@@ -60,7 +60,8 @@ func config(t *testing.T, hosts map[string]*fake.Host) zunserver.Config {
 	log.SetOutput(io.Discard)
 	dir := t.TempDir()
 	cfg := zunserver.Config{
-		Instance: "test", StateDir: dir, RunDir: filepath.Join(dir, "run"), Auth: tokens, Log: logrus.NewEntry(log),
+		AwayAfter: 3 * time.Second,
+		Instance:  "test", StateDir: dir, RunDir: filepath.Join(dir, "run"), Auth: tokens, Log: logrus.NewEntry(log),
 		Store: store.Config{DataDir: filepath.Join(dir, "etcd"), SealKey: make([]byte, 32)},
 		Open:  func(_ context.Context, h zunserver.HostConfig) (runtime.Host, error) { return hosts[h.Name], nil },
 	}
@@ -353,4 +354,42 @@ func TestNewRefuses(t *testing.T) {
 			}
 		})
 	}
+}
+
+// A host that goes takes nothing back: its capsules say that nobody knows how they are, a forced delete gives one up, and the
+// other one is well again when the host is back.
+func TestCapsulesOfAHostThatIsLost(t *testing.T) {
+	s := newServer(t, "h1")
+	kept, given := s.create(), s.create()
+	s.running(kept)
+	s.running(given)
+	s.hosts["h1"].Partition(true)
+	s.until("nobody knows how the capsule is", func() bool {
+		c, err := s.get(kept)
+		return err == nil && c.Status == "Unknown" && strings.Contains(c.StatusReason, "host h1 does not answer since")
+	})
+	for _, query := range []string{"?grace_period=0", "?grace_period=0&force=true"} {
+		req, err := http.NewRequestWithContext(t.Context(), http.MethodDelete, s.url+"/v1/capsules/"+given+query, nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		req.Header.Set("X-Auth-Token", token)
+		res, err := http.DefaultClient.Do(req)
+		if err != nil || res.StatusCode != http.StatusNoContent {
+			t.Fatalf("delete%s: %v, %v", query, res, err)
+		}
+		_ = res.Body.Close()
+		if strings.Contains(query, "force") {
+			continue
+		}
+		if c, err := s.get(given); err != nil || c.Status != "Deleting" || !strings.Contains(c.StatusReason, "A delete with force gives it up") {
+			t.Errorf("%+v, %v", c, err)
+		}
+	}
+	s.until("it is given up", func() bool {
+		_, err := s.get(given)
+		return gophercloud.ResponseCodeIs(err, http.StatusNotFound)
+	})
+	s.hosts["h1"].Partition(false)
+	s.running(kept)
 }

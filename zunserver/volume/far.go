@@ -42,7 +42,8 @@ type Far struct {
 	known map[string]*known // by capsule
 }
 
-// known is what was done for a capsule.
+// known is what was done for a capsule. Its actions, which come one after another, are the only ones that write to it, but
+// for what was measured; sandbox and measured are read beside them and have the lock of the driver.
 type known struct {
 	// points are the mount points of its volumes on the host, by the engine's name.
 	points map[string]string
@@ -212,6 +213,8 @@ func (f *Far) Fill(ctx context.Context, c *capsule.Capsule, s Sandbox) error {
 	for _, t := range r.Touch {
 		k.touched[t] = true
 	}
+	f.mu.Lock()
+	defer f.mu.Unlock()
 	k.sandbox, k.volumes = s.ID, c.Spec.Volumes
 	return nil
 }

@@ -11,7 +11,9 @@ import (
 
 	"github.com/google/uuid"
 
+	"github.com/capsulet/capsulet/zunserver/inside"
 	"github.com/capsulet/capsulet/zunserver/network"
+	"github.com/capsulet/capsulet/zunserver/runtime"
 	"github.com/capsulet/capsulet/zunserver/runtime/docker"
 	"github.com/capsulet/capsulet/zunserver/runtime/runtimetest"
 	"github.com/capsulet/capsulet/zunserver/stats"
@@ -111,6 +113,7 @@ func TestFarNetworkAndStatistics(t *testing.T) {
 	}
 	_ = conn.Close()
 
+	abandon(t, h, id)
 	meter := stats.NewFar(h)
 	u, err := meter.Container(appID, 0)
 	if err != nil || u.CPUNanos == 0 || u.WorkingSetBytes == 0 {
@@ -125,5 +128,43 @@ func TestFarNetworkAndStatistics(t *testing.T) {
 	}
 	if s, err := meter.Host(); err != nil || s.CPUNanos < near.CPUNanos || !s.StartedAt.Equal(near.StartedAt) {
 		t.Errorf("%+v, %v; from here %+v", s, err, near)
+	}
+}
+
+// abandon demands that a capsulet that dies leaves no program behind in a sandbox: its input ends with the connection.
+func abandon(t *testing.T, h *docker.Host, id string) {
+	t.Helper()
+	programs := func() (n int) {
+		all, _ := filepath.Glob("/proc/[0-9]*/cmdline")
+		for _, file := range all {
+			line, _ := os.ReadFile(file)
+			groups, _ := os.ReadFile(filepath.Join(filepath.Dir(file), "cgroup"))
+			if strings.HasPrefix(string(line), inside.Path+"\x00dial") && strings.Contains(string(groups), id) {
+				n++
+			}
+		}
+		return n
+	}
+	before := programs()
+	ctx, cancel := context.WithCancel(deadline(t))
+	defer cancel()
+	silent, input := io.Pipe()
+	defer input.Close()
+	left := make(chan error, 1)
+	go func() {
+		_, err := h.Exec(ctx, id, runtime.ExecConfig{Command: []string{inside.Path, "dial"}, Stdin: silent})
+		left <- err
+	}()
+	for programs() <= before {
+		if ctx.Err() != nil {
+			t.Fatal("the program does not start")
+		}
+	}
+	cancel()
+	<-left
+	for end := deadline(t); programs() > before; {
+		if end.Err() != nil {
+			t.Fatal("the program goes on")
+		}
 	}
 }
