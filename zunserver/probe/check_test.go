@@ -277,3 +277,37 @@ func TestNoHandler(t *testing.T) {
 	t.Parallel()
 	wants(t, New(Config{}).check(t.Context(), Target{}, corev1.ProbeHandler{}), "without a handler")
 }
+
+// Every kind of probe over the network goes the way that the host's driver has, which may be another machine's.
+func TestProbesAreDialledForTheirTarget(t *testing.T) {
+	web := httptest.NewServer(webServer())
+	defer web.Close()
+	var lc net.ListenConfig
+	l, err := lc.Listen(t.Context(), "tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	srv := grpc.NewServer()
+	healthpb.RegisterHealthServer(srv, health.NewServer())
+	go func() { _ = srv.Serve(l) }()
+	defer srv.Stop()
+	var asked []string
+	elsewhere := map[string]string{"10.9.8.7:80": strings.TrimPrefix(web.URL, "http://"), "10.9.8.7:81": l.Addr().String()}
+	s := New(Config{Dial: func(ctx context.Context, to Target, address string) (net.Conn, error) {
+		asked = append(asked, to.Sandbox+" "+address)
+		return (&net.Dialer{}).DialContext(ctx, "tcp", elsewhere[address])
+	}})
+	to := Target{Sandbox: "s", Address: "10.9.8.7", Spec: &capsule.ContainerSpec{}}
+	for _, h := range []corev1.ProbeHandler{
+		{HTTPGet: &corev1.HTTPGetAction{Path: "/ok", Port: intstr.FromInt32(80)}},
+		{TCPSocket: &corev1.TCPSocketAction{Port: intstr.FromInt32(80)}},
+		{GRPC: &corev1.GRPCAction{Port: 81}},
+	} {
+		ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
+		wants(t, s.check(ctx, to, h), "")
+		cancel()
+	}
+	if got := strings.Join(asked, ", "); got != "s 10.9.8.7:80, s 10.9.8.7:80, s 10.9.8.7:81" {
+		t.Errorf("dialled: %s", got)
+	}
+}

@@ -316,8 +316,8 @@ func (f *Far) run(ctx context.Context, sandbox string, input any, args ...string
 	case err != nil:
 		return nil, fmt.Errorf("working in the sandbox: %w", err)
 	case code == 126 || code == 127:
-		return nil, fmt.Errorf("%w: the image of the sandbox has no program %s, which hosts that do not share capsulet's "+
-			"machine need: leave sandboxImage out", errdefs.ErrInvalidArgument, inside.Path)
+		return nil, fmt.Errorf("%w: the sandbox has no program %s: it was made by another version of capsulet, or for a host that "+
+			"was near; make the capsule anew", errdefs.ErrFailedPrecondition, inside.Path)
 	case code == inside.ExitMissing:
 		return nil, fmt.Errorf("%w: %s", ErrMissingSubPath, strings.TrimSpace(failed.String()))
 	case code != 0:

@@ -35,7 +35,7 @@ type Config struct {
 	TLS *TLS
 	// Instance is the capsulet installation; only its containers are seen. It must not be empty.
 	Instance string
-	// SandboxImage is the image of sandboxes; empty is the built-in one.
+	// SandboxImage is the image of sandboxes that nothing but the resident program runs in; empty is the built-in one.
 	SandboxImage string
 	// Inside is the file of the program that sandboxes of far hosts have besides, which is static; empty is this program
 	// itself. See package inside.

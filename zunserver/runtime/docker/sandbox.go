@@ -11,9 +11,10 @@ import (
 	"github.com/capsulet/capsulet/zunserver/runtime/docker/sandbox"
 )
 
-// sandboxImage is the image of sandboxes here and the programs that it has besides the resident one.
+// sandboxImage is the image of sandboxes here and the programs that it has besides the resident one. A configured image has
+// no others.
 func (h *Host) sandboxImage(ctx context.Context, withInside bool) (ref string, others []sandbox.Program, err error) {
-	if h.cfg.SandboxImage != "" {
+	if h.cfg.SandboxImage != "" && !withInside {
 		return h.cfg.SandboxImage, nil, nil
 	}
 	arch, err := h.arch(ctx)
@@ -50,7 +51,7 @@ func (h *Host) EnsureSandboxImage(ctx context.Context, withInside bool) (string,
 	if _, err := h.Image(ctx, ref); !errdefs.IsNotFound(err) {
 		return ref, err
 	}
-	if h.cfg.SandboxImage != "" {
+	if h.cfg.SandboxImage != "" && !withInside {
 		_, err := h.Pull(ctx, ref, nil, nil)
 		return ref, err
 	}
