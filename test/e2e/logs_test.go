@@ -193,6 +193,8 @@ spec:
 	if n != lines || got.code != 0 {
 		t.Errorf("%d of %d lines, exit code %d, %q", n, lines, got.code, got.stderr)
 	}
+	s.Wait("the Pod is over", time.Minute, "pod/"+s.Namespace, "jsonpath={.status.phase}=Succeeded")
+	s.Prints("and its log is still there", 20*time.Second, fmt.Sprintf(`^%d +\.$`, lines-1), "logs", s.Namespace, "--tail=1")
 }
 
 // A command that neither reads nor writes does not outlive its user either.

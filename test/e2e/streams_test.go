@@ -158,6 +158,22 @@ func TestExecTerminal(t *testing.T) {
 	}
 }
 
+// A terminal follows the user's when that is made larger.
+func TestExecResize(t *testing.T) {
+	s := shellPod(t)
+	for protocol := range protocols {
+		line := fmt.Sprintf(`stty rows 43 cols 132; (sleep 3; stty rows 50 cols 99 </dev/tty) & %s --kubeconfig %s -n %s exec -it %s -c shell -- bash -c 'until [ "$(stty size)" = "43 132" ]; do sleep 0.1; done; echo before; until [ "$(stty size)" = "50 99" ]; do sleep 0.1; done; echo after'`,
+			s.W.ControlPlane.Kubectl, s.W.ControlPlane.Kubeconfig, s.Namespace, s.Namespace)
+		ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+		cmd := exec.CommandContext(ctx, "script", "-qec", line, "/dev/null")
+		cmd.Env = append(os.Environ(), protocols[protocol]...)
+		if out, err := cmd.CombinedOutput(); err != nil || !strings.Contains(string(out), "before\r\nafter\r\n") {
+			t.Errorf("%s: %v, %q", protocol, err, out)
+		}
+		cancel()
+	}
+}
+
 // A user who goes away takes the command's input and output along.
 func TestExecHangUp(t *testing.T) {
 	s := shellPod(t)

@@ -16,7 +16,7 @@ import (
 
 const (
 	// through is how much goes through a stream, bound how much of it may be on the way: sockets of both sides, nothing more.
-	through = 64 << 20
+	through = 48 << 20
 	bound   = 24 << 20
 	piece   = 32 << 10
 )
