@@ -157,7 +157,9 @@ func mountOf(m *corev1.VolumeMount) corev1.VolumeMount {
 	if !path.IsAbs(out.MountPath) {
 		out.MountPath = path.Join("/", out.MountPath) // as the kubelet does
 	}
-	out.RecursiveReadOnly = nil
+	if r := out.RecursiveReadOnly; r != nil && *r != corev1.RecursiveReadOnlyEnabled {
+		out.RecursiveReadOnly = nil
+	}
 	return out
 }
 

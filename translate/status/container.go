@@ -212,6 +212,9 @@ func mountStatuses(c *corev1.Container) []corev1.VolumeMountStatus {
 		st := corev1.VolumeMountStatus{Name: m.Name, MountPath: m.MountPath, ReadOnly: m.ReadOnly}
 		if m.ReadOnly {
 			mode := corev1.RecursiveReadOnlyDisabled
+			if m.RecursiveReadOnly != nil && *m.RecursiveReadOnly == corev1.RecursiveReadOnlyEnabled {
+				mode = corev1.RecursiveReadOnlyEnabled
+			}
 			st.RecursiveReadOnly = &mode
 		}
 		out = append(out, st)

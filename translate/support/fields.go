@@ -219,7 +219,7 @@ func addVolumeRules(add func(reflect.Type, rules)) {
 	add(kind[corev1.ServiceAccountTokenProjection]("Audience ExpirationSeconds Path", nil))
 	add(kind[corev1.VolumeMount]("Name ReadOnly MountPath SubPathExpr MountPropagation", rules{
 		"SubPath":           {Partly, "no absolute path and no .."},
-		"RecursiveReadOnly": {Partly, "Enabled is not supported yet"},
+		"RecursiveReadOnly": {Partly, "Enabled needs a host that is capsulet's own machine; IfPossible is Disabled"},
 	}))
 }
 

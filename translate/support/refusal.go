@@ -177,9 +177,6 @@ func refuseMount(m *corev1.VolumeMount, at string, r *Refusals) {
 	if path.IsAbs(m.SubPath) || podspec.Climbs(m.SubPath) {
 		r.add(at+".subPath", "%q leaves the volume", m.SubPath)
 	}
-	if m.RecursiveReadOnly != nil && *m.RecursiveReadOnly == corev1.RecursiveReadOnlyEnabled {
-		r.add(at+".recursiveReadOnly", "Enabled is not supported yet")
-	}
 }
 
 func refuseVolume(v *corev1.Volume, at string, r *Refusals) {

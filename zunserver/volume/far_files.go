@@ -75,6 +75,10 @@ func (f *Far) SubPath(ctx context.Context, c *capsule.Capsule, s Sandbox, sub Su
 	}
 	name := cs.VolumeMounts[sub.Index].Name
 	field := fmt.Sprintf("volumeMounts[%d].subPath", sub.Index)
+	if sub.Recursive {
+		return runtime.Mount{}, fmt.Errorf("%w: volumeMounts[%d].recursiveReadOnly: only where capsulet shares the host's file system",
+			errdefs.ErrInvalidArgument, sub.Index)
+	}
 	if sub.Volume.Kind != runtime.MountNamed {
 		return runtime.Mount{}, fmt.Errorf("%w: %s: a part of a hostPath can be mounted only where capsulet shares the host's "+
 			"file system: name the part in hostPath.path", errdefs.ErrInvalidArgument, field)

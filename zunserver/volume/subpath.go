@@ -18,7 +18,7 @@ import (
 	"github.com/capsulet/capsulet/zunserver/volume/layout"
 )
 
-// subPaths is the directory of a capsule that has a bind mount for each subPath.
+// subPaths is the directory of a capsule that has a bind mount for each subPath and each mount that is recursively read-only.
 const subPaths = "..subpath"
 
 // SubPath implements Driver. What the path leads to is opened beneath the volume once, by the kernel, and the bind mount is
@@ -26,6 +26,9 @@ const subPaths = "..subpath"
 func (n Near) SubPath(_ context.Context, c *capsule.Capsule, _ Sandbox, sub SubPath) (runtime.Mount, error) {
 	if !filepath.IsLocal(filepath.Clean(sub.Path)) {
 		return runtime.Mount{}, fmt.Errorf("%w: subPath %q leaves the volume", errdefs.ErrInvalidArgument, sub.Path)
+	}
+	if info, err := os.Stat(sub.Volume.Source); sub.Path == "." && err == nil && !info.IsDir() {
+		return sub.Volume, nil // nothing is mounted below a file
 	}
 	fd, err := layout.Open(sub.Volume.Source, sub.Path)
 	if err != nil {
@@ -36,8 +39,18 @@ func (n Near) SubPath(_ context.Context, c *capsule.Capsule, _ Sandbox, sub SubP
 	if err := mountPoint(target, fd); err != nil {
 		return runtime.Mount{}, err
 	}
-	if err := unix.Mount(fmt.Sprintf("/proc/self/fd/%d", fd), target, "", unix.MS_BIND, ""); err != nil {
+	flags := uintptr(unix.MS_BIND)
+	if sub.Recursive {
+		flags |= unix.MS_REC
+	}
+	if err := unix.Mount(fmt.Sprintf("/proc/self/fd/%d", fd), target, "", flags, ""); err != nil {
 		return runtime.Mount{}, fmt.Errorf("mounting %q of the volume: %w", sub.Path, err)
+	}
+	if sub.Recursive {
+		readOnly := unix.MountAttr{Attr_set: unix.MOUNT_ATTR_RDONLY}
+		if err := unix.MountSetattr(unix.AT_FDCWD, target, unix.AT_RECURSIVE, &readOnly); err != nil {
+			return runtime.Mount{}, fmt.Errorf("making %q of the volume read-only with all below it: %w", sub.Path, err)
+		}
 	}
 	m := sub.Volume
 	m.Source = target

@@ -1,6 +1,7 @@
 package volume_test
 
 import (
+	"context"
 	"errors"
 	"os"
 	"path/filepath"
@@ -142,5 +143,41 @@ func TestSubPathOfFiles(t *testing.T) {
 	}
 	if place, err = sub(t, n, m.Source, "a"); err != nil || read(t, place) != "new" {
 		t.Errorf("the next attempt: %q %v", read(t, place), err)
+	}
+}
+
+func TestRecursivelyReadOnly(t *testing.T) {
+	t.Parallel()
+	n, dir := near(t), t.TempDir()
+	below := filepath.Join(dir, "below")
+	if err := errors.Join(os.Mkdir(below, 0o755), unix.Mount("tmpfs", below, "tmpfs", 0, "")); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = unix.Unmount(below, unix.MNT_DETACH) })
+	c := &capsule.Capsule{UUID: uuid}
+	t.Cleanup(func() { _ = n.Remove(context.WithoutCancel(t.Context()), uuid) })
+	for index, recursive := range []bool{true, false} {
+		m, err := n.SubPath(t.Context(), c, volume.Sandbox{}, volume.SubPath{Container: "app", Index: index,
+			Volume: runtime.Mount{Kind: runtime.MountBind, Source: dir}, Path: ".", Recursive: recursive})
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, path := range []string{"f", "below/f"} {
+			err := os.WriteFile(filepath.Join(m.Source, path), nil, 0o600)
+			if recursive != errors.Is(err, unix.EROFS) {
+				t.Errorf("recursive %v: writing %s: %v", recursive, path, err)
+			}
+		}
+	}
+	if err := os.WriteFile(filepath.Join(below, "ours"), nil, 0o600); err != nil {
+		t.Errorf("the volume itself became read-only: %v", err)
+	}
+	file := filepath.Join(dir, "file")
+	if err := os.WriteFile(file, nil, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if m, err := n.SubPath(t.Context(), c, volume.Sandbox{}, volume.SubPath{Container: "app", Index: 2,
+		Volume: runtime.Mount{Kind: runtime.MountBind, Source: file}, Path: ".", Recursive: true}); err != nil || m.Source != file {
+		t.Errorf("a file: %+v %v", m, err)
 	}
 }

@@ -63,8 +63,10 @@ type SubPath struct {
 	Index int
 	// Volume is how the whole volume is mounted.
 	Volume runtime.Mount
-	// Path is relative to the volume.
+	// Path is relative to the volume; "." is all of it.
 	Path string
+	// Recursive: what is mounted below it is read-only too.
+	Recursive bool
 }
 
 // ErrMissingSubPath says that a subPath was not there and could not be made.

@@ -6,6 +6,8 @@ import (
 	"slices"
 	"strings"
 
+	corev1 "k8s.io/api/core/v1"
+
 	"github.com/capsulet/capsulet/zunserver/capsule"
 )
 
@@ -13,11 +15,13 @@ import (
 type SubPath struct {
 	// Index is that of the volume mount.
 	Index int
-	// Path is relative to the volume and has no "..".
+	// Path is relative to the volume and has no ".."; "." is all of it.
 	Path string
+	// Recursive: read-only with all that is mounted below it.
+	Recursive bool
 }
 
-// SubPaths are the subPaths of the container, with subPathExpr filled in from its environment. The errors are in the
+// SubPaths are the subPaths of the container, and what it mounts recursively read-only, with subPathExpr filled in from its environment. The errors are in the
 // kubelet's words (pkg/kubelet/kubelet_pods.go, makeMounts).
 func SubPaths(cs *capsule.ContainerSpec, refs map[capsule.Reference]string) ([]SubPath, error) {
 	var subs []SubPath
@@ -33,15 +37,18 @@ func SubPaths(cs *capsule.ContainerSpec, refs map[capsule.Reference]string) ([]S
 			}
 			sub = expand(vm.SubPathExpr, values)
 		}
+		recursive := vm.RecursiveReadOnly != nil && *vm.RecursiveReadOnly == corev1.RecursiveReadOnlyEnabled
 		switch {
-		case sub == "":
+		case sub == "" && !recursive:
 			continue
+		case sub == "":
+			sub = "."
 		case path.IsAbs(sub):
 			return nil, fmt.Errorf("error SubPath `%s` must not be an absolute path", sub)
 		case slices.Contains(strings.Split(sub, "/"), ".."):
 			return nil, fmt.Errorf("unable to provision SubPath `%s`: must not contain '..'", sub)
 		}
-		subs = append(subs, SubPath{i, sub})
+		subs = append(subs, SubPath{i, sub, recursive})
 	}
 	return subs, nil
 }

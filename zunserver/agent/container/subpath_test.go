@@ -12,6 +12,7 @@ import (
 
 func TestSubPaths(t *testing.T) {
 	t.Parallel()
+	recursively := corev1.RecursiveReadOnlyEnabled
 	for _, row := range []struct {
 		name   string
 		mount  corev1.VolumeMount
@@ -27,6 +28,8 @@ func TestSubPaths(t *testing.T) {
 		{"up", corev1.VolumeMount{SubPath: "a/../../b"}, "", "unable to provision SubPath `a/../../b`: must not contain '..'"},
 		{"up by expression", corev1.VolumeMount{SubPathExpr: "$(UP)"}, "", "unable to provision SubPath `..`: must not contain '..'"},
 		{"absolute by expression", corev1.VolumeMount{SubPathExpr: "$(ROOT)"}, "", "error SubPath `/tmp` must not be an absolute path"},
+		{"read-only with all below it", corev1.VolumeMount{ReadOnly: true, RecursiveReadOnly: &recursively}, ".", ""},
+		{"a part of it so", corev1.VolumeMount{ReadOnly: true, RecursiveReadOnly: &recursively, SubPath: "a"}, "a", ""},
 		{"dots in a name", corev1.VolumeMount{SubPath: "..a/b.."}, "..a/b..", ""},
 	} {
 		t.Run(row.name, func(t *testing.T) {
@@ -36,7 +39,7 @@ func TestSubPaths(t *testing.T) {
 			got, err := container.SubPaths(s.app(), s.place.Refs)
 			var want []container.SubPath
 			if row.want != "" {
-				want = []container.SubPath{{Index: 1, Path: row.want}}
+				want = []container.SubPath{{Index: 1, Path: row.want, Recursive: row.mount.RecursiveReadOnly != nil}}
 			}
 			if d := cmp.Diff(want, got); d != "" || (err != nil) != (row.failed != "") || err != nil && err.Error() != row.failed {
 				t.Errorf("error %v, want %q; want -, got +:\n%s", err, row.failed, d)

@@ -31,7 +31,7 @@ func (e *Executor) subPaths(ctx context.Context, c *capsule.Capsule, cs *capsule
 			return nil, fmt.Errorf("volume mount %q names a volume that is not there", vm.Name)
 		}
 		place, err := e.cfg.Volumes.SubPath(ctx, c, e.sandboxOf(c, act.SandboxID), volume.SubPath{
-			Container: cs.Name, Index: sub.Index, Volume: m, Path: sub.Path,
+			Container: cs.Name, Index: sub.Index, Volume: m, Path: sub.Path, Recursive: sub.Recursive,
 		})
 		if errdefs.IsUnavailable(err) || errdefs.IsInvalidArgument(err) || ctx.Err() != nil {
 			return nil, err

@@ -205,7 +205,9 @@ func (c *checker) mounts(mounts []corev1.VolumeMount, volumes map[string]bool, a
 		c.that(!path.IsAbs(m.SubPathExpr) && !dotDot(m.SubPathExpr), p+".subPathExpr", m.SubPathExpr, "it leaves the volume")
 		c.that(m.SubPath == "" || m.SubPathExpr == "", p+".subPathExpr", m.SubPathExpr, "there is a subPath too")
 		if m.RecursiveReadOnly != nil {
-			c.unsupported(*m.RecursiveReadOnly != corev1.RecursiveReadOnlyDisabled, p+".recursiveReadOnly", "only Disabled is")
+			oneOf(c, *m.RecursiveReadOnly, p+".recursiveReadOnly", corev1.RecursiveReadOnlyDisabled, corev1.RecursiveReadOnlyEnabled)
+			c.that(*m.RecursiveReadOnly != corev1.RecursiveReadOnlyEnabled || m.ReadOnly, p+".recursiveReadOnly", *m.RecursiveReadOnly,
+				"the mount is not readOnly")
 		}
 		if m.MountPropagation != nil {
 			oneOf(c, *m.MountPropagation, p+".mountPropagation", corev1.MountPropagationNone,
