@@ -2,6 +2,7 @@ package e2e_test
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -184,4 +185,46 @@ spec:
 		got != `Failed Container main exceeded its local ephemeral storage limit "10Mi". ` {
 		t.Errorf("status %q", got)
 	}
+}
+
+// What is mounted on the host after a container has started is seen in it when it asks for that and the host's mount is
+// shared; where it is not, the container waits with the engine's reason.
+func TestMountPropagation(t *testing.T) {
+	s := begin(t)
+	shared, private := t.TempDir(), t.TempDir()
+	for dir, kind := range map[string]uintptr{shared: unix.MS_SHARED, private: unix.MS_PRIVATE} {
+		if err := errors.Join(unix.Mount(dir, dir, "", unix.MS_BIND, ""), unix.Mount("", dir, "", kind, "")); err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(func() { _ = unix.Unmount(dir, unix.MNT_DETACH) })
+	}
+	applyShell(s, `
+apiVersion: v1
+kind: Pod
+metadata: {name: {{.Name}}}
+spec:
+  {{pod 2}}
+  terminationGracePeriodSeconds: 1
+  containers: [{name: main, WAITS, volumeMounts: [{name: v, mountPath: /v, mountPropagation: HostToContainer}]}]
+  volumes: [{name: v, hostPath: {path: `+shared+`}}]
+---
+apiVersion: v1
+kind: Pod
+metadata: {name: {{.Name}}-private}
+spec:
+  {{pod 2}}
+  terminationGracePeriodSeconds: 1
+  containers: [{name: main, WAITS, volumeMounts: [{name: v, mountPath: /v, mountPropagation: HostToContainer}]}]
+  volumes: [{name: v, hostPath: {path: `+private+`}}]
+`)
+	s.Wait("it runs", time.Minute, "pod/"+s.Namespace, "condition=Ready")
+	below := filepath.Join(shared, "below")
+	if err := errors.Join(os.Mkdir(below, 0o755), unix.Mount("tmpfs", below, "tmpfs", 0, ""),
+		os.WriteFile(filepath.Join(below, "f"), []byte("later"), 0o644)); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = unix.Unmount(below, unix.MNT_DETACH) })
+	shows(s, "what was mounted later", "/v/below/f", "later")
+	s.Prints("the other one says why it does not run", time.Minute, `not a shared or slave mount`, "get", "pod/"+s.Namespace+"-private", "-o",
+		"jsonpath={.status.containerStatuses[0]}")
 }
