@@ -172,6 +172,8 @@ func failureWords(spec *corev1.Container, f *capsule.Failure) *corev1.ContainerS
 			w.Message = fmt.Sprintf("Back-off pulling image %q: ErrImagePull: %s", spec.Image, f.Message)
 		case f.Reason == "":
 			w.Reason = "ErrImagePull"
+		case f.Reason == "InvalidImageName":
+			w.Message = invalidImage(spec.Image, f)
 		}
 		return w
 	case capsule.FailedConfig:
@@ -187,6 +189,11 @@ func failureWords(spec *corev1.Container, f *capsule.Failure) *corev1.ContainerS
 		w.Reason = f.Reason
 	}
 	return w
+}
+
+// invalidImage says that an image's name is none.
+func invalidImage(image string, f *capsule.Failure) string {
+	return fmt.Sprintf("Failed to apply default image tag %q: %s", image, f.Message)
 }
 
 // restarts says whether the container is started again after that exit code.

@@ -192,7 +192,7 @@ func (e *recorder) failure(now *capsule.ContainerFacts) {
 		e.add(now, corev1.EventTypeWarning, "ErrImageNeverPull", "Container image %q is not present with pull policy of Never", image)
 		e.add(now, corev1.EventTypeWarning, "Failed", "Error: ErrImageNeverPull")
 	case f.Reason == "InvalidImageName":
-		e.add(now, corev1.EventTypeWarning, "InspectFailed", "Failed to apply default image tag %q: %s", image, f.Message)
+		e.add(now, corev1.EventTypeWarning, "InspectFailed", "%s", invalidImage(image, f))
 		e.add(now, corev1.EventTypeWarning, "Failed", "Error: InvalidImageName")
 	case f.BackingOff:
 		e.add(now, corev1.EventTypeNormal, "BackOff", "Back-off pulling image %q", image)

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/containerd/errdefs"
+	"github.com/distribution/reference"
 	corev1 "k8s.io/api/core/v1"
 
 	"github.com/capsulet/capsulet/zunserver/capsule"
@@ -83,6 +84,9 @@ func (r *Request) tell(p capsule.Pull) {
 // the host does not answer. A caller that gives up leaves the pull to the others who wait for it; the last one ends it.
 func (p *Puller) Ensure(ctx context.Context, r Request) (runtime.Image, error) {
 	ref, policy, began := r.Ref, r.Policy, time.Now()
+	if _, err := reference.ParseNormalizedNamed(ref); err != nil { // the kubelet's words (pkg/util/parsers)
+		return runtime.Image{}, &Error{Reason: ReasonInvalidName, Err: fmt.Errorf("couldn't parse image name %q: %w", ref, err)}
+	}
 	if policy != corev1.PullAlways {
 		img, err := p.images.Image(ctx, ref)
 		switch {
