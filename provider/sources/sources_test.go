@@ -3,6 +3,7 @@ package sources
 import (
 	"context"
 	"errors"
+	"strconv"
 	"strings"
 	"sync"
 	"testing"
@@ -105,24 +106,43 @@ func TestClaimLeadsToItsVolume(t *testing.T) {
 	if src := fetch(); len(src.Claims) != 1 || len(src.Volumes) != 0 {
 		t.Errorf("unbound: %v %v", src.Claims, src.Volumes)
 	}
-	claim.Spec.VolumeName = "disk"
-	if _, err := client.CoreV1().PersistentVolumeClaims("shop").Update(ctx, claim, metav1.UpdateOptions{}); err != nil {
-		t.Fatal(err)
+	// A change between the list and the watch is lost on this client, unlike on an API server: change until it is seen.
+	change := func(what string, do func(round string) error, seen func(translate.Sources) bool) {
+		t.Helper()
+		for i := 0; ; i++ {
+			if err := do(strconv.Itoa(i)); err != nil {
+				t.Fatal(err)
+			}
+			select {
+			case uid := <-woken:
+				if uid != "u" {
+					t.Errorf("%s was woken", uid)
+				}
+				if seen(fetch()) {
+					return
+				}
+			case <-time.After(100 * time.Millisecond):
+			case <-ctx.Done():
+				t.Fatalf("nobody is woken when %s", what)
+			}
+		}
 	}
-	if uid := <-woken; uid != "u" {
-		t.Errorf("%s was woken", uid)
-	}
-	if src := fetch(); len(src.Volumes) != 0 {
-		t.Errorf("no such volume: %v", src.Volumes)
-	}
-	pv := &corev1.PersistentVolume{ObjectMeta: metav1.ObjectMeta{Name: "disk"}}
-	if _, err := client.CoreV1().PersistentVolumes().Create(ctx, pv, metav1.CreateOptions{}); err != nil {
-		t.Fatal(err)
-	}
-	<-woken
-	if src := fetch(); src.Volumes["disk"] == nil {
-		t.Errorf("bound: %v", src.Volumes)
-	}
+	change("the claim is bound", func(round string) error {
+		claim.Spec.VolumeName, claim.Labels = "disk", map[string]string{"round": round}
+		_, err := client.CoreV1().PersistentVolumeClaims("shop").Update(ctx, claim, metav1.UpdateOptions{})
+		return err
+	}, func(src translate.Sources) bool {
+		return src.Claims["data"].Spec.VolumeName == "disk" && len(src.Volumes) == 0
+	})
+	change("the volume comes", func(round string) error {
+		pv := &corev1.PersistentVolume{ObjectMeta: metav1.ObjectMeta{Name: "disk", Labels: map[string]string{"round": round}}}
+		if round == "0" {
+			_, err := client.CoreV1().PersistentVolumes().Create(ctx, pv, metav1.CreateOptions{})
+			return err
+		}
+		_, err := client.CoreV1().PersistentVolumes().Update(ctx, pv, metav1.UpdateOptions{})
+		return err
+	}, func(src translate.Sources) bool { return src.Volumes["disk"] != nil })
 	s.Release(ctx, "u")
 	if len(s.objects.byKey)+len(s.objects.byPod) != 0 {
 		t.Errorf("left: %v", s.objects.byKey)

@@ -13,6 +13,7 @@ import (
 	"k8s.io/apimachinery/pkg/api/resource"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
+	k8stesting "k8s.io/client-go/testing"
 )
 
 // bad is something wrong around a pod, what the pod says of it, and how it is put right.
@@ -22,6 +23,7 @@ type bad struct {
 	// waiting is the reason of the container, and message what there is to read, in its status or the pod's.
 	waiting, message string
 	event, told      string // an event's reason, and what its message has in it
+	source           string // the object that is watched for
 	mend             func() error
 }
 
@@ -64,22 +66,22 @@ func TestBadInputThatIsPutRight(t *testing.T) {
 	profile := filepath.Join(w.dir, "seccomp", "p.json")
 	for _, row := range []bad{
 		{"no ConfigMap for a volume", mounts(corev1.VolumeSource{ConfigMap: &corev1.ConfigMapVolumeSource{LocalObjectReference: corev1.LocalObjectReference{Name: "none"}}}, ""),
-			"ContainerCreating", "", "FailedMount", `MountVolume.SetUp failed for volume "v" : configmap "none" not found`, func() error {
+			"ContainerCreating", "", "FailedMount", `MountVolume.SetUp failed for volume "v" : configmap "none" not found`, "none", func() error {
 				_, err := core.ConfigMaps(namespace).Create(w.ctx, &corev1.ConfigMap{ObjectMeta: meta("none")}, metav1.CreateOptions{})
 				return err
 			}},
 		{"no Secret for a variable", fromSecret("nothing", "k"), "CreateContainerConfigError", `secret "nothing" not found`,
-			"Failed", `Error: secret "nothing" not found`, func() error {
+			"Failed", `Error: secret "nothing" not found`, "nothing", func() error {
 				_, err := core.Secrets(namespace).Create(w.ctx, &corev1.Secret{ObjectMeta: meta("nothing"), Data: map[string][]byte{"k": nil}}, metav1.CreateOptions{})
 				return err
 			}},
 		{"a Secret without the key", fromSecret("half", "k"), "CreateContainerConfigError", "couldn't find key k in Secret shop/half",
-			"Failed", "Error: couldn't find key k in Secret shop/half", func() error {
+			"Failed", "Error: couldn't find key k in Secret shop/half", "half", func() error {
 				_, err := core.Secrets(namespace).Update(w.ctx, &corev1.Secret{ObjectMeta: meta("half"), Data: map[string][]byte{"k": nil}}, metav1.UpdateOptions{})
 				return err
 			}},
 		{"an unbound claim", mounts(corev1.VolumeSource{PersistentVolumeClaim: &corev1.PersistentVolumeClaimVolumeSource{ClaimName: "data"}}, ""),
-			"ContainerCreating", "", "FailedMount", "error processing PVC shop/data: PVC is not bound", func() error {
+			"ContainerCreating", "", "FailedMount", "error processing PVC shop/data: PVC is not bound", "data", func() error {
 				_, err := core.PersistentVolumes().Create(w.ctx, &corev1.PersistentVolume{ObjectMeta: metav1.ObjectMeta{Name: "disk"},
 					Spec: corev1.PersistentVolumeSpec{ClaimRef: &corev1.ObjectReference{UID: "claim"}, PersistentVolumeSource: corev1.PersistentVolumeSource{
 						HostPath: &corev1.HostPathVolumeSource{Path: root}}}}, metav1.CreateOptions{})
@@ -88,19 +90,19 @@ func TestBadInputThatIsPutRight(t *testing.T) {
 				return errors.Join(err, also)
 			}},
 		{"a file where a directory is asked for", mounts(host(wrong, corev1.HostPathDirectory), ""), "ContainerCreating", "", "FailedMount",
-			`MountVolume.SetUp failed for volume "v" : hostPath type check failed: ` + wrong + " is not a directory", func() error {
+			`MountVolume.SetUp failed for volume "v" : hostPath type check failed: ` + wrong + " is not a directory", "", func() error {
 				return errors.Join(os.Remove(wrong), os.Mkdir(wrong, 0o755))
 			}},
 		{"nothing where a file is asked for", mounts(host(filepath.Join(root, "absent"), corev1.HostPathFile), ""), "ContainerCreating", "", "FailedMount",
-			"absent is not a file", func() error { return os.WriteFile(filepath.Join(root, "absent"), nil, 0o600) }},
+			"absent is not a file", "", func() error { return os.WriteFile(filepath.Join(root, "absent"), nil, 0o600) }},
 		{"a subPath that leads out", mounts(host(filepath.Dir(outward), corev1.HostPathDirectory), "out/x"), "CreateContainerConfigError",
-			`volumeMount "v" of container "app"`, "Failed", `subPath`, func() error {
+			`volumeMount "v" of container "app"`, "Failed", `subPath`, "", func() error {
 				return errors.Join(os.Remove(outward), os.Mkdir(outward, 0o755))
 			}},
 		{"no seccomp profile", func(p *corev1.Pod) {
 			name := "p.json"
 			p.Spec.SecurityContext = &corev1.PodSecurityContext{SeccompProfile: &corev1.SeccompProfile{Type: corev1.SeccompProfileTypeLocalhost, LocalhostProfile: &name}}
-		}, "CreateContainerError", `cannot load seccomp profile "` + profile + `": no such file or directory`, "Failed", "cannot load seccomp profile", func() error {
+		}, "CreateContainerError", `cannot load seccomp profile "` + profile + `": no such file or directory`, "Failed", "cannot load seccomp profile", "", func() error {
 			return errors.Join(os.MkdirAll(filepath.Dir(profile), 0o755), os.WriteFile(profile, []byte("{}"), 0o644))
 		}},
 	} {
@@ -113,11 +115,27 @@ func TestBadInputThatIsPutRight(t *testing.T) {
 				return p.Status.Phase == corev1.PodPending && s != nil && s.Reason == row.waiting && strings.Contains(s.Message, row.message)
 			})
 			w.told(uid, row.event, row.told)
+			w.watches(row.source)
 			if err := row.mend(); err != nil {
 				t.Fatal(err)
 			}
 			w.await(uid, "ready once it is put right", ready)
 		})
+	}
+}
+
+// watches waits until the node watches the object of that name: this API server loses a change between a list and a watch.
+func (w *world) watches(name string) {
+	w.t.Helper()
+	for end := time.Now().Add(patience); name != ""; time.Sleep(10 * time.Millisecond) {
+		for _, a := range w.api.Actions() {
+			if a, ok := a.(k8stesting.WatchAction); ok && a.GetWatchRestrictions().Fields.String() == "metadata.name="+name {
+				return
+			}
+		}
+		if time.Now().After(end) {
+			w.t.Fatalf("nobody watches %s", name)
+		}
 	}
 }
 
