@@ -1,59 +1,152 @@
 package zunserver
 
 import (
+	"cmp"
 	"context"
+	"errors"
 	"maps"
+	"runtime"
 	"slices"
+	"sync"
+	"time"
 
 	"github.com/containerd/errdefs"
 	"github.com/sirupsen/logrus"
+	"golang.org/x/sync/errgroup"
 
 	"github.com/capsulet/capsulet/zunserver/agent"
 	"github.com/capsulet/capsulet/zunserver/capsule"
 )
 
-// meters gathers the statistics of all agents.
+// meterPatience is how long a host may take to tell its statistics: those who ask do so every ten seconds and wait no longer.
+const meterPatience = 5 * time.Second
+
+// errSlow is of a host that has not answered in time, or is still busy with who asked before.
+var errSlow = errors.New("its statistics do not come")
+
+// metered is what meters ask of an agent.
+type metered interface {
+	Stats(c *capsule.Capsule) (capsule.Stats, error)
+	HostStats() (capsule.HostStats, error)
+}
+
+// meters gathers the statistics of all agents, each host by itself, so that one that does not answer costs its own figures
+// and nobody else's.
 type meters struct {
-	agents map[string]*agent.Agent
-	log    *logrus.Entry
+	agents   map[string]metered
+	log      *logrus.Entry
+	patience time.Duration
+	// reading has room for the one who reads a host.
+	reading map[string]chan struct{}
+}
+
+func newMeters(agents map[string]*agent.Agent, log *logrus.Entry) *meters {
+	m := &meters{agents: map[string]metered{}, log: log, patience: meterPatience, reading: map[string]chan struct{}{}}
+	for name, a := range agents {
+		m.agents[name], m.reading[name] = a, make(chan struct{}, 1)
+	}
+	return m
+}
+
+// reading is what one host tells.
+type reading struct {
+	host     *capsule.HostStats
+	capsules []capsule.Stats
+	errs     []error
 }
 
 // Stats implements capsules.Stats of the API.
-func (m meters) Stats(ctx context.Context, of []*capsule.Capsule) capsule.StatsReport {
+func (m *meters) Stats(ctx context.Context, of []*capsule.Capsule) capsule.StatsReport {
+	ctx, cancel := context.WithTimeout(ctx, m.patience)
+	defer cancel()
 	report := capsule.StatsReport{Capsules: []capsule.Stats{}}
-	lacking := map[string]bool{}
-	lacks := func(host string, err error) {
-		lacking[host] = true
-		if !errdefs.IsNotImplemented(err) {
-			m.log.WithError(err).WithField("host", host).Debug("Cannot read statistics")
-		}
-	}
-	for _, name := range slices.Sorted(maps.Keys(m.agents)) {
-		h, err := m.agents[name].HostStats()
-		if err != nil {
-			lacks(name, err)
-			continue
-		}
-		report.Hosts = append(report.Hosts, h)
-	}
+	byHost, lacking := map[string][]*capsule.Capsule{}, map[string]bool{}
 	for _, c := range of {
-		if ctx.Err() != nil || c.Claim.Host == "" {
-			continue
-		}
-		a, err := streams{m.agents}.of(c)
-		if err != nil {
-			lacks(c.Claim.Host, err)
-			continue
-		}
-		s, err := a.Stats(c)
-		switch {
-		case errdefs.IsNotFound(err): // it does not run
-		case err != nil:
-			lacks(c.Claim.Host, err)
-		default:
-			report.Capsules = append(report.Capsules, s)
+		switch host := c.Claim.Host; {
+		case m.agents[host] != nil:
+			byHost[host] = append(byHost[host], c)
+		case host != "":
+			lacking[host] = true // another server's
 		}
 	}
+	var mu sync.Mutex
+	var hosts sync.WaitGroup
+	for _, name := range slices.Sorted(maps.Keys(m.agents)) {
+		hosts.Go(func() {
+			r := m.read(ctx, name, byHost[name])
+			mu.Lock()
+			defer mu.Unlock()
+			if r.host != nil {
+				report.Hosts = append(report.Hosts, *r.host)
+			}
+			report.Capsules = append(report.Capsules, r.capsules...)
+			for _, err := range r.errs {
+				lacking[name] = true
+				if !errdefs.IsNotImplemented(err) {
+					m.log.WithError(err).WithField("host", name).Debug("Cannot read statistics")
+				}
+			}
+		})
+	}
+	hosts.Wait()
+	slices.SortFunc(report.Hosts, func(a, b capsule.HostStats) int { return cmp.Compare(a.Name, b.Name) })
 	report.Incomplete = slices.Sorted(maps.Keys(lacking))
 	return report
+}
+
+// read reads one host, for no longer than ctx. What takes longer goes on, and nobody else begins it meanwhile.
+func (m *meters) read(ctx context.Context, name string, of []*capsule.Capsule) reading {
+	select {
+	case m.reading[name] <- struct{}{}:
+	case <-ctx.Done():
+		return reading{errs: []error{errSlow}}
+	}
+	done := make(chan reading, 1)
+	go func() {
+		defer func() { <-m.reading[name] }()
+		done <- readHost(ctx, m.agents[name], of)
+	}()
+	select {
+	case r := <-done:
+		return r
+	case <-ctx.Done():
+		return reading{errs: []error{errSlow}}
+	}
+}
+
+// readHost asks for the host and, several at a time, for its capsules, until one fails: what keeps one from being read keeps
+// the others, too.
+func readHost(ctx context.Context, a metered, of []*capsule.Capsule) (r reading) {
+	if h, err := a.HostStats(); err != nil {
+		r.errs = append(r.errs, err)
+	} else {
+		r.host = &h
+	}
+	list := make([]*capsule.Stats, len(of))
+	group, ctx := errgroup.WithContext(ctx)
+	group.SetLimit(runtime.GOMAXPROCS(0))
+	for i, c := range of {
+		group.Go(func() error {
+			if ctx.Err() != nil {
+				return nil // the first error is told
+			}
+			s, err := a.Stats(c)
+			if err == nil {
+				list[i] = &s
+			}
+			if errdefs.IsNotFound(err) { // it does not run
+				return nil
+			}
+			return err
+		})
+	}
+	if err := group.Wait(); err != nil {
+		r.errs = append(r.errs, err)
+	}
+	for _, s := range list {
+		if s != nil {
+			r.capsules = append(r.capsules, *s)
+		}
+	}
+	return r
 }

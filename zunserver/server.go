@@ -105,7 +105,7 @@ func New(ctx context.Context, cfg Config) (_ *Server, err error) {
 		return nil, err
 	}
 	s.handler = api.New(api.Config{
-		Capsules: s.store, Hosts: s.store, Streams: streams{s.agents}, Stats: meters{s.agents, cfg.Log}, Auth: anyOf{s.local, cfg.Auth}, Log: cfg.Log,
+		Capsules: s.store, Hosts: s.store, Streams: streams{s.agents}, Stats: newMeters(s.agents, cfg.Log), Auth: anyOf{s.local, cfg.Auth}, Log: cfg.Log,
 		MaxBodyBytes: cfg.MaxBodyBytes, StreamIdleTimeout: cfg.StreamIdleTimeout, Now: time.Now,
 	})
 	return s, nil

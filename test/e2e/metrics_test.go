@@ -2,11 +2,17 @@ package e2e_test
 
 import (
 	"context"
+	"crypto/tls"
+	"io"
+	"net/http"
 	"os"
+	"regexp"
+	"strconv"
 	"testing"
 	"time"
 
 	"github.com/capsulet/capsulet/test/controlplane/progress"
+	"github.com/capsulet/capsulet/test/e2e"
 )
 
 // The real metrics server reads the node as it reads a kubelet: kubectl top shows what pods and the node use, and a
@@ -36,7 +42,11 @@ spec:
       terminationGracePeriodSeconds: 1
       containers:
         - {name: busy, image: {{.Image}}, args: [burn, 10ms], resources: {requests: {cpu: 20m}}}
-        - {name: idle, image: {{.Image}}, args: [serve, "8080", idle], resources: {requests: {cpu: 20m}}}
+        - name: idle
+          image: {{.Image}}
+          args: [serve, "8080", idle]
+          resources: {requests: {cpu: 20m}}
+          readinessProbe: {httpGet: {path: /, port: 8080}, periodSeconds: 1}
 ---
 apiVersion: autoscaling/v2
 kind: HorizontalPodAutoscaler
@@ -54,6 +64,52 @@ spec:
 	s.Prints("and its containers", time.Minute, `(?m)^`+s.Namespace+`-\S+\s+busy`+figures, "top", "pod", "--containers", "--no-headers")
 	s.Prints("kubectl top node shows the node", time.Minute, `^`+s.W.Node+`\s+[1-9]\d*m\s+\d+%\s+[1-9]\d*Mi\s+\d+%\s*$`,
 		"top", "node", s.W.Node, "--no-headers")
+	endpoint(s)
 	s.Wait("the autoscaler wants more", 2*time.Minute, "hpa/"+s.Namespace, "jsonpath={.status.desiredReplicas}=2")
 	s.Wait("there are more", time.Minute, "deploy/"+s.Namespace, "jsonpath={.status.readyReplicas}=2")
+}
+
+// endpoint looks at what Prometheus reads, with the right of the metrics server, which is to metrics and nothing else.
+func endpoint(s *e2e.Scenario) {
+	s.Helper()
+	token := s.Must("create", "token", "metrics-server", "-n", "kube-system")
+	for _, row := range []struct {
+		path    string
+		status  int
+		pattern string
+	}{
+		{"/metrics/cadvisor", 200, `container_cpu_usage_seconds_total{container="busy",cpu="total",id="[^"]+",image="[^"]+",name="[0-9a-f]{64}",namespace="` +
+			s.Namespace + `",pod="[^"]+"} [0-9.]*[1-9]`},
+		{"/metrics/cadvisor", 200, `container_network_receive_bytes_total{[^}]*interface="eth0"[^}]*pod="` + s.Namespace},
+		{"/metrics/probes", 200, `prober_probe_total{container="idle",[^}]*probe_type="Readiness",result="successful"} [1-9]`},
+		{"/metrics", 200, `(?m)^etcd_server_has_leader 1$`},
+		{"/stats/summary", 403, "stats"},
+		{"/pods", 403, "proxy"},
+	} {
+		status, body := get(s, "https://127.0.0.1:"+strconv.Itoa(s.W.Server.KubeletPort)+row.path, token)
+		if status != row.status || !regexp.MustCompile(row.pattern).MatchString(body) {
+			s.Errorf("%s: %d, nothing like %s in\n%s", row.path, status, row.pattern, body)
+		}
+	}
+}
+
+func get(s *e2e.Scenario, url, token string) (int, string) {
+	s.Helper()
+	req, err := http.NewRequestWithContext(s.Context(), http.MethodGet, url, nil)
+	if err != nil {
+		s.Fatal(err)
+	}
+	req.Header.Set("Authorization", "Bearer "+token)
+	tr := &http.Transport{TLSClientConfig: &tls.Config{InsecureSkipVerify: true}} //nolint:gosec // the node signs its own
+	defer tr.CloseIdleConnections()
+	res, err := tr.RoundTrip(req)
+	if err != nil {
+		s.Fatal(err)
+	}
+	defer res.Body.Close()
+	body, err := io.ReadAll(res.Body)
+	if err != nil {
+		s.Fatal(err)
+	}
+	return res.StatusCode, string(body)
 }

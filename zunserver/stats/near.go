@@ -52,7 +52,7 @@ func (n Near) Container(id string, pid int) (capsule.Usage, error) {
 	}
 	if v2 {
 		var stat map[string]uint64
-		stat, err = table(filepath.Join(dir, "cpu.stat"))
+		stat, err = table(filepath.Join(dir, "cpu.stat"), "usage_usec", "nr_periods", "nr_throttled", "throttled_usec")
 		u.CPUNanos, u.Throttling = stat["usage_usec"]*1000, throttling(stat, "throttled_usec", 1000)
 	} else {
 		u.CPUNanos, err = number(filepath.Join(dir, "cpuacct.usage"))
@@ -73,7 +73,7 @@ func (n Near) Container(id string, pid int) (capsule.Usage, error) {
 	if u.MemoryBytes, err = number(filepath.Join(dir, current)); err != nil {
 		return u, failed("read the memory", err)
 	}
-	stat, err := table(filepath.Join(dir, "memory.stat"))
+	stat, err := table(filepath.Join(dir, "memory.stat"), inactive, rss, cache)
 	if err != nil {
 		return u, failed("read the memory", err)
 	}
@@ -87,7 +87,7 @@ func (n Near) throttlingV1(groups, id string) (*capsule.Throttling, error) {
 	if v2 || err != nil {
 		return nil, err
 	}
-	stat, err := table(filepath.Join(dir, "cpu.stat"))
+	stat, err := table(filepath.Join(dir, "cpu.stat"), "nr_periods", "nr_throttled", "throttled_time")
 	return throttling(stat, "throttled_time", 1), err
 }
 
@@ -190,7 +190,7 @@ func host(stat, meminfo string) (capsule.HostStats, error) {
 			h.StartedAt = time.Unix(seconds, 0)
 		}
 	}
-	m := tableOf(meminfo)
+	m := tableOf(meminfo, "MemTotal:", "MemFree:", "Inactive(file):", "AnonPages:", "Cached:")
 	h.MemoryBytes = less(m["MemTotal:"], m["MemFree:"]) << 10
 	h.WorkingSetBytes, h.RSSBytes = less(h.MemoryBytes, m["Inactive(file):"]<<10), m["AnonPages:"]<<10
 	h.CacheBytes = m["Cached:"] << 10
@@ -206,21 +206,26 @@ func number(path string) (uint64, error) {
 	return strconv.ParseUint(strings.TrimSpace(string(data)), 10, 64)
 }
 
-// table reads a file of names and numbers; lines of another form are passed over.
-func table(path string) (map[string]uint64, error) {
+// table reads these of a file of names and numbers.
+func table(path string, names ...string) (map[string]uint64, error) {
 	data, err := os.ReadFile(path)
 	if err != nil {
 		return nil, err
 	}
-	return tableOf(string(data)), nil
+	return tableOf(string(data), names...), nil
 }
 
-func tableOf(data string) map[string]uint64 {
-	out := map[string]uint64{}
-	for _, line := range strings.Split(data, "\n") {
-		if f := strings.Fields(line); len(f) >= 2 {
-			if v, err := strconv.ParseUint(f[1], 10, 64); err == nil {
-				out[f[0]] = v
+// tableOf does not look at what nobody asks for: it is most of such a file, and there are many files.
+func tableOf(data string, names ...string) map[string]uint64 {
+	out := make(map[string]uint64, len(names))
+	for line := range strings.Lines(data) {
+		name, rest, _ := strings.Cut(line, " ")
+		if !slices.Contains(names, name) {
+			continue
+		}
+		if f := strings.Fields(rest); len(f) > 0 {
+			if v, err := strconv.ParseUint(f[0], 10, 64); err == nil {
+				out[name] = v
 			}
 		}
 	}
