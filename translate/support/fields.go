@@ -40,7 +40,6 @@ type rules map[string]Rule
 
 const (
 	byScheduler = "it speaks to the scheduler, which has done its work when the pod gets here"
-	notYet      = "it is not supported yet"
 	notLinux    = "it is for Windows, and capsules are Linux containers"
 	noVolume    = "this node cannot mount volumes of this kind"
 	// Reasons that a value is refused for.
@@ -137,7 +136,7 @@ func addContainerRules(add func(reflect.Type, rules)) {
 	add(kind[corev1.ContainerRestartRuleOnExitCodes]("Operator Values", nil))
 	add(kind[corev1.EnvVar]("Name Value ValueFrom", nil))
 	add(kind[corev1.EnvVarSource]("FieldRef ResourceFieldRef ConfigMapKeyRef SecretKeyRef", rules{
-		"FileKeyRef": {Refused, notYet}}))
+		"FileKeyRef": {Refused, "this node makes the environment before a container runs, and looks into no volume for it"}}))
 	add(kind[corev1.EnvFromSource]("Prefix ConfigMapRef SecretRef", nil))
 	add(kind[corev1.ConfigMapEnvSource]("LocalObjectReference Optional", nil))
 	add(kind[corev1.SecretEnvSource]("LocalObjectReference Optional", nil))
@@ -212,7 +211,10 @@ func addVolumeRules(add func(reflect.Type, rules)) {
 	add(kind[corev1.DownwardAPIVolumeFile]("Path FieldRef ResourceFieldRef Mode", nil))
 	add(kind[corev1.ProjectedVolumeSource]("Sources DefaultMode", nil))
 	add(kind[corev1.VolumeProjection]("Secret DownwardAPI ConfigMap ServiceAccountToken",
-		each(Rule{Refused, notYet}, "ClusterTrustBundle PodCertificate")))
+		rules{
+			"ClusterTrustBundle": {Refused, "this node does not read trust bundles, which are a beta API that clusters have off by default"},
+			"PodCertificate":     {Refused, "this node requests no certificates for pods, which is a beta API that clusters have off by default"},
+		}))
 	add(kind[corev1.SecretProjection]("LocalObjectReference Items Optional", nil))
 	add(kind[corev1.ConfigMapProjection]("LocalObjectReference Items Optional", nil))
 	add(kind[corev1.DownwardAPIProjection]("Items", nil))
