@@ -22,18 +22,27 @@ import (
 )
 
 // insideProgram is built once for each test binary.
-var insideProgram = sync.OnceValues(func() (string, error) {
+var insideProgram = sync.OnceValues(func() ([]byte, error) {
 	dir, err := os.MkdirTemp("", "capsulet-inside-")
 	if err != nil {
-		return "", err
+		return nil, err
 	}
-	return runtimetest.BuildInside(context.Background(), dir)
+	defer os.RemoveAll(dir)
+	path, err := runtimetest.BuildInside(context.Background(), dir)
+	if err != nil {
+		return nil, err
+	}
+	return os.ReadFile(path)
 })
 
 // far opens the engine as one whose machine is out of reach.
 func far(t *testing.T, instance string) *docker.Host {
 	t.Helper()
-	program, err := insideProgram()
+	content, err := insideProgram()
+	program := filepath.Join(t.TempDir(), "inside")
+	if err == nil {
+		err = os.WriteFile(program, content, 0o600)
+	}
 	if err != nil {
 		t.Fatal(err)
 	}
