@@ -242,8 +242,8 @@ func TestSlowReadersAreCutOff(t *testing.T) {
 		if _, err := fmt.Fprintf(c, "GET %s HTTP/1.1\r\nHost: node\r\nAuthorization: Bearer admin\r\n\r\n", path); err != nil {
 			t.Fatal(err)
 		}
-		if _, err := c.Read(make([]byte, 1)); err != nil { // it has begun, and now nobody reads
-			t.Fatalf("%s: %v", path, err)
+		if _, err := c.Read(make([]byte, 1)); errors.Is(err, io.EOF) { // it has begun, or is cut off already; now nobody reads
+			t.Fatalf("%s: no answer", path)
 		}
 		select {
 		case places <- struct{}{}: // the place is free
