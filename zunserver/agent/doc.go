@@ -34,6 +34,12 @@
 // They are read from the kernel's files when somebody asks (package stats); the pids come from the observer, so that a
 // scrape makes no engine busy. A capsule's CPU time goes on when a container ends, by what was last read of it.
 //
+// # The disk
+//
+// Every ten seconds the volumes with a size limit and the capsules with a limit of ephemeral storage are measured: writable
+// layers and logs where the engine keeps them in directories of this machine, else by asking the engine, once a minute
+// because it walks the files. Package eviction decides; the capsule ends at once, as evicted by a kubelet.
+//
 // # Stopping
 //
 // When the context of Run ends, actions under way are abandoned and containers stay as they are; the next start

@@ -6,7 +6,12 @@
 //	<state>/volumes/<capsule>/<volume>     emptyDir on disk, files that are not sensitive
 //	<run>/volumes/<capsule>/<volume>       emptyDir in memory (a tmpfs of its own), sensitive files, on a tmpfs of
 //	                                       their own where <run> is not on one: no secret ever reaches a disk
-//	<state>/volumes/<capsule>/..subpath/<container>/<n>   bind mount of the part of a volume that a mount asks for
+//	<state>/volumes/<capsule>/<volume>     an NFS export, mounted by the machine's own mount program
+//	<state>/volumes/<capsule>/..subpath/<container>/<n>   bind mount of the part of a volume that a mount asks for, and of
+//	                                       a whole one that is to be read-only with all that is mounted below it
+//
+// What is the host's own stays where it is: a host path is mounted as it is found, a local volume is given to the fsGroup
+// first, and neither is touched when the capsule goes.
 //
 // [Far] serves the others: a volume is one of the engine's, and the sandbox has all of them, to be written to, below
 // inside.Volumes. What has to be done in them is done by the program inside of the sandbox (package inside), by one command

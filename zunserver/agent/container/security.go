@@ -80,6 +80,9 @@ func SeccompProfile(s *capsule.Spec, cs *capsule.ContainerSpec) string {
 		whole = s.SecurityContext.SeccompProfile
 	}
 	p := first(of, whole)
+	if sc := cs.SecurityContext; sc != nil && sc.Privileged != nil && *sc.Privileged {
+		return "" // nothing of it holds a privileged container
+	}
 	if p == nil || p.Type != corev1.SeccompProfileTypeLocalhost || p.LocalhostProfile == nil {
 		return ""
 	}

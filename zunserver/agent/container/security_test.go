@@ -8,6 +8,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 	corev1 "k8s.io/api/core/v1"
 
+	"github.com/capsulet/capsulet/zunserver/agent/container"
 	"github.com/capsulet/capsulet/zunserver/runtime"
 )
 
@@ -93,5 +94,30 @@ func TestSecurityThatCannotBe(t *testing.T) {
 				t.Errorf("error %v, want InvalidArgument with %q", err, row.want)
 			}
 		})
+	}
+}
+
+func TestSeccompProfileByName(t *testing.T) {
+	t.Parallel()
+	local := func(name string) *corev1.SeccompProfile {
+		return &corev1.SeccompProfile{Type: corev1.SeccompProfileTypeLocalhost, LocalhostProfile: &name}
+	}
+	for _, row := range []struct {
+		name string
+		pod  *corev1.SeccompProfile
+		app  *corev1.SecurityContext
+		want string
+	}{
+		{"none", nil, nil, ""},
+		{"the capsule's", local("a"), nil, "a"},
+		{"the container's wins", local("a"), &corev1.SecurityContext{SeccompProfile: local("b")}, "b"},
+		{"also when it is the engine's", local("a"), &corev1.SecurityContext{SeccompProfile: &corev1.SeccompProfile{Type: corev1.SeccompProfileTypeRuntimeDefault}}, ""},
+		{"for nothing privileged", local("a"), &corev1.SecurityContext{Privileged: ptr(true)}, ""},
+	} {
+		s := good()
+		s.c.Spec.SecurityContext, s.app().SecurityContext = &corev1.PodSecurityContext{SeccompProfile: row.pod}, row.app
+		if got := container.SeccompProfile(&s.c.Spec, s.app()); got != row.want {
+			t.Errorf("%s: %q, want %q", row.name, got, row.want)
+		}
 	}
 }

@@ -17,6 +17,7 @@
 //   - A number, or a string of digits, is a memory size in MiB; "512MB" and "2GB" are binary units. Zun has no limits:
 //     its requests are the hard memory limit. So a container that gives its memory in one of these forms and has no
 //     resources.limits gets limits.memory = requests.memory. Kubernetes quantities with a suffix never have this effect.
+//     The resources of the capsule as a whole, which Zun has not, are Kubernetes quantities and nothing else.
 //   - Containers keep the names that were given; Zun accepts and then replaces them.
 //   - Zun's default pull policy is always. Here it is the kubelet's: Always for :latest and for no tag, else IfNotPresent.
 //     That is deliberate: an image that exists only on the host must work.
