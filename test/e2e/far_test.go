@@ -139,6 +139,7 @@ func TestFarHost(t *testing.T) {
 	}
 	cancel()
 	farProbes(t, s)
+	farAdoption(t, s)
 }
 
 // farProbes lets the readiness and then the liveness probe fail.
@@ -164,4 +165,26 @@ func farProbes(t *testing.T, s *e2e.Scenario) {
 		return nil
 	})
 	s.Wait("and is ready", time.Minute, "pod/"+s.Namespace, "condition=Ready")
+}
+
+// farAdoption kills capsulet; the next one takes the Pod over as it is, and brings its files up to date.
+func farAdoption(t *testing.T, s *e2e.Scenario) {
+	t.Helper()
+	const ids = "{.status.containerStatuses[*].containerID}"
+	before := s.Get("pod/"+s.Namespace, ids)
+	if err := s.W.Server.Kill(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	s.Must("patch", "configmap", "conf", "-p", `{"data":{"a":"three"}}`)
+	if err := s.W.Server.Start(); err != nil {
+		t.Fatal(err)
+	}
+	if err := s.W.AwaitNode(t.Context(), time.Minute); err != nil {
+		t.Fatal(err)
+	}
+	shows(s, "what changed meanwhile", "/conf/a", "three")
+	s.Wait("it is ready again", time.Minute, "pod/"+s.Namespace, "condition=Ready")
+	if now := s.Get("pod/"+s.Namespace, ids); now != before {
+		t.Errorf("containers %s, before %s", now, before)
+	}
 }
