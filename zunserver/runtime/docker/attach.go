@@ -51,5 +51,13 @@ func (h *Host) Attach(ctx context.Context, id string, s capsule.Session) error {
 	if err := demultiplex(r.Config.Tty, s.Stdout, s.Stderr, conn.Reader); err != nil && ctx.Err() == nil {
 		return fail(err, "attach to container %s", id)
 	}
-	return ctx.Err()
+	if ctx.Err() != nil {
+		return ctx.Err()
+	}
+	// An engine that goes down ends its answers as if all were said. That the container runs on says nothing: the engine
+	// ends an attachment with a terminal with its input.
+	if _, err := h.ping(ctx); err != nil {
+		return fmt.Errorf("attach to container %s: it broke off: %w", id, err)
+	}
+	return nil
 }

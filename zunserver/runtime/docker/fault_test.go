@@ -11,13 +11,14 @@ import (
 
 	"github.com/capsulet/capsulet/test/engine"
 	"github.com/capsulet/capsulet/zunserver/capsule"
+	"github.com/capsulet/capsulet/zunserver/runtime"
 	"github.com/capsulet/capsulet/zunserver/runtime/docker"
 	"github.com/capsulet/capsulet/zunserver/runtime/runtimetest"
 )
 
-// An engine that dies while a log is followed is not the end of the log: through its API it is an error, and out of its files the
-// log goes on until the container is seen to have ended.
-func TestLogsOfAnEngineThatDies(t *testing.T) {
+// An engine that dies is not the end of what is read from it: that is an error, and a log that is followed out of its files goes
+// on until the container is seen to have ended.
+func TestStreamsOfAnEngineThatDies(t *testing.T) {
 	endpoint(t) // skips where there is to be no engine
 	e, err := engine.Start(t.Context(), engine.Config{})
 	if err != nil {
@@ -56,11 +57,22 @@ func TestLogsOfAnEngineThatDies(t *testing.T) {
 		return done
 	}
 	ofFiles, ofAPI := follow(near), follow(far)
+	attached := make(chan error, 1)
+	go func() { attached <- near.Attach(t.Context(), id, capsule.Session{Stdout: io.Discard}) }()
+	command := make(chan error, 1)
+	out := make(started, 1)
+	go func() {
+		_, err := near.Exec(t.Context(), id, runtime.ExecConfig{Command: []string{runtimetest.Program, "sleep"}, Stdout: out})
+		command <- err
+	}()
+	<-out // a command has begun, so the attachment before it has, too
 	if err := e.Kill(t.Context()); err != nil {
 		t.Fatal(err)
 	}
-	if err := <-ofAPI; !errors.Is(err, errdefs.ErrUnavailable) {
-		t.Errorf("through the API: %v", err)
+	for what, done := range map[string]<-chan error{"a log through the API": ofAPI, "an attachment": attached, "a command": command} {
+		if err := <-done; !errors.Is(err, errdefs.ErrUnavailable) {
+			t.Errorf("%s: %v", what, err)
+		}
 	}
 	select {
 	case err := <-ofFiles:
