@@ -247,7 +247,7 @@ func (l *limits) copy(w http.ResponseWriter, from io.Reader) error {
 		if n > 0 {
 			_ = to.SetWriteDeadline(time.Now().Add(l.stalled)) // a writer without deadlines is no connection
 			if _, werr := w.Write(buf[:n]); werr != nil {
-				return nil // nobody is there to be told
+				return nil //nolint:nilerr // nobody is there to be told
 			}
 			_ = to.Flush()
 		}

@@ -149,7 +149,7 @@ func TestLogBreaksOff(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer resp.Body.Close() //nolint:errcheck // a test
+	defer resp.Body.Close()
 	b, err := io.ReadAll(resp.Body)
 	if resp.StatusCode != http.StatusOK || err == nil ||
 		string(b) != "one\n\nthe log of container \"a\" in pod \"web\" broke off: the engine is gone\n" {

@@ -28,7 +28,7 @@ func (h *Host) hangUp(ctx context.Context, id, exec string) {
 	go func() {
 		defer h.hangUps.Done()
 		defer cancel()
-		stop := context.AfterFunc(h.closing, cancel)
+		stop := context.AfterFunc(h.closing, cancel) //nolint:contextcheck // the host's life, besides the caller's
 		defer stop()
 		if err := h.end(ctx, id, exec); err != nil {
 			h.log.WithError(err).WithField("container", id).Warn("a command goes on whose caller is gone")

@@ -55,7 +55,7 @@ func (h *Host) copyLog(ctx context.Context, r container.InspectResponse, opts ca
 	if err != nil {
 		return err
 	}
-	defer log.Close() //nolint:errcheck // it was only read
+	defer log.Close()
 	if r.Config.Tty {
 		err = demultiplex(true, stdout, nil, log)
 	} else {

@@ -23,48 +23,16 @@ const (
 // CopyFrames copies what the engine sends of a log of two streams. With stamps each frame has one, and only that at the
 // beginning of a line is kept: the engine cuts long lines in parts.
 func CopyFrames(from io.Reader, stamps bool, stdout, stderr io.Writer) error {
-	in := bufio.NewReaderSize(from, readLength)
 	out := newOutput(stdout, stderr, false)
-	var frame []byte
-	head := make([]byte, headLength)
+	f := frames{in: bufio.NewReaderSize(from, readLength), out: out}
 	for {
-		if in.Buffered() < headLength { // it may be long until more comes
-			if err := out.flush(); err != nil {
-				return err
-			}
+		stream, text, err := f.next()
+		if errors.Is(err, io.EOF) {
+			return out.flush()
 		}
-		if _, err := io.ReadFull(in, head); errors.Is(err, io.EOF) {
-			return nil
-		} else if err != nil {
+		if err != nil {
 			return errors.Join(err, out.flush())
 		}
-		size := int(binary.BigEndian.Uint32(head[lengthOffset:]))
-		if size > maxFrame {
-			return errors.Join(fmt.Errorf("a frame of %d bytes", size), out.flush())
-		}
-		if cap(frame) < size {
-			frame = make([]byte, size)
-		}
-		frame = frame[:size]
-		if in.Buffered() < size {
-			if err := out.flush(); err != nil {
-				return err
-			}
-		}
-		if _, err := io.ReadFull(in, frame); err != nil {
-			return errors.Join(io.ErrUnexpectedEOF, err, out.flush())
-		}
-		stream := 0
-		switch head[0] {
-		case stdoutFrame:
-		case stderrFrame:
-			stream = 1
-		case systemFrame:
-			return errors.Join(fmt.Errorf("the engine says: %s", bytes.TrimSpace(frame)), out.flush())
-		default:
-			return errors.Join(fmt.Errorf("a frame of the unknown stream %d", head[0]), out.flush())
-		}
-		text := frame
 		if stamps && out.within[stream] {
 			_, text, _ = bytes.Cut(text, []byte{' '})
 		}
@@ -73,4 +41,52 @@ func CopyFrames(from io.Reader, stamps bool, stdout, stderr io.Writer) error {
 			return err
 		}
 	}
+}
+
+// frames are read one after another.
+type frames struct {
+	in     *bufio.Reader
+	out    *output
+	buffer []byte
+}
+
+// next returns a frame, which is good until the next call; io.EOF at the end.
+func (f *frames) next() (stream int, text []byte, err error) {
+	head, err := f.read(headLength)
+	if err != nil {
+		return 0, nil, err
+	}
+	kind, size := head[0], int(binary.BigEndian.Uint32(head[lengthOffset:]))
+	if size > maxFrame {
+		return 0, nil, fmt.Errorf("a frame of %d bytes", size)
+	}
+	if text, err = f.read(size); errors.Is(err, io.EOF) {
+		return 0, nil, io.ErrUnexpectedEOF
+	} else if err != nil {
+		return 0, nil, err
+	}
+	switch kind {
+	case stdoutFrame:
+		return 0, text, nil
+	case stderrFrame:
+		return 1, text, nil
+	case systemFrame:
+		return 0, nil, fmt.Errorf("the engine says: %s", bytes.TrimSpace(text))
+	default:
+		return 0, nil, fmt.Errorf("a frame of the unknown stream %d", kind)
+	}
+}
+
+// read returns the next n bytes. It may be long until they are there, so what waits to be written is written before.
+func (f *frames) read(n int) ([]byte, error) {
+	if f.in.Buffered() < n {
+		if err := f.out.flush(); err != nil {
+			return nil, err
+		}
+	}
+	if cap(f.buffer) < n {
+		f.buffer = make([]byte, n)
+	}
+	_, err := io.ReadFull(f.in, f.buffer[:n])
+	return f.buffer[:n], err
 }

@@ -127,7 +127,7 @@ func flood(count string) (int, error) {
 		return 64, err
 	}
 	const width = 100
-	out, line := bufio.NewWriterSize(os.Stdout, 64<<10), make([]byte, width)
+	out, line := bufio.NewWriterSize(os.Stdout, 64<<10), make([]byte, 0, width)
 	for i := range n {
 		line = append(strconv.AppendInt(line[:0], int64(i), 10), ' ')
 		for len(line) < width-1 {
