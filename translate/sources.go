@@ -22,6 +22,8 @@ type Sources struct {
 	Volumes map[string]*corev1.PersistentVolume
 	// Tokens are service account tokens bound to the Pod.
 	Tokens map[Token]string
+	// TrustBundles are the contents of the ClusterTrustBundles that match.
+	TrustBundles map[TrustBundle][]string
 	// RuntimeHandlers are the handlers of runtime classes by the name of the class.
 	RuntimeHandlers map[string]string
 	// Services are those of the Pod's namespace and default/kubernetes.
@@ -45,6 +47,12 @@ type Token struct {
 	ExpirationSeconds int64
 }
 
+// TrustBundle names one ClusterTrustBundle, or those of a signer whose labels match.
+type TrustBundle struct {
+	Name             string
+	Signer, Selector string
+}
+
 // SourceKind is a kind of object that a Pod refers to.
 type SourceKind string
 
@@ -56,6 +64,7 @@ const (
 	SourceServices  SourceKind = "Services"
 	SourceRuntime   SourceKind = "RuntimeClass"
 	SourceClaim     SourceKind = "PersistentVolumeClaim"
+	SourceTrust     SourceKind = "ClusterTrustBundle"
 	SourceVolume    SourceKind = "PersistentVolume" // what a claim is bound to
 )
 
@@ -66,6 +75,8 @@ type SourceRef struct {
 	Name string
 	// Token when the kind is a token.
 	Token Token
+	// Bundle when the kind is a trust bundle.
+	Bundle TrustBundle `json:"Bundle,omitzero"`
 }
 
 // Missing says that something the Pod refers to is not there yet: wait for it.
@@ -90,6 +101,10 @@ func (m *Missing) Error() string {
 			m.Namespace, m.Name, m.Name)
 	case m.Kind == SourceClaim:
 		return fmt.Sprintf("error processing PVC %s/%s: %s", m.Namespace, m.Name, m.Problem)
+	case m.Kind == SourceTrust && m.Name == "":
+		return "combination of signerName and labelSelector matched zero ClusterTrustBundles"
+	case m.Kind == SourceTrust:
+		return fmt.Sprintf("clustertrustbundle.certificates.k8s.io %q not found", m.Name)
 	case m.Kind == SourceToken:
 		return fmt.Sprintf("failed to fetch token: serviceaccounts %q not found", m.Name)
 	case m.Key != "" && m.Volume != "" && m.Kind == SourceConfigMap:
@@ -142,6 +157,10 @@ func Needs(pod *corev1.Pod) []SourceRef {
 					need(SourceConfigMap, s.ConfigMap.Name)
 				case s.Secret != nil:
 					need(SourceSecret, s.Secret.Name)
+				case s.ClusterTrustBundle != nil:
+					if b, ok := bundleOf(s.ClusterTrustBundle); ok {
+						set[SourceRef{Kind: SourceTrust, Bundle: b}] = true
+					}
 				case s.ServiceAccountToken != nil:
 					set[SourceRef{Kind: SourceToken, Token: tokenOf(s.ServiceAccountToken)}] = true
 				}
@@ -150,7 +169,8 @@ func Needs(pod *corev1.Pod) []SourceRef {
 	}
 	return slices.SortedFunc(maps.Keys(set), func(a, b SourceRef) int {
 		return cmp.Or(cmp.Compare(a.Kind, b.Kind), cmp.Compare(a.Name, b.Name),
-			cmp.Compare(a.Token.Audience, b.Token.Audience), cmp.Compare(a.Token.ExpirationSeconds, b.Token.ExpirationSeconds))
+			cmp.Compare(a.Token.Audience, b.Token.Audience), cmp.Compare(a.Token.ExpirationSeconds, b.Token.ExpirationSeconds),
+			cmp.Compare(a.Bundle.Name, b.Bundle.Name), cmp.Compare(a.Bundle.Signer, b.Bundle.Signer), cmp.Compare(a.Bundle.Selector, b.Bundle.Selector))
 	})
 }
 

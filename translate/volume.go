@@ -169,6 +169,8 @@ func (f *files) projected(sources []corev1.VolumeProjection) error {
 			err = f.secret(s.Secret.Name, s.Secret.Items, isTrue(s.Secret.Optional))
 		case s.DownwardAPI != nil:
 			err = f.downward(s.DownwardAPI.Items)
+		case s.ClusterTrustBundle != nil:
+			err = f.trust(s.ClusterTrustBundle)
 		case s.ServiceAccountToken != nil:
 			f.sensitive = true
 			token, ok := f.src.Tokens[tokenOf(s.ServiceAccountToken)]
@@ -186,13 +188,16 @@ func (f *files) projected(sources []corev1.VolumeProjection) error {
 
 // token puts a token where only the user that all containers run as can read it, if they run as one, and the volume's group
 // (kubelet: pkg/volume/projected).
-func (f *files) token(p, token string) error {
+func (f *files) token(p, token string) error { return f.owned(p, []byte(token)) }
+
+// owned puts a file for the user that all containers run as, if they run as one, and for the volume's group.
+func (f *files) owned(p string, content []byte) error {
 	mode, user := f.mode, oneUser(f.pod)
 	sc := f.pod.Spec.SecurityContext
 	if user != nil || sc != nil && sc.FSGroup != nil {
 		mode = 0o600 // the group's bits come with the group
 	}
-	if err := f.put(p, []byte(token), &mode); err != nil {
+	if err := f.put(p, content, &mode); err != nil {
 		return err
 	}
 	file := f.byPath[path.Clean(p)]

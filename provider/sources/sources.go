@@ -44,6 +44,7 @@ type Sources struct {
 	cfg     Config
 	objects *objects
 	tokens  *tokens
+	trusts  trusting
 
 	mu    sync.Mutex
 	cache map[string]*cached
@@ -52,7 +53,7 @@ type Sources struct {
 // New makes sources. Nothing is watched before [Sources.Run].
 func New(cfg Config) *Sources {
 	return &Sources{cfg: cfg, objects: newObjects(cfg.Client, cfg.Changed), tokens: newTokens(cfg.Client, cfg.Log, cfg.Changed),
-		cache: map[string]*cached{}}
+		cache: map[string]*cached{}, trusts: trusting{pods: map[types.UID]bool{}}}
 }
 
 type cached struct {
@@ -67,6 +68,7 @@ func (s *Sources) Run(ctx context.Context) error {
 	group, ctx := errgroup.WithContext(ctx)
 	group.Go(func() error { return s.objects.Run(ctx) })
 	group.Go(func() error { return s.tokens.Run(ctx) })
+	group.Go(func() error { return s.trusts.run(ctx, s.cfg.Changed) })
 	return group.Wait()
 }
 
@@ -74,6 +76,7 @@ func (s *Sources) Run(ctx context.Context) error {
 func (s *Sources) Release(ctx context.Context, pod types.UID) {
 	s.objects.use(ctx, pod, nil)
 	s.tokens.drop(pod)
+	s.trusts.use(pod, false)
 }
 
 // Fetch returns all sources of the pod, and a mark of each but the services: the marks are others when a source is another,
@@ -84,7 +87,7 @@ func (s *Sources) Fetch(ctx context.Context, pod *corev1.Pod) (src translate.Sou
 	src.Allocatable = s.cfg.Allocatable()
 	src.ConfigMaps, src.Secrets = map[string]*corev1.ConfigMap{}, map[string]*corev1.Secret{}
 	src.Claims, src.Volumes = map[string]*corev1.PersistentVolumeClaim{}, map[string]*corev1.PersistentVolume{}
-	src.Tokens = map[translate.Token]string{}
+	src.Tokens, src.TrustBundles = map[translate.Token]string{}, map[translate.TrustBundle][]string{}
 	needs := translate.Needs(pod)
 	var keys []objectKey
 	for _, need := range needs {
@@ -92,6 +95,7 @@ func (s *Sources) Fetch(ctx context.Context, pod *corev1.Pod) (src translate.Sou
 			keys = append(keys, objectKey{need.Kind, pod.Namespace, need.Name})
 		}
 	}
+	s.trusts.use(pod.UID, slices.ContainsFunc(needs, func(n translate.SourceRef) bool { return n.Kind == translate.SourceTrust }))
 	s.objects.use(ctx, pod.UID, slices.Concat(keys, s.objects.volumesOf(pod.UID)))
 	for _, need := range needs {
 		mark, err := s.fetchOne(ctx, pod, need, &src)
@@ -157,6 +161,8 @@ func (s *Sources) fetchOne(ctx context.Context, pod *corev1.Pod, need translate.
 			src.Tokens[need.Token] = token.value
 		}
 		return fmt.Sprint(need.Kind, " ", need.Token, " ", token.expires.UnixNano()), err
+	case translate.SourceTrust:
+		return s.trust(ctx, need.Bundle, src)
 	case translate.SourceRuntime:
 		return "", s.runtimeClass(ctx, need.Name, src)
 	default:

@@ -11,9 +11,12 @@ import (
 
 	"github.com/sirupsen/logrus"
 	authenticationv1 "k8s.io/api/authentication/v1"
+	certificatesv1beta1 "k8s.io/api/certificates/v1beta1"
 	corev1 "k8s.io/api/core/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime"
+	"k8s.io/apimachinery/pkg/runtime/schema"
 	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/client-go/kubernetes/fake"
 	k8stesting "k8s.io/client-go/testing"
@@ -150,6 +153,40 @@ func TestClaimLeadsToItsVolume(t *testing.T) {
 	stop()
 	if err := <-stopped; err != nil {
 		t.Error(err)
+	}
+}
+
+// A cluster that does not serve trust bundles has none; what matches makes the mark.
+func TestTrustBundles(t *testing.T) {
+	bundle := func(name, signer string) *certificatesv1beta1.ClusterTrustBundle {
+		return &certificatesv1beta1.ClusterTrustBundle{ObjectMeta: metav1.ObjectMeta{Name: name, ResourceVersion: "7", Labels: map[string]string{"a": "b"}},
+			Spec: certificatesv1beta1.ClusterTrustBundleSpec{SignerName: signer, TrustBundle: "PEM of " + name}}
+	}
+	s := New(Config{Client: fake.NewClientset(bundle("one", "x"), bundle("two", "y")), Log: logrus.NewEntry(logrus.New())})
+	for _, row := range []struct {
+		want, mark string
+		b          translate.TrustBundle
+	}{
+		{"PEM of one", "ClusterTrustBundle one 7", translate.TrustBundle{Name: "one"}},
+		{"", "ClusterTrustBundle", translate.TrustBundle{Name: "none"}},
+		{"PEM of two", "ClusterTrustBundle two 7", translate.TrustBundle{Signer: "y", Selector: "a=b"}},
+		{"", "ClusterTrustBundle", translate.TrustBundle{Signer: "y", Selector: "a=c"}},
+	} {
+		src := translate.Sources{TrustBundles: map[translate.TrustBundle][]string{}}
+		mark, err := s.trust(t.Context(), row.b, &src)
+		if got := strings.Join(src.TrustBundles[row.b], " "); err != nil || got != row.want || mark != row.mark {
+			t.Errorf("%+v: %q %q %v", row.b, got, mark, err)
+		}
+	}
+	client := fake.NewClientset()
+	client.PrependReactor("*", "clustertrustbundles", func(k8stesting.Action) (bool, runtime.Object, error) {
+		return true, nil, apierrors.NewNotFound(schema.GroupResource{}, "")
+	})
+	s = New(Config{Client: client, Log: logrus.NewEntry(logrus.New())})
+	for _, b := range []translate.TrustBundle{{Name: "one"}, {Signer: "y"}} {
+		if mark, err := s.trust(t.Context(), b, &translate.Sources{}); err != nil || mark != "ClusterTrustBundle" {
+			t.Errorf("not served: %q %v", mark, err)
+		}
 	}
 }
 

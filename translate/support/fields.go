@@ -210,14 +210,14 @@ func addVolumeRules(add func(reflect.Type, rules)) {
 	add(kind[corev1.DownwardAPIVolumeSource]("Items DefaultMode", nil))
 	add(kind[corev1.DownwardAPIVolumeFile]("Path FieldRef ResourceFieldRef Mode", nil))
 	add(kind[corev1.ProjectedVolumeSource]("Sources DefaultMode", nil))
-	add(kind[corev1.VolumeProjection]("Secret DownwardAPI ConfigMap ServiceAccountToken",
+	add(kind[corev1.VolumeProjection]("Secret DownwardAPI ConfigMap ServiceAccountToken ClusterTrustBundle",
 		rules{
-			"ClusterTrustBundle": {Refused, "this node does not read trust bundles, which are a beta API that clusters have off by default"},
-			"PodCertificate":     {Refused, "this node requests no certificates for pods, which is a beta API that clusters have off by default"},
+			"PodCertificate": {Refused, "this node requests no certificates for pods, which is a beta API that clusters have off by default"},
 		}))
 	add(kind[corev1.SecretProjection]("LocalObjectReference Items Optional", nil))
 	add(kind[corev1.ConfigMapProjection]("LocalObjectReference Items Optional", nil))
 	add(kind[corev1.DownwardAPIProjection]("Items", nil))
+	add(kind[corev1.ClusterTrustBundleProjection]("Name SignerName LabelSelector Optional Path", nil))
 	add(kind[corev1.ServiceAccountTokenProjection]("Audience ExpirationSeconds Path", nil))
 	add(kind[corev1.VolumeMount]("Name ReadOnly MountPath SubPathExpr MountPropagation", rules{
 		"SubPath":           {Partly, "no absolute path and no .."},
