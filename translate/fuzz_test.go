@@ -2,6 +2,7 @@ package translate
 
 import (
 	"encoding/binary"
+	"errors"
 	"maps"
 	"os"
 	"path/filepath"
@@ -35,8 +36,8 @@ func translated(t *testing.T, pod *corev1.Pod, src Sources) {
 		t.Fatalf("twice the same Pod, and not the same:\n%s", cmp.Diff(spec, again))
 	}
 	if err != nil {
-		refused, ok := err.(support.Refusals)
-		if !ok || len(refused) == 0 {
+		var refused support.Refusals
+		if !errors.As(err, &refused) || len(refused) == 0 {
 			t.Fatalf("it was not translated and nothing is refused: %v", err)
 		}
 		for _, r := range refused {
@@ -66,8 +67,8 @@ func translated(t *testing.T, pod *corev1.Pod, src Sources) {
 	LackingOptional(pod, src)
 	LackingPullSecrets(pod, src)
 	support.Warnings(pod)
-	admission.Reject(pod, admission.Node{Allocatable: corev1.ResourceList{corev1.ResourceCPU: {}}})
-	admission.Deferred(pod, admission.Node{Used: podspec.Requests(pod)})
+	_ = admission.Reject(pod, admission.Node{Allocatable: corev1.ResourceList{corev1.ResourceCPU: {}}})
+	_ = admission.Deferred(pod, admission.Node{Used: podspec.Requests(pod)})
 	admission.Resized(pod, &capsule.Capsule{Spec: spec})
 }
 

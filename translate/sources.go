@@ -80,7 +80,7 @@ type SourceRef struct {
 }
 
 // Missing says that something the Pod refers to is not there yet: wait for it.
-type Missing struct {
+type Missing struct { //nolint:errname // it is a verdict first, and an error where one is asked for
 	Kind      SourceKind
 	Namespace string
 	Name      string

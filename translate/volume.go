@@ -4,6 +4,7 @@ import (
 	"path"
 
 	corev1 "k8s.io/api/core/v1"
+	"k8s.io/utils/ptr"
 
 	"github.com/capsulet/capsulet/translate/podspec"
 	"github.com/capsulet/capsulet/translate/support"
@@ -28,17 +29,17 @@ func volumeOf(pod *corev1.Pod, v *corev1.Volume, src *Sources) (capsule.Volume, 
 	case v.PersistentVolumeClaim != nil, v.Ephemeral != nil:
 		return claimed(pod, v, src)
 	case v.ConfigMap != nil:
-		f.mode = modeOr(v.ConfigMap.DefaultMode, corev1.ConfigMapVolumeSourceDefaultMode)
+		f.mode = ptr.Deref(v.ConfigMap.DefaultMode, defaultMode)
 		err = f.configMap(v.ConfigMap.Name, v.ConfigMap.Items, isTrue(v.ConfigMap.Optional))
 	case v.Secret != nil:
-		f.mode = modeOr(v.Secret.DefaultMode, corev1.SecretVolumeSourceDefaultMode)
+		f.mode = ptr.Deref(v.Secret.DefaultMode, defaultMode)
 		f.sensitive = true
 		err = f.secret(v.Secret.SecretName, v.Secret.Items, isTrue(v.Secret.Optional))
 	case v.DownwardAPI != nil:
-		f.mode = modeOr(v.DownwardAPI.DefaultMode, corev1.DownwardAPIVolumeSourceDefaultMode)
+		f.mode = ptr.Deref(v.DownwardAPI.DefaultMode, defaultMode)
 		err = f.downward(v.DownwardAPI.Items)
 	case v.Projected != nil:
-		f.mode = modeOr(v.Projected.DefaultMode, corev1.ProjectedVolumeSourceDefaultMode)
+		f.mode = ptr.Deref(v.Projected.DefaultMode, defaultMode)
 		err = f.projected(v.Projected.Sources)
 	default:
 		out.EmptyDir = &corev1.EmptyDirVolumeSource{} // the API's default for a volume without a source
@@ -50,6 +51,9 @@ func volumeOf(pod *corev1.Pod, v *corev1.Volume, src *Sources) (capsule.Volume, 
 	out.Files = &capsule.FilesVolume{Items: f.list(), Sensitive: f.sensitive}
 	return out, nil
 }
+
+// defaultMode is that of files of every kind of volume.
+const defaultMode = corev1.ConfigMapVolumeSourceDefaultMode
 
 // files gathers the files of one volume; a later file replaces an earlier one of the same path.
 type files struct {
@@ -225,11 +229,4 @@ func oneUser(pod *corev1.Pod) *int64 {
 		}
 	}
 	return one
-}
-
-func modeOr(mode *int32, or int32) int32 {
-	if mode != nil {
-		return *mode
-	}
-	return or
 }

@@ -11,7 +11,7 @@ import (
 )
 
 // Rejection is why a kubelet would not take a Pod: it fails at once and is not tried again.
-type Rejection struct {
+type Rejection struct { //nolint:errname // it is a verdict first, and an error where one is asked for
 	// Reason is the kubelet's word: OutOfcpu, SysctlForbidden.
 	Reason  string
 	Message string

@@ -96,22 +96,7 @@ func isNew(before, after *capsule.Failure) bool {
 
 func (e *recorder) container(was, now *capsule.ContainerFacts) {
 	e.pull(was, now)
-	if r := now.Run; r != nil {
-		fresh := was.Run == nil || was.Run.ID != r.ID
-		if fresh {
-			e.add(now, corev1.EventTypeNormal, "Created", "Container created")
-		}
-		if !r.StartedAt.IsZero() && (fresh || was.Run.StartedAt.IsZero()) {
-			e.add(now, corev1.EventTypeNormal, "Started", "Container started")
-		}
-		if r.Error != "" && (fresh || was.Run.Error == "") {
-			e.add(now, corev1.EventTypeWarning, "Failed", "Error: %s", r.Error)
-		}
-		if now.BackOffSeconds > 0 && r.State() == capsule.StateExited && (fresh || was.Run.State() != capsule.StateExited || was.BackOffSeconds != now.BackOffSeconds) {
-			e.add(now, corev1.EventTypeWarning, "BackOff", "Back-off restarting failed container %s in pod %s_%s(%s)",
-				now.Name, e.pod.Name, e.pod.Namespace, e.pod.UID)
-		}
-	}
+	e.run(was, now)
 	if isNew(was.Failure, now.Failure) {
 		e.failure(now)
 	}
@@ -129,6 +114,28 @@ func (e *recorder) container(was, now *capsule.ContainerFacts) {
 			message += ", will be restarted"
 		}
 		e.add(now, corev1.EventTypeNormal, "Killing", "%s", message)
+	}
+}
+
+// run records what became of the newest attempt.
+func (e *recorder) run(was, now *capsule.ContainerFacts) {
+	r := now.Run
+	if r == nil {
+		return
+	}
+	fresh := was.Run == nil || was.Run.ID != r.ID
+	if fresh {
+		e.add(now, corev1.EventTypeNormal, "Created", "Container created")
+	}
+	if !r.StartedAt.IsZero() && (fresh || was.Run.StartedAt.IsZero()) {
+		e.add(now, corev1.EventTypeNormal, "Started", "Container started")
+	}
+	if r.Error != "" && (fresh || was.Run.Error == "") {
+		e.add(now, corev1.EventTypeWarning, "Failed", "Error: %s", r.Error)
+	}
+	if now.BackOffSeconds > 0 && r.State() == capsule.StateExited && (fresh || was.Run.State() != capsule.StateExited || was.BackOffSeconds != now.BackOffSeconds) {
+		e.add(now, corev1.EventTypeWarning, "BackOff", "Back-off restarting failed container %s in pod %s_%s(%s)",
+			now.Name, e.pod.Name, e.pod.Namespace, e.pod.UID)
 	}
 }
 

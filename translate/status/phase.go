@@ -151,11 +151,10 @@ func initDone(pod *corev1.Pod, s *corev1.PodStatus) bool {
 func initIncomplete(pod *corev1.Pod, s *corev1.PodStatus) []string {
 	var names []string
 	for i := range pod.Spec.InitContainers {
-		st, done := &s.InitContainerStatuses[i], false
+		st := &s.InitContainerStatuses[i]
+		done := st.Ready
 		if podspec.IsSidecar(&pod.Spec.InitContainers[i]) {
 			done = ptr.Deref(st.Started, false)
-		} else {
-			done = st.Ready
 		}
 		if !done {
 			names = append(names, st.Name)

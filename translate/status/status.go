@@ -85,8 +85,8 @@ func Refused(pod *corev1.Pod, refused error) corev1.PodStatus {
 // Waiting is the status of a Pod that has no capsule yet because of err, a [*translate.Missing] or a passing trouble.
 func Waiting(pod *corev1.Pod, err error) corev1.PodStatus {
 	s := statusOf(pod, nil, false)
-	missing, ok := err.(*translate.Missing)
-	if !ok {
+	var missing *translate.Missing
+	if !errors.As(err, &missing) {
 		s.Message = err.Error()
 		return s
 	}

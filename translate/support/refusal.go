@@ -15,7 +15,7 @@ import (
 )
 
 // Refusal says that a field of the Pod asks for something this node will not do: the Pod can never run here as it is.
-type Refusal struct {
+type Refusal struct { //nolint:errname // it is a verdict first, and an error where one is asked for
 	// Field is the path of the field: spec.containers[0].volumeDevices.
 	Field string
 	// Reason is a clause for people.
@@ -25,7 +25,7 @@ type Refusal struct {
 func (r *Refusal) Error() string { return r.Field + ": " + r.Reason }
 
 // Refusals are all the refusals of one Pod, at least one, in the order of the specification.
-type Refusals []*Refusal
+type Refusals []*Refusal //nolint:errname // it is a verdict first, and an error where one is asked for
 
 func (r Refusals) Error() string {
 	words := make([]string, len(r))

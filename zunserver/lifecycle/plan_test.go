@@ -378,10 +378,10 @@ func TestBackOff(t *testing.T) {
 
 func TestFail(t *testing.T) {
 	var f *capsule.Failure
-	for n, want := range []time.Duration{10, 20, 40, 80, 160, 300, 300} {
+	for n, want := range []int{10, 20, 40, 80, 160, 300, 300} {
 		f = lifecycle.Fail(f, capsule.FailedPull, "", "no", now)
-		if f.Count != n+1 || f.RetryAt.Sub(now) != want*time.Second {
-			t.Fatalf("failure %d: %+v, want retry after %v", n+1, f, want*time.Second)
+		if f.Count != n+1 || f.RetryAt.Sub(now) != time.Duration(want)*time.Second {
+			t.Fatalf("failure %d: %+v, want retry after %d s", n+1, f, want)
 		}
 	}
 	if f = lifecycle.Fail(f, capsule.FailedCreate, "", "no", now); f.Count != 1 || f.RetryAt.Sub(now) != time.Second {

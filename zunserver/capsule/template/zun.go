@@ -129,7 +129,7 @@ func bounds(name string, v any, path string) error {
 	if !ok {
 		return nil
 	}
-	low, high := 0.0, 0.0
+	var low, high float64
 	switch corev1.ResourceName(name) {
 	case corev1.ResourceCPU:
 		low, high = minCPU, maxCPU
