@@ -233,18 +233,20 @@ func TestSlowReadersAreCutOff(t *testing.T) {
 		l.answer, l.stalled, l.short, l.lasting = 500*time.Millisecond, 50*time.Millisecond, 1, 1
 	})
 	w.server.cfg.Containers = endless{w} // before the first request
-	w.pods[0].Annotations = map[string]string{"long": strings.Repeat("x", 32<<20)}
+	w.pods[0].Annotations = map[string]string{"long": strings.Repeat("x", 16<<20)}
 	for path, places := range map[string]chan struct{}{"/containerLogs/shop/web/a": w.server.lasting, "/pods": w.server.short} {
-		c, err := secure(w.dial("127.0.0.1"))
+		raw := w.dial("127.0.0.1")
+		if err := raw.(*net.TCPConn).SetReadBuffer(4 << 10); err != nil { // what is on its way is not much
+			t.Fatal(err)
+		}
+		c, err := secure(raw)
 		if err != nil {
 			t.Fatal(err)
 		}
 		if _, err := fmt.Fprintf(c, "GET %s HTTP/1.1\r\nHost: node\r\nAuthorization: Bearer admin\r\n\r\n", path); err != nil {
 			t.Fatal(err)
 		}
-		if _, err := c.Read(make([]byte, 1)); errors.Is(err, io.EOF) { // it has begun, or is cut off already; now nobody reads
-			t.Fatalf("%s: no answer", path)
-		}
+		_, _ = c.Read(make([]byte, 1)) // it has begun, or is cut off already, and now nobody reads
 		select {
 		case places <- struct{}{}: // the place is free
 		case <-time.After(testTimeout):
