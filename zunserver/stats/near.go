@@ -4,7 +4,6 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
-	"os"
 	"path/filepath"
 	"slices"
 	"strconv"
@@ -42,7 +41,7 @@ func (n Near) cgroup() string {
 // Container returns what the container uses whose main process is pid; the rate is not set. NotFound: it has ended.
 func (n Near) Container(id string, pid int) (capsule.Usage, error) {
 	u := capsule.Usage{At: time.Now()}
-	groups, err := os.ReadFile(n.proc(strconv.Itoa(pid), "cgroup"))
+	groups, err := read(n.proc(strconv.Itoa(pid), "cgroup"))
 	if err != nil {
 		return u, failed("find the control group", err)
 	}
@@ -131,7 +130,7 @@ func ofContainer(path, id string) (string, error) {
 
 // Network returns the interfaces of the process but the loopback.
 func (n Near) Network(_ string, pid int) ([]capsule.Interface, error) {
-	data, err := os.ReadFile(n.proc(strconv.Itoa(pid), "net", "dev"))
+	data, err := read(n.proc(strconv.Itoa(pid), "net", "dev"))
 	if err != nil {
 		return nil, failed("read the network", err)
 	}
@@ -157,11 +156,11 @@ func (n Near) Network(_ string, pid int) ([]capsule.Interface, error) {
 
 // Host returns what the whole host uses and when it was booted; name and rate are not set.
 func (n Near) Host() (capsule.HostStats, error) {
-	stat, err := os.ReadFile(n.proc("stat"))
+	stat, err := read(n.proc("stat"))
 	if err != nil {
 		return capsule.HostStats{}, failed("read the host's CPU time", err)
 	}
-	meminfo, err := os.ReadFile(n.proc("meminfo"))
+	meminfo, err := read(n.proc("meminfo"))
 	if err != nil {
 		return capsule.HostStats{}, failed("read the host's memory", err)
 	}
@@ -197,9 +196,44 @@ func host(stat, meminfo string) (capsule.HostStats, error) {
 	return h, nil
 }
 
+// read reads a file of the kernel. Package os would have the runtime try to wait for it and ask how long it is, which costs as
+// much again as reading it, and there are hundreds of them.
+func read(path string) ([]byte, error) {
+	var fd int
+	err := again(func() (err error) { fd, err = unix.Open(path, unix.O_RDONLY|unix.O_CLOEXEC, 0); return err })
+	if err != nil {
+		return nil, &fs.PathError{Op: "open", Path: path, Err: err}
+	}
+	defer unix.Close(fd) //nolint:errcheck // it was only read
+	data := make([]byte, 0, 4096)
+	for {
+		if len(data) == cap(data) {
+			data = slices.Grow(data, len(data))
+		}
+		var n int
+		err := again(func() (err error) { n, err = unix.Read(fd, data[len(data):cap(data)]); return err })
+		if err != nil {
+			return nil, &fs.PathError{Op: "read", Path: path, Err: err}
+		}
+		if n == 0 {
+			return data, nil
+		}
+		data = data[:len(data)+n]
+	}
+}
+
+// again repeats what a signal interrupted.
+func again(f func() error) error {
+	for {
+		if err := f(); !errors.Is(err, unix.EINTR) {
+			return err
+		}
+	}
+}
+
 // number reads a file of one number.
 func number(path string) (uint64, error) {
-	data, err := os.ReadFile(path)
+	data, err := read(path)
 	if err != nil {
 		return 0, err
 	}
@@ -208,7 +242,7 @@ func number(path string) (uint64, error) {
 
 // table reads these of a file of names and numbers.
 func table(path string, names ...string) (map[string]uint64, error) {
-	data, err := os.ReadFile(path)
+	data, err := read(path)
 	if err != nil {
 		return nil, err
 	}
