@@ -47,18 +47,18 @@ func claimed(pod *corev1.Pod, v *corev1.Volume, src *Sources) (capsule.Volume, e
 	case pv.Spec.ClaimRef == nil || pv.Spec.ClaimRef.UID != claim.UID:
 		return because("PV %s is not bound to the PVC", pv.Name)
 	}
-	return persistent(v, pv, readOnly)
+	return persistent(pod, v, pv, readOnly)
 }
 
 // persistent translates a persistent volume. Other kinds are refused by name.
-func persistent(v *corev1.Volume, pv *corev1.PersistentVolume, readOnly bool) (capsule.Volume, error) {
+func persistent(pod *corev1.Pod, v *corev1.Volume, pv *corev1.PersistentVolume, readOnly bool) (capsule.Volume, error) {
 	out := capsule.Volume{Name: v.Name, ReadOnly: readOnly}
 	field := "persistentVolumeClaim"
 	if v.Ephemeral != nil {
 		field = "ephemeral"
 	}
 	refuse := func(format string, args ...any) (capsule.Volume, error) {
-		return capsule.Volume{}, support.Refusals{{Field: "spec.volumes[" + v.Name + "]." + field, Reason: fmt.Sprintf(format, args...)}}
+		return capsule.Volume{}, support.Refusals{{Field: volumeField(pod, v.Name) + "." + field, Reason: fmt.Sprintf(format, args...)}}
 	}
 	s := &pv.Spec
 	if s.VolumeMode != nil && *s.VolumeMode == corev1.PersistentVolumeBlock {

@@ -59,14 +59,14 @@ func TestClaims(t *testing.T) {
 		}, capsule.Volume{}, "error processing PVC shop/data: PV pv is not bound to the PVC"},
 		{"a block device", func(_ *corev1.Pod, _ *corev1.PersistentVolumeClaim, pv *corev1.PersistentVolume, _ *Sources) {
 			pv.Spec.VolumeMode = &block
-		}, capsule.Volume{}, "spec.volumes[v].persistentVolumeClaim: volume pv has volumeMode Block, and raw block devices cannot be given to a capsule"},
+		}, capsule.Volume{}, "spec.volumes[0].persistentVolumeClaim: volume pv has volumeMode Block, and raw block devices cannot be given to a capsule"},
 		{"of another kind", func(_ *corev1.Pod, _ *corev1.PersistentVolumeClaim, pv *corev1.PersistentVolume, _ *Sources) {
 			pv.Spec.PersistentVolumeSource = corev1.PersistentVolumeSource{CSI: &corev1.CSIPersistentVolumeSource{Driver: "d"}}
-		}, capsule.Volume{}, "spec.volumes[v].persistentVolumeClaim: it is bound to the volume pv, which is neither hostPath nor nfs nor a local " +
+		}, capsule.Volume{}, "spec.volumes[0].persistentVolumeClaim: it is bound to the volume pv, which is neither hostPath nor nfs nor a local " +
 			"directory: this node mounts no other"},
 		{"a local device", func(_ *corev1.Pod, _ *corev1.PersistentVolumeClaim, pv *corev1.PersistentVolume, _ *Sources) {
 			pv.Spec.PersistentVolumeSource = corev1.PersistentVolumeSource{Local: &corev1.LocalVolumeSource{Path: "/dev/x", FSType: &ext4}}
-		}, capsule.Volume{}, "spec.volumes[v].persistentVolumeClaim: it is bound to the volume pv, which is neither hostPath nor nfs nor a local " +
+		}, capsule.Volume{}, "spec.volumes[0].persistentVolumeClaim: it is bound to the volume pv, which is neither hostPath nor nfs nor a local " +
 			"directory: this node mounts no other"},
 	} {
 		t.Run(row.name, func(t *testing.T) {

@@ -1,7 +1,9 @@
 package translate
 
 import (
+	"fmt"
 	"path"
+	"slices"
 
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/utils/ptr"
@@ -52,6 +54,11 @@ func volumeOf(pod *corev1.Pod, v *corev1.Volume, src *Sources) (capsule.Volume, 
 	return out, nil
 }
 
+// volumeField is the path of a volume in the Pod.
+func volumeField(pod *corev1.Pod, name string) string {
+	return fmt.Sprintf("spec.volumes[%d]", slices.IndexFunc(pod.Spec.Volumes, func(v corev1.Volume) bool { return v.Name == name }))
+}
+
 // defaultMode is that of files of every kind of volume.
 const defaultMode = corev1.ConfigMapVolumeSourceDefaultMode
 
@@ -68,7 +75,7 @@ type files struct {
 func (f *files) put(p string, content []byte, mode *int32) error {
 	clean := path.Clean(p)
 	if p == "" || path.IsAbs(p) || podspec.Climbs(p) || clean == "." {
-		return support.Refusals{{Field: "spec.volumes[" + f.volume + "].items.path", Reason: `"` + p + `" leaves the volume`}}
+		return support.Refusals{{Field: volumeField(f.pod, f.volume) + ".items.path", Reason: `"` + p + `" leaves the volume`}}
 	}
 	if f.byPath == nil {
 		f.byPath = map[string]capsule.File{}
