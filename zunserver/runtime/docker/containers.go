@@ -14,18 +14,13 @@ import (
 
 	"github.com/capsulet/capsulet/zunserver/capsule"
 	"github.com/capsulet/capsulet/zunserver/runtime"
+	"github.com/capsulet/capsulet/zunserver/runtime/docker/classes"
 	"github.com/capsulet/capsulet/zunserver/runtime/docker/convert"
 	"github.com/capsulet/capsulet/zunserver/runtime/docker/logs"
 )
 
 // inspectors is how many containers List looks at at once.
 const inspectors = 4
-
-// seen is a container as it was inspected while the engine's list gave the state.
-type seen struct {
-	state     container.ContainerState
-	container runtime.Container
-}
 
 // List returns the containers of the instance, of one capsule when uuid is not empty.
 func (h *Host) List(ctx context.Context, uuid string) ([]runtime.Container, error) {
@@ -45,7 +40,7 @@ func (h *Host) List(ctx context.Context, uuid string) ([]runtime.Container, erro
 	g, gctx := errgroup.WithContext(ctx)
 	g.SetLimit(inspectors)
 	for i, s := range list {
-		if c, ok := h.cached(s.ID, s.State); ok {
+		if c, ok := h.seen.Get(s.ID, s.State); ok {
 			found[i] = &c
 			continue
 		}
@@ -62,7 +57,7 @@ func (h *Host) List(ctx context.Context, uuid string) ([]runtime.Container, erro
 		return nil, fmt.Errorf("list containers: %w", err)
 	}
 	if uuid == "" {
-		h.prune(list)
+		h.seen.Keep(list)
 	}
 	out := make([]runtime.Container, 0, len(found))
 	for _, c := range found {
@@ -71,38 +66,6 @@ func (h *Host) List(ctx context.Context, uuid string) ([]runtime.Container, erro
 		}
 	}
 	return out, nil
-}
-
-// cached returns what is known of a container in the state that the engine's list shows.
-func (h *Host) cached(id string, state container.ContainerState) (runtime.Container, bool) {
-	if state != container.StateRunning && state != container.StateExited {
-		return runtime.Container{}, false
-	}
-	h.mu.Lock()
-	defer h.mu.Unlock()
-	s, ok := h.cache[id]
-	return s.container, ok && s.state == state
-}
-
-// prune forgets containers that are gone.
-func (h *Host) prune(list []container.Summary) {
-	there := make(map[string]bool, len(list))
-	for _, s := range list {
-		there[s.ID] = true
-	}
-	h.mu.Lock()
-	defer h.mu.Unlock()
-	for id := range h.cache {
-		if !there[id] {
-			delete(h.cache, id)
-		}
-	}
-}
-
-func (h *Host) forget(id string) {
-	h.mu.Lock()
-	defer h.mu.Unlock()
-	delete(h.cache, id)
 }
 
 // Inspect returns one container by ID or name. What belongs to another instance is not found.
@@ -117,9 +80,7 @@ func (h *Host) Inspect(ctx context.Context, id string) (runtime.Container, error
 			c.LogPath = logs.Path(root, c.ID)
 		}
 	}
-	h.mu.Lock()
-	defer h.mu.Unlock()
-	h.cache[c.ID] = seen{state: r.State.Status, container: c}
+	h.seen.Put(r.State.Status, c)
 	return c, nil
 }
 
@@ -180,7 +141,7 @@ func (h *Host) create(ctx context.Context, cfg runtime.ContainerConfig) (string,
 	}
 	r, err := api.ContainerCreate(ctx, s.Config, s.Host, nil, nil, cfg.Name)
 	if err != nil {
-		return "", fmt.Errorf("create container %s: %w", cfg.Name, translateCreate(err))
+		return "", fmt.Errorf("create container %s: %w", cfg.Name, classes.OfCreate(err))
 	}
 	for _, w := range r.Warnings {
 		h.log.WithField("container", cfg.Name).WithField("cause", w).Debug("The engine warned about a new container")
@@ -220,7 +181,7 @@ func (h *Host) Start(ctx context.Context, id string) error {
 		if r.HostConfig.OomScoreAdj < 0 && strings.Contains(err.Error(), oomScoreRefused) {
 			h.refuseOOMScore(err.Error())
 		}
-		return fmt.Errorf("start container %s: %w", id, translateStart(err))
+		return fmt.Errorf("start container %s: %w", id, classes.OfStart(err))
 	}
 	return nil
 }
@@ -283,7 +244,7 @@ func (h *Host) Remove(ctx context.Context, id string) error {
 	if err != nil && !errdefs.IsNotFound(err) {
 		return fail(err, "remove container %s", id)
 	}
-	h.forget(r.ID)
+	h.seen.Forget(r.ID)
 	return nil
 }
 

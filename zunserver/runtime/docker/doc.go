@@ -4,11 +4,11 @@
 // # Where things are
 //
 //	docker.go      connection, ping, Info           convert/      configuration → Docker → what is seen (pure)
-//	containers.go  the calls on containers          imports/      the archive that an imported image is
-//	images.go, import.go  images                    errors.go     Docker's errors → classes, once
+//	containers.go  the calls on containers          seen/         how containers looked when they were inspected
+//	images.go, import.go  images                    imports/      the archive that an imported image is
 //	streams.go, logs/  logs and copies              exec.go, hangup.go, attach.go  commands, the main process
-//	events.go      the event stream
-//	sandbox.go, inside.go, sandbox/  the built-in sandbox images    oomscore.go   what the kernel lets the engine do
+//	events.go      the event stream                 classes/      Docker's errors → classes, once
+//	sandbox.go, sandbox/  the built-in images of sandboxes    oomscore.go, oomscore/  what the kernel lets the engine do
 //	volumes.go     volumes and statistics, for hosts whose machine is out of reach
 //
 // # What is decided for every container

@@ -17,6 +17,9 @@ import (
 	"github.com/sirupsen/logrus"
 
 	"github.com/capsulet/capsulet/zunserver/runtime"
+	"github.com/capsulet/capsulet/zunserver/runtime/docker/oomscore"
+	"github.com/capsulet/capsulet/zunserver/runtime/docker/sandbox"
+	"github.com/capsulet/capsulet/zunserver/runtime/docker/seen"
 )
 
 // DefaultEndpoint is where a Docker engine listens on its own machine.
@@ -74,10 +77,12 @@ type Host struct {
 	// importing admits one import of the sandbox image at a time.
 	importing chan struct{}
 
-	mu    sync.Mutex
-	cache map[string]seen // by container ID
+	// seen are the containers as they were last inspected.
+	seen seen.Cache
+
+	mu sync.Mutex
 	// inside is the image for sandboxes of far hosts, once it was asked for.
-	inside *insideImage
+	inside *sandbox.Image
 }
 
 type connection struct {
@@ -115,7 +120,7 @@ func Open(ctx context.Context, cfg Config) (*Host, error) {
 	}
 	h := &Host{
 		cfg: cfg, near: scheme == "unix", log: cfg.Log, opts: opts, pinger: pinger,
-		importing: make(chan struct{}, 1), cache: map[string]seen{},
+		importing: make(chan struct{}, 1),
 	}
 	h.closing, h.close = context.WithCancel(context.WithoutCancel(ctx))
 	if cfg.Near != nil {
@@ -124,7 +129,7 @@ func Open(ctx context.Context, cfg Config) (*Host, error) {
 	if h.log == nil {
 		h.log = discard()
 	}
-	if h.near && !mayLowerOOMScore("/") {
+	if h.near && !oomscore.MayLower("/") {
 		h.refuseOOMScore("the engine lacks CAP_SYS_RESOURCE")
 	}
 	return h, nil

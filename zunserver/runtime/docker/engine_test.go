@@ -13,6 +13,8 @@ import (
 	"time"
 
 	"github.com/containerd/errdefs"
+
+	"github.com/capsulet/capsulet/zunserver/runtime/docker/classes"
 )
 
 // against opens a host whose engine is an HTTP handler.
@@ -140,7 +142,7 @@ func TestProgress(t *testing.T) {
 	if want := []string{"Pulling from x", "a: Downloading", "b: Downloading", "a: Pull complete"}; err != nil || !slices.Equal(told, want) {
 		t.Errorf("%v, %v", told, err)
 	}
-	if err := readProgress(strings.NewReader(`{"status":"x"}{"sta`), nil); !errdefs.IsUnavailable(translatePull(err)) {
+	if err := readProgress(strings.NewReader(`{"status":"x"}{"sta`), nil); !errdefs.IsUnavailable(classes.OfPull(err)) {
 		t.Errorf("cut off: %v", err)
 	}
 }

@@ -35,7 +35,7 @@ func (h *Host) Events(ctx context.Context) (<-chan runtime.Event, error) {
 		for {
 			select {
 			case m := <-messages:
-				h.forget(m.Actor.ID)
+				h.seen.Forget(m.Actor.ID)
 				select {
 				case out <- convert.Event(m):
 				case <-sctx.Done():

@@ -14,6 +14,7 @@ import (
 	"github.com/docker/docker/api/types/registry"
 
 	"github.com/capsulet/capsulet/zunserver/runtime"
+	"github.com/capsulet/capsulet/zunserver/runtime/docker/classes"
 	"github.com/capsulet/capsulet/zunserver/runtime/docker/convert"
 )
 
@@ -82,11 +83,11 @@ func (h *Host) Pull(ctx context.Context, ref string, auth *runtime.RegistryAuth,
 	}
 	stream, err := api.ImagePull(ctx, ref, opts)
 	if err != nil {
-		return runtime.Image{}, fmt.Errorf("pull image %s: %w", ref, translatePull(err))
+		return runtime.Image{}, fmt.Errorf("pull image %s: %w", ref, classes.OfPull(err))
 	}
 	defer func() { _ = stream.Close() }()
 	if err := readProgress(stream, progress); err != nil {
-		return runtime.Image{}, fmt.Errorf("pull image %s: %w", ref, translatePull(err))
+		return runtime.Image{}, fmt.Errorf("pull image %s: %w", ref, classes.OfPull(err))
 	}
 	return h.Image(ctx, ref)
 }

@@ -28,11 +28,11 @@ func (h *Host) sandboxImage(ctx context.Context, withInside bool) (ref string, o
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	if h.inside == nil {
-		if h.inside, err = newInsideImage(h.cfg.Inside, arch); err != nil {
+		if h.inside, err = sandbox.WithInside(h.cfg.Inside, arch); err != nil {
 			return "", nil, err
 		}
 	}
-	return h.inside.ref, h.inside.programs, nil
+	return h.inside.Ref, h.inside.Programs, nil
 }
 
 // EnsureSandboxImage makes sure that the image of sandboxes is on the host and returns its reference: the configured one is

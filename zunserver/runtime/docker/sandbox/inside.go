@@ -1,4 +1,4 @@
-package docker
+package sandbox
 
 import (
 	"debug/elf"
@@ -9,18 +9,17 @@ import (
 	"github.com/containerd/errdefs"
 
 	"github.com/capsulet/capsulet/zunserver/inside"
-	"github.com/capsulet/capsulet/zunserver/runtime/docker/sandbox"
 )
 
-// insideImage is the image of sandboxes that have the program of package inside: its reference and what it is made of.
-type insideImage struct {
-	ref      string
-	programs []sandbox.Program
+// Image is the image of sandboxes that have the program of package inside: its reference and what it is made of.
+type Image struct {
+	Ref      string
+	Programs []Program
 }
 
-// newInsideImage makes an image of the program at path for the architecture of the host. What is there must need nothing else
+// WithInside makes an image of the program at path for the architecture of the host. What is there must need nothing else
 // of the image's file system, because there is nothing else.
-func newInsideImage(path, arch string) (*insideImage, error) {
+func WithInside(path, arch string) (*Image, error) {
 	f, err := elf.Open(path)
 	if err != nil {
 		return nil, fmt.Errorf("the program for sandboxes: %w", err)
@@ -41,12 +40,12 @@ func newInsideImage(path, arch string) (*insideImage, error) {
 	if err != nil {
 		return nil, fmt.Errorf("the program for sandboxes: %w", err)
 	}
-	programs := []sandbox.Program{{
+	programs := []Program{{
 		Path: inside.Path, Size: info.Size(), Read: func() (io.ReadCloser, error) { return os.Open(path) },
 	}}
-	ref, err := sandbox.Ref(arch, programs...)
+	ref, err := Ref(arch, programs...)
 	if err != nil {
 		return nil, err
 	}
-	return &insideImage{ref: ref, programs: programs}, nil
+	return &Image{Ref: ref, Programs: programs}, nil
 }
