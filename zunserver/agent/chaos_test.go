@@ -4,6 +4,7 @@ import (
 	"errors"
 	"flag"
 	"math/rand/v2"
+	"slices"
 	"sync"
 	"testing"
 	"time"
@@ -70,11 +71,15 @@ func TestChaosConverges(t *testing.T) {
 				if crashed[c.Identity.Capsule] {
 					break // a second crash would wait for its back-off
 				}
+				byHand := random.IntN(2) > 0
+				if byHand && !w.recorded(c.Identity.Capsule, c.ID) {
+					break // should the agent end in this moment too, no trace would be left that it ran
+				}
 				crashed[c.Identity.Capsule] = true
-				if random.IntN(2) == 0 {
-					w.host.Crash(c.ID, 1)
-				} else {
+				if byHand {
 					w.host.RemoveByHand(c.ID)
+				} else {
+					w.host.Crash(c.ID, 1)
 				}
 			}
 		case n < 80:
@@ -97,6 +102,20 @@ func TestChaosConverges(t *testing.T) {
 		w.await(uuid, "running", running)
 	}
 	w.settle(alive)
+}
+
+// recorded says whether the store knows that the container was started.
+func (w *world) recorded(uuid, id string) bool {
+	c, err := w.store.Capsule(w.t.Context(), uuid)
+	if err != nil {
+		return false
+	}
+	if s := c.Facts.Sandbox; s.ID == id {
+		return !s.StartedAt.IsZero()
+	}
+	return slices.ContainsFunc(c.Facts.Containers, func(f capsule.ContainerFacts) bool {
+		return f.Run != nil && f.Run.ID == id && !f.Run.StartedAt.IsZero()
+	})
 }
 
 // settle waits until nothing but the capsules given is on the host.
