@@ -54,7 +54,7 @@ func (w *world) ensureEngine(ctx context.Context) error {
 // needed are the programs that the tests run, and the Debian packages that bring them.
 var needed = []struct{ program, pkg string }{
 	{"docker", "docker.io"}, {"dockerd", "docker.io"}, {"containerd", "containerd"},
-	{"ip", "iproute2"}, {"iptables", "iptables"}, {"tar", "tar"},
+	{"ip", "iproute2"}, {"iptables", "iptables"}, {"tar", "tar"}, {"curl", "curl"},
 }
 
 // tools installs what the tests need and starts the engine.
