@@ -127,8 +127,11 @@ func (f *fakeCapsules) Update(_ context.Context, uuid string, spec capsule.Spec)
 		return nil, fmt.Errorf("capsule %s: %w", uuid, errdefs.ErrNotFound)
 	}
 	frozen, err := c.Spec.Frozen(&spec)
-	if err != nil || len(frozen) > 0 {
-		return nil, fmt.Errorf("%q cannot be changed (%v): %w", frozen, err, errdefs.ErrInvalidArgument)
+	if err != nil {
+		return nil, fmt.Errorf("compare with capsule %s: %w", uuid, err)
+	}
+	if len(frozen) > 0 {
+		return nil, fmt.Errorf("%q cannot be changed: %w", frozen, errdefs.ErrInvalidArgument)
 	}
 	twin := *c
 	twin.Spec = spec

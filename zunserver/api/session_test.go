@@ -194,7 +194,7 @@ func TestRun(t *testing.T) {
 	}
 	resp := w.do("POST", "/v1/capsules/c/exec?command=x", "")
 	b, err := io.ReadAll(resp.Body)
-	if err != nil || resp.StatusCode != 200 || string(b) != "out err" || resp.Trailer.Get("Capsulet-Exit-Code") != "7" {
+	if err != nil || resp.StatusCode != http.StatusOK || string(b) != "out err" || resp.Trailer.Get("Capsulet-Exit-Code") != "7" {
 		t.Errorf("%s, %q, %v, %v", resp.Status, b, resp.Trailer, err)
 	}
 	w.exec = func(context.Context, capsule.Session) (int, error) { return 0, errdefs.ErrUnavailable }
@@ -314,7 +314,7 @@ func TestTooManySessions(t *testing.T) {
 	w.get(429, "POST", "/v1/capsules/c/exec?command=x", "")
 	w.get(429, "GET", "/v1/capsules/c/logs", "")
 	go func() { <-begun }()
-	if resp := w.do("POST", "/v1/capsules/"+uuid+"/exec?command=x", "", "X-Auth-Token", adminToken); resp.StatusCode != 200 {
+	if resp := w.do("POST", "/v1/capsules/"+uuid+"/exec?command=x", "", "X-Auth-Token", adminToken); resp.StatusCode != http.StatusOK {
 		t.Errorf("another caller: %s", resp.Status)
 	}
 	close(end)
@@ -324,14 +324,14 @@ func TestTooManySessions(t *testing.T) {
 		}
 	}
 	go func() { <-begun }()
-	if resp := w.do("POST", "/v1/capsules/c/exec?command=x", ""); resp.StatusCode != 200 {
+	if resp := w.do("POST", "/v1/capsules/c/exec?command=x", ""); resp.StatusCode != http.StatusOK {
 		t.Errorf("after all have ended: %s", resp.Status)
 	}
 }
 
 // post may be called from any goroutine.
 func (w *world) post(path string) (*http.Response, error) {
-	r, err := http.NewRequestWithContext(w.Context(), "POST", w.url+path, nil)
+	r, err := http.NewRequestWithContext(w.Context(), http.MethodPost, w.url+path, nil)
 	if err != nil {
 		return nil, err
 	}
@@ -374,8 +374,14 @@ func (w *world) forwarded(how string) (address string) {
 		w.Fatal(err)
 	}
 	done := make(chan error, 1)
-	go func() { done <- f.ForwardPorts() }()
-	w.Cleanup(func() { close(stop); <-done })
+	go func() {
+		defer close(done)
+		done <- f.ForwardPorts()
+	}()
+	w.Cleanup(func() {
+		close(stop)
+		<-done //nolint:errcheck // it was stopped
+	})
 	select {
 	case <-ready:
 	case err := <-done:
@@ -396,7 +402,7 @@ func TestPortForward(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer server.Close() //nolint:errcheck // the test is over
+	defer server.Close()
 	go func() {
 		for {
 			conn, err := server.Accept()
@@ -404,7 +410,7 @@ func TestPortForward(t *testing.T) {
 				return
 			}
 			go func() { // answers when the other side has said everything
-				defer conn.Close() //nolint:errcheck // it was answered
+				defer conn.Close()
 				b, _ := io.ReadAll(conn)
 				_, _ = conn.Write(append([]byte("you said "), b...))
 			}()

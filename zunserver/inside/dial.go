@@ -67,7 +67,7 @@ const closing = "close"
 
 // serve serves one stream.
 func (open *connections) serve(stream *yamux.Stream) {
-	defer stream.Close() //nolint:errcheck // both ways were closed before, or the session is gone
+	defer stream.Close() // both ways were closed before, or the session is gone
 	_ = stream.SetReadDeadline(time.Now().Add(dialTimeout))
 	buffered := bufio.NewReaderSize(stream, maxLine)
 	line, err := buffered.ReadSlice('\n')
@@ -87,7 +87,7 @@ func (open *connections) serve(stream *yamux.Stream) {
 		_, _ = fmt.Fprintln(stream, strings.ReplaceAll(err.Error(), "\n", "; "))
 		return
 	}
-	defer conn.Close() //nolint:errcheck // both ways were closed before
+	defer conn.Close() // both ways were closed before
 	number := strconv.FormatUint(uint64(stream.StreamID()), 10)
 	open.Store(number, conn)
 	defer open.Delete(number)
@@ -173,7 +173,7 @@ func (s *Session) Dial(ctx context.Context, addresses ...string) (net.Conn, erro
 	_ = stream.SetDeadline(deadline)
 	stop := context.AfterFunc(ctx, func() { _ = stream.SetDeadline(time.Unix(1, 0)) })
 	c := &Conn{Stream: stream, session: s.session, buffered: bufio.NewReaderSize(stream, maxLine)}
-	answer, err := "", error(nil)
+	var answer string
 	if _, err = fmt.Fprintln(stream, strings.Join(addresses, " ")); err == nil {
 		answer, err = c.buffered.ReadString('\n')
 	}
@@ -217,7 +217,7 @@ func (c *Conn) CloseWrite() error { return c.Stream.Close() }
 // Close ends the connection in both directions.
 func (c *Conn) Close() error {
 	err := c.Stream.Close()
-	_ = c.Stream.SetReadDeadline(time.Unix(1, 0)) // who reads is let go
+	_ = c.SetReadDeadline(time.Unix(1, 0)) // who reads is let go
 	c.once.Do(func() {
 		go func() {
 			if s, err := c.session.OpenStream(); err == nil {

@@ -101,7 +101,7 @@ func (b Bench) logs(ctx context.Context, s *server) (f report.Figure, err error)
 		if err != nil {
 			return err
 		}
-		defer log.Close() //nolint:errcheck // it was only read
+		defer log.Close()
 		return exactly(log, logBytes)
 	}
 	theirs := func() error {
@@ -109,7 +109,7 @@ func (b Bench) logs(ctx context.Context, s *server) (f report.Figure, err error)
 		if err != nil {
 			return err
 		}
-		defer log.Close() //nolint:errcheck // it was only read
+		defer log.Close()
 		n, err := stdcopy.StdCopy(io.Discard, io.Discard, log)
 		if err == nil && n != logBytes {
 			err = fmt.Errorf("%d bytes came, and %d were expected", n, logBytes)
@@ -196,7 +196,7 @@ func (b Bench) forwards(ctx context.Context, s *server) (f report.Figure, err er
 			if err != nil {
 				return err
 			}
-			defer conn.Close() //nolint:errcheck // it was only read
+			defer conn.Close()
 			return exactly(conn, pourMegabytes<<20)
 		}
 	}
@@ -246,5 +246,9 @@ func (s *server) forward(id string) (address string, end func(), err error) {
 	if err != nil {
 		return "", nil, err
 	}
-	return net.JoinHostPort("127.0.0.1", strconv.Itoa(int(ports[0].Local))), func() { close(stop); <-done }, nil
+	end = func() {
+		close(stop)
+		<-done //nolint:errcheck // it was stopped
+	}
+	return net.JoinHostPort("127.0.0.1", strconv.Itoa(int(ports[0].Local))), end, nil
 }

@@ -41,7 +41,10 @@ func (h *Host) Events(ctx context.Context) (<-chan runtime.Event, error) {
 				case <-sctx.Done():
 					return
 				}
-			case <-failed:
+			case err := <-failed:
+				if sctx.Err() == nil {
+					h.log.WithError(err).Debug("The stream of events ended")
+				}
 				return
 			}
 		}
