@@ -89,7 +89,7 @@ func TestSourcesOfARunningPodChange(t *testing.T) {
 	}
 	w.becomes(pod, 1, "s", "-", func() error { return nil })
 	w.becomes(pod, 2, "labels", `round="two"`, func() error {
-		now := w.pod()
+		now := w.pod() //nolint:contextcheck // the world has the same one
 		now.Labels = map[string]string{"round": "two"}
 		_, err := core.Pods("shop").Update(ctx, now, metav1.UpdateOptions{})
 		return err
@@ -110,7 +110,7 @@ func TestSourcesOfARunningPodChange(t *testing.T) {
 		t.Errorf("event %q", m)
 	}
 	w.becomes(pod, 2, "labels", `round="three"`, func() error {
-		now := w.pod()
+		now := w.pod() //nolint:contextcheck // the world has the same one
 		now.Labels = map[string]string{"round": "three"}
 		_, err := core.Pods("shop").Update(ctx, now, metav1.UpdateOptions{})
 		return err

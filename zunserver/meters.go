@@ -128,7 +128,7 @@ func readHost(ctx context.Context, a metered, of []*capsule.Capsule) (r reading)
 	for i, c := range of {
 		group.Go(func() error {
 			if ctx.Err() != nil {
-				return nil // the first error is told
+				return nil //nolint:nilerr // the first error is told
 			}
 			s, err := a.Stats(c)
 			if err == nil {

@@ -159,7 +159,7 @@ func (s *Server) Run(ctx context.Context) error {
 // ended makes an end that nobody asked for an error.
 func ended(ctx context.Context, err error, what string) error {
 	if ctx.Err() != nil {
-		return nil
+		return nil //nolint:nilerr // it was told to end
 	}
 	return fmt.Errorf("%s ended: %w", what, err)
 }

@@ -176,7 +176,7 @@ func (c *Client) call(ctx context.Context, what, method, target string, body, in
 	if into != nil {
 		opts.JSONResponse = &result.Body
 	}
-	if _, err := c.service.Request(ctx, method, target, opts); err != nil {
+	if _, err := c.service.Request(ctx, method, target, opts); err != nil { //nolint:bodyclose // it closes what it does not hand over
 		return fmt.Errorf("%s: %w", what, classify(err))
 	}
 	if into == nil {

@@ -114,7 +114,7 @@ func TestRequests(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer log.Close() //nolint:errcheck // a test
+	defer log.Close()
 	if text, _ := io.ReadAll(log); string(text) != "hello\n" {
 		t.Errorf("log %q", text)
 	}

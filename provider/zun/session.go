@@ -28,7 +28,7 @@ func (c *Client) Run(ctx context.Context, uuid, container string, command []stri
 	if err != nil {
 		return nil, 0, fmt.Errorf("%s: %w", what, classify(err))
 	}
-	defer resp.Body.Close() //nolint:errcheck // it was only read
+	defer resp.Body.Close()
 	output, err = io.ReadAll(io.LimitReader(resp.Body, maxOutput))
 	if err == nil {
 		_, err = io.Copy(io.Discard, resp.Body) // the trailer comes after it

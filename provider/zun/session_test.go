@@ -61,7 +61,7 @@ func TestSession(t *testing.T) {
 			t.Error(err)
 			return
 		}
-		defer conn.Close() //nolint:errcheck // a test
+		defer conn.Close()
 		line, _ := rw.ReadString('\n')
 		_, _ = io.WriteString(conn, "you said "+line)
 	})
@@ -86,8 +86,9 @@ func TestSession(t *testing.T) {
 		return resp, r, conn
 	}
 	resp, r, conn := open("a")
+	defer resp.Body.Close()
 	_, _ = io.WriteString(conn, "hello\n")
-	if line, err := r.ReadString('\n'); resp.StatusCode != 101 || line != "you said hello\n" {
+	if line, err := r.ReadString('\n'); resp.StatusCode != http.StatusSwitchingProtocols || line != "you said hello\n" {
 		t.Errorf("%s, %q, %v", resp.Status, line, err)
 	}
 	if got := asked.URL.String(); got != "/v1/capsules/u/exec?command=a+b&command=%26&container=a" {
@@ -97,7 +98,8 @@ func TestSession(t *testing.T) {
 		t.Errorf("passed on: %v", h)
 	}
 	resp, _, _ = open("none")
-	if b, _ := io.ReadAll(resp.Body); resp.StatusCode != 404 || string(b) != "no such container" {
+	defer resp.Body.Close()
+	if b, _ := io.ReadAll(resp.Body); resp.StatusCode != http.StatusNotFound || string(b) != "no such container" {
 		t.Errorf("%s, %q", resp.Status, b)
 	}
 }

@@ -59,7 +59,7 @@ func (c *Client) Watch(ctx context.Context, since int64) (<-chan Event, error) {
 		defer cancel()
 		defer close(events)
 		defer watchdog.Stop()
-		defer body.Close() //nolint:errcheck // it was only read
+		defer body.Close()
 		readEvents(ctx, body, events, func() { watchdog.Reset(silence) })
 	}()
 	return events, nil

@@ -103,7 +103,7 @@ func killAtRandom(t *testing.T, s *server, random *rand.Rand) {
 		}
 		time.Sleep(wait) // the moment is the point
 		if s.died() {
-			t.Fatalf("the server ended by itself after %d kills; the end of its log:\n%s", n, s.tail(15))
+			t.Fatalf("the server ended by itself after %d kills; the end of its log:\n%s", n, s.tail())
 		}
 		s.kill()
 	}
@@ -120,9 +120,9 @@ func (ws *wishes) work(ctx context.Context, t *testing.T, s *server, random *ran
 	for ctx.Err() == nil {
 		var err error
 		if alive := ws.alive(); alive < few || alive < most && random.IntN(100) < 70 {
-			err = ws.create(t.Context(), s, draw(random, image))
+			err = ws.create(t.Context(), s, draw(random, image)) //nolint:contextcheck // it is carried through
 		} else {
-			err = ws.delete(t.Context(), s, int64(random.IntN(3)), random)
+			err = ws.delete(t.Context(), s, int64(random.IntN(3)), random) //nolint:contextcheck // it is carried through
 		}
 		if err != nil {
 			t.Error(err)
@@ -251,7 +251,7 @@ func settle(t *testing.T, s *server, ws *wishes) {
 			return
 		}
 		if s.died() {
-			t.Fatalf("the server ended by itself; the end of its log:\n%s", s.tail(15))
+			t.Fatalf("the server ended by itself; the end of its log:\n%s", s.tail())
 		}
 		select {
 		case <-ctx.Done():
@@ -358,7 +358,7 @@ func testImage(t *testing.T, endpoint, instance string) string {
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer host.Close() //nolint:errcheck // nothing is under way
+	defer host.Close()
 	ref, err := runtimetest.BuildImage(t.Context(), host)
 	if err != nil {
 		t.Fatal(err)

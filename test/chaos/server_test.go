@@ -80,7 +80,7 @@ func (s *server) start() {
 	if err != nil {
 		s.t.Fatal(err)
 	}
-	defer out.Close() //nolint:errcheck // the process has its own
+	defer out.Close() // the process has its own
 	cmd := exec.Command(s.program, "serve", "--config", s.config())
 	cmd.Stdout, cmd.Stderr, cmd.Dir = out, out, s.dir
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true, Pdeathsig: syscall.SIGKILL}
@@ -138,11 +138,11 @@ func (s *server) answers(ctx context.Context) error {
 			return nil
 		}
 		if s.died() {
-			return fmt.Errorf("the server ended by itself; the end of its log:\n%s", s.tail(15))
+			return fmt.Errorf("the server ended by itself; the end of its log:\n%s", s.tail())
 		}
 		select {
 		case <-ctx.Done():
-			return fmt.Errorf("the server does not answer: %w; the end of its log:\n%s", err, s.tail(15))
+			return fmt.Errorf("the server does not answer: %w; the end of its log:\n%s", err, s.tail())
 		case <-time.After(20 * time.Millisecond):
 		}
 	}
@@ -165,13 +165,14 @@ func (s *server) cleanUp() {
 	}
 }
 
-func (s *server) tail(n int) string {
+// tail is the end of the log.
+func (s *server) tail() string {
 	b, err := os.ReadFile(s.log())
 	if err != nil {
 		return err.Error()
 	}
 	lines := strings.Split(strings.TrimSpace(string(b)), "\n")
-	return strings.Join(lines[max(0, len(lines)-n):], "\n")
+	return strings.Join(lines[max(0, len(lines)-15):], "\n")
 }
 
 func freeAddress(t *testing.T) string {
@@ -180,7 +181,7 @@ func freeAddress(t *testing.T) string {
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer l.Close() //nolint:errcheck // the port is read already
+	defer l.Close()
 	return l.Addr().String()
 }
 

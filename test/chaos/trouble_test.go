@@ -265,7 +265,7 @@ func (w *ward) volumeFailed(id, names string) {
 // says checks what people read: not Running, and why.
 func (w *ward) says(c *capsule.Capsule, reason string) {
 	w.Helper()
-	if string(c.Status()) == "Running" || c.StatusReason() == "" || !strings.Contains(c.StatusReason(), reason) {
+	if c.Status() == "Running" || c.StatusReason() == "" || !strings.Contains(c.StatusReason(), reason) {
 		w.Errorf("status %q, reason %q; it should name %q", c.Status(), c.StatusReason(), reason)
 	}
 }
@@ -333,7 +333,7 @@ func (w *ward) await(id, what string, ok func(*capsule.Capsule) bool) *capsule.C
 			return last
 		}
 	}
-	w.Fatalf("never %s: %s\nthe end of the server's log:\n%s", what, describe(last), w.s.tail(15))
+	w.Fatalf("never %s: %s\nthe end of the server's log:\n%s", what, describe(last), w.s.tail())
 	return nil
 }
 
@@ -352,7 +352,7 @@ func (w *ward) hostIs(up bool) {
 		}
 		select {
 		case <-ctx.Done():
-			w.Fatalf("host up=%v was awaited: %+v, %v\nthe end of the server's log:\n%s", up, hosts, err, w.s.tail(15))
+			w.Fatalf("host up=%v was awaited: %+v, %v\nthe end of the server's log:\n%s", up, hosts, err, w.s.tail())
 		case <-time.After(100 * time.Millisecond):
 		}
 	}

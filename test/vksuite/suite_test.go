@@ -135,7 +135,7 @@ func relay(t *testing.T, w *e2e.World, l net.Listener) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	cfg.TLSClientConfig.Insecure, cfg.TLSClientConfig.CAData, cfg.TLSClientConfig.CAFile = true, nil, "" // capsulet's is self-signed
+	cfg.Insecure, cfg.CAData, cfg.CAFile = true, nil, "" // capsulet's is self-signed
 	transport, err := rest.TransportFor(cfg)
 	if err != nil {
 		t.Fatal(err)

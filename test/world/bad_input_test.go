@@ -142,7 +142,7 @@ func (w *world) watches(name string) {
 // told waits until an event of the pod says so.
 func (w *world) told(uid types.UID, reason, words string) {
 	w.t.Helper()
-	if !w.api.await(patience, func() bool {
+	if !w.api.await(func() bool {
 		for _, e := range w.api.eventsOf(uid) {
 			if e.Reason == reason && strings.Contains(e.Message, words) {
 				return true

@@ -157,9 +157,9 @@ func (c *cluster) eventsOf(uid types.UID) []*corev1.Event {
 	return slices.Clone(c.events[uid])
 }
 
-// await waits until ok, which is asked again after each change of a pod or an event. It is false when d has passed.
-func (c *cluster) await(d time.Duration, ok func() bool) bool {
-	late := time.NewTimer(d)
+// await waits until ok, which is asked again after each change of a pod or an event. It is false when patience has passed.
+func (c *cluster) await(ok func() bool) bool {
+	late := time.NewTimer(patience)
 	defer late.Stop()
 	for {
 		c.mu.Lock()

@@ -230,7 +230,7 @@ func (w *world) delete(name string, grace ...int64) {
 func (w *world) await(uid types.UID, what string, ok func(*corev1.Pod) bool) *corev1.Pod {
 	w.t.Helper()
 	var last *corev1.Pod
-	if !w.api.await(patience, func() bool {
+	if !w.api.await(func() bool {
 		states, gone := w.api.history(uid)
 		if len(states) == 0 || gone {
 			return false
@@ -246,7 +246,7 @@ func (w *world) await(uid types.UID, what string, ok func(*corev1.Pod) bool) *co
 // awaitGone waits until the Pod object was removed and returns its last state.
 func (w *world) awaitGone(uid types.UID) *corev1.Pod {
 	w.t.Helper()
-	if !w.api.await(patience, func() bool { _, gone := w.api.history(uid); return gone }) {
+	if !w.api.await(func() bool { _, gone := w.api.history(uid); return gone }) {
 		w.t.Fatalf("the pod is still there; its state:\n%s", w.describe(uid))
 	}
 	states, _ := w.api.history(uid)
@@ -257,7 +257,7 @@ func (w *world) awaitGone(uid types.UID) *corev1.Pod {
 func (w *world) event(uid types.UID, reason string) string {
 	w.t.Helper()
 	message := ""
-	if !w.api.await(patience, func() bool {
+	if !w.api.await(func() bool {
 		for _, e := range w.api.eventsOf(uid) {
 			if e.Reason == reason {
 				message = e.Message

@@ -41,7 +41,7 @@ func TestCapsuleFromBirthToDeletion(t *testing.T) {
 	}
 	w.get(404, "GET", "/v1/capsules/"+id, "", "X-Auth-Token", otherToken)
 	w.get(404, "DELETE", "/v1/capsules/web", "", "X-Auth-Token", otherToken)
-	if head := w.do("HEAD", "/v1/capsules/"+id, ""); head.StatusCode != 200 {
+	if head := w.do("HEAD", "/v1/capsules/"+id, ""); head.StatusCode != http.StatusOK {
 		t.Errorf("HEAD: %s", head.Status)
 	}
 	w.get(204, "DELETE", "/v1/capsules/web?grace_period=3&force=true", "")
@@ -167,7 +167,7 @@ func TestDiscovery(t *testing.T) {
 	if v["max_version"] != "1.40" || v["min_version"] != "1.1" || v["links"].([]any)[0].(map[string]any)["href"] != w.url+"/v1/" {
 		t.Errorf("%v", v)
 	}
-	if resp := w.do("GET", "/healthcheck", "", "X-Auth-Token", ""); resp.StatusCode != 200 {
+	if resp := w.do("GET", "/healthcheck", "", "X-Auth-Token", ""); resp.StatusCode != http.StatusOK {
 		t.Error(resp.Status)
 	}
 }

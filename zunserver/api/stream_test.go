@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"net/http"
 	"strings"
 	"testing"
 
@@ -17,7 +18,7 @@ import (
 func TestWatch(t *testing.T) {
 	w := newWorld(t)
 	resp := w.do("GET", "/v1/capsules?watch=true&since=41", "", "Accept", nativeType)
-	if resp.StatusCode != 200 || w.since != 41 || resp.Header.Get("Content-Type") != nativeType {
+	if resp.StatusCode != http.StatusOK || w.since != 41 || resp.Header.Get("Content-Type") != nativeType {
 		t.Fatalf("%s since %d", resp.Status, w.since)
 	}
 	lines := bufio.NewReader(resp.Body)
@@ -61,7 +62,7 @@ func TestLogs(t *testing.T) {
 		t.Helper()
 		resp := w.do("GET", "/v1/capsules/c/logs"+query, "")
 		b, err := io.ReadAll(resp.Body)
-		if err != nil || resp.StatusCode != 200 {
+		if err != nil || resp.StatusCode != http.StatusOK {
 			t.Fatalf("%s, %v: %s", resp.Status, err, b)
 		}
 		return string(b)
@@ -120,7 +121,7 @@ func TestLogsFollowSilence(t *testing.T) {
 	w.log = func(io.Writer, io.Writer) error { <-release; return nil }
 	resp := w.do("GET", "/v1/capsules/c/logs?follow=1", "")
 	close(release)
-	if rest, err := io.ReadAll(resp.Body); resp.StatusCode != 200 || len(rest) > 0 || err != nil {
+	if rest, err := io.ReadAll(resp.Body); resp.StatusCode != http.StatusOK || len(rest) > 0 || err != nil {
 		t.Errorf("%s %q %v", resp.Status, rest, err)
 	}
 }

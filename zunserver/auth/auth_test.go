@@ -2,6 +2,7 @@ package auth
 
 import (
 	"fmt"
+	"net/http"
 	"net/http/httptest"
 	"os"
 	"path/filepath"
@@ -36,7 +37,7 @@ func TestTokens(t *testing.T) {
 		{"other scheme", "Authorization", "Basic " + userToken, ""},
 		{"no scheme", "Authorization", userToken, ""},
 	} {
-		r := httptest.NewRequest("GET", "/", nil)
+		r := httptest.NewRequest(http.MethodGet, "/", nil)
 		r.Header.Set(tc.header, tc.value)
 		id, err := tokens.Authenticate(r)
 		if id.User != tc.user || (tc.user == "") != errdefs.IsUnauthorized(err) {

@@ -123,7 +123,7 @@ func TestCloseEndsTheConnectionInTheCapsule(t *testing.T) {
 		t.Fatal(err)
 	}
 	select {
-	case <-lost:
+	case <-lost: //nolint:errcheck // the end is awaited, whatever it is called
 	case <-deadline(t).Done():
 		t.Error("the connection goes on")
 	}

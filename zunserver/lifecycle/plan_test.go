@@ -71,11 +71,12 @@ func (s *scene) drop(ids ...string) {
 	s.seen.Instances = left
 }
 
-func (s *scene) delete(ago time.Duration) {
-	s.c.Deletion = &capsule.Deletion{At: now.Add(-ago), GraceSeconds: 30}
+func (s *scene) delete() {
+	s.c.Deletion = &capsule.Deletion{At: now, GraceSeconds: 30}
 }
 
-func (s *scene) container(n int) *capsule.ContainerSpec { return &s.c.Spec.Containers[n] }
+// a is the first container.
+func (s *scene) a() *capsule.ContainerSpec { return &s.c.Spec.Containers[0] }
 
 func fresh(s *scene) { s.seen.Instances, s.c.Facts = nil, capsule.Facts{} }
 
@@ -88,14 +89,14 @@ func sidecar(s *scene) {
 	s.probes["side"] = lifecycle.ProbeResult{ID: "side0", Started: true, Ready: true}
 }
 
-// sized gives container a, which has so much cpu, another request.
-func sized(s *scene, has, wants string) {
+// sized gives container a, which has one cpu, another request.
+func sized(s *scene, wants string) {
 	list := func(cpu string) corev1.ResourceRequirements {
 		return corev1.ResourceRequirements{Requests: corev1.ResourceList{corev1.ResourceCPU: resource.MustParse(cpu)}}
 	}
-	have := list(has)
+	have := list("1")
 	s.c.Facts.Container("a").Run.Resources = &have
-	s.container(0).Resources = list(wants)
+	s.a().Resources = list(wants)
 }
 
 func debug(s *scene, target string) {
@@ -133,7 +134,7 @@ func TestDecide(t *testing.T) {
 			s.drop("i0", "a0", "b0")
 			s.c.Facts = capsule.Facts{}
 			s.instance("s0").State = capsule.StateCreated
-			s.container(0).Env = []capsule.EnvVar{{Name: "IP", Ref: capsule.RefCapsuleAddress}}
+			s.a().Env = []capsule.EnvVar{{Name: "IP", Ref: capsule.RefCapsuleAddress}}
 		}, "start sandbox.0 (sandbox created)\ncreate b.0 (container has not run yet)", 0},
 		{"created containers start once the sandbox runs", func(s *scene) {
 			s.drop("a0", "b0")
@@ -223,23 +224,23 @@ func TestDecide(t *testing.T) {
 			s.look()
 			s.c.Facts.Container("a").Failure = lifecycle.Fail(nil, capsule.FailedPull, "", "no such image", now.Add(-4*time.Second))
 		}, "", 6 * time.Second},
-		{"a deletion stops everything at once", func(s *scene) { s.delete(0) },
+		{"a deletion stops everything at once", func(s *scene) { s.delete() },
 			"stop a.0 (capsule deleted)\nstop b.0 (capsule deleted)", 0},
-		{"sidecars go after the others", func(s *scene) { sidecar(s); s.delete(0) },
+		{"sidecars go after the others", func(s *scene) { sidecar(s); s.delete() },
 			"stop a.0 (capsule deleted)\nstop b.0 (capsule deleted)", 0},
 		{"sidecars go when the others have", func(s *scene) {
 			sidecar(s)
-			s.delete(0)
+			s.delete()
 			s.exit("a0", 143, 0)
 			s.exit("b0", 143, 0)
 		}, "stop side.0 (capsule deleted)", 0},
 		{"containers are removed when the facts say stopped", func(s *scene) {
-			s.delete(0)
+			s.delete()
 			s.exit("a0", 143, 0)
 			s.exit("b0", 143, 0)
 		}, "remove init.0 (capsule deleted)\nremove a.0 (capsule deleted)\nremove b.0 (capsule deleted)", 0},
-		{"then the sandbox", func(s *scene) { s.delete(0); s.drop("i0", "a0", "b0") }, "remove sandbox.0 (capsule deleted)", 0},
-		{"the record goes last", func(s *scene) { s.delete(0); s.seen.Instances = nil },
+		{"then the sandbox", func(s *scene) { s.delete(); s.drop("i0", "a0", "b0") }, "remove sandbox.0 (capsule deleted)", 0},
+		{"the record goes last", func(s *scene) { s.delete(); s.seen.Instances = nil },
 			"remove-record (capsule deleted and nothing of it left)", 0},
 		{"older attempts are removed, the last one stays for its log", func(s *scene) {
 			for n, id := range []string{"a0", "a1", "a2"} {
@@ -291,24 +292,24 @@ func TestDecide(t *testing.T) {
 		}, "stop debug.0 (all containers have ended)", 0},
 		{"it goes with its capsule", func(s *scene) {
 			debug(s, "")
-			s.delete(0)
+			s.delete()
 			s.seen.Instances = append(s.seen.Instances, lifecycle.Instance{ID: "d0", Container: "debug", State: capsule.StateRunning})
 			s.exit("a0", 0, 0)
 			s.exit("b0", 0, 0)
 		}, "stop debug.0 (capsule deleted)", 0},
-		{"a container with other resources is resized", func(s *scene) { sized(s, "1", "2") }, "resize a.0 (resources changed)", 0},
-		{"the same amount in other words is none", func(s *scene) { sized(s, "1", "1000m") }, "", 0},
+		{"a container with other resources is resized", func(s *scene) { sized(s, "2") }, "resize a.0 (resources changed)", 0},
+		{"the same amount in other words is none", func(s *scene) { sized(s, "1000m") }, "", 0},
 		{"what is not known is given again", func(s *scene) {
-			sized(s, "1", "1")
+			sized(s, "1")
 			s.c.Facts.Container("a").Run.Resources = nil
 		}, "resize a.0 (resources changed)", 0},
 		{"a container whose policy says so is restarted", func(s *scene) {
-			sized(s, "1", "2")
-			s.container(0).ResizePolicy = []corev1.ContainerResizePolicy{{ResourceName: corev1.ResourceCPU, RestartPolicy: corev1.RestartContainer}}
+			sized(s, "2")
+			s.a().ResizePolicy = []corev1.ContainerResizePolicy{{ResourceName: corev1.ResourceCPU, RestartPolicy: corev1.RestartContainer}}
 		}, "stop a.0 (resized)", 0},
 		{"a policy for another resource does not count", func(s *scene) {
-			sized(s, "1", "2")
-			s.container(0).ResizePolicy = []corev1.ContainerResizePolicy{{ResourceName: corev1.ResourceMemory, RestartPolicy: corev1.RestartContainer}}
+			sized(s, "2")
+			s.a().ResizePolicy = []corev1.ContainerResizePolicy{{ResourceName: corev1.ResourceMemory, RestartPolicy: corev1.RestartContainer}}
 		}, "resize a.0 (resources changed)", 0},
 		{"a container of another sandbox is stopped", func(s *scene) { s.instance("a0").SandboxAttempt = 7 },
 			"stop a.0 (runs in another sandbox)", 0},

@@ -63,7 +63,7 @@ func within(t Target, open func() (net.Conn, error)) (net.Conn, error) {
 	if err != nil {
 		return nil, err
 	}
-	defer ns.Close() //nolint:errcheck // it was only entered
+	defer ns.Close()
 	type result struct {
 		conn net.Conn
 		err  error

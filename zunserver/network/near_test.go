@@ -37,7 +37,7 @@ func listenInside(t *testing.T) (pid int, port int32) {
 			if err != nil {
 				return err
 			}
-			defer ns.Close() //nolint:errcheck // it was only entered
+			defer ns.Close()
 			if err := unix.Setns(int(ns.Fd()), unix.CLONE_NEWNET); err != nil {
 				return err
 			}
@@ -75,7 +75,7 @@ func up(name string) error {
 	if err != nil {
 		return err
 	}
-	defer unix.Close(fd) //nolint:errcheck // it held nothing
+	defer unix.Close(fd)
 	r, err := unix.NewIfreq(name)
 	if err != nil {
 		return err

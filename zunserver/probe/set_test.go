@@ -92,8 +92,8 @@ func execProbe(command string, edit func(*corev1.Probe)) *corev1.Probe {
 	return p
 }
 
-func httpProbe(path string, edit func(*corev1.Probe)) *corev1.Probe {
-	p := execProbe("", edit)
+func httpProbe(path string) *corev1.Probe {
+	p := execProbe("", nil)
 	p.ProbeHandler = corev1.ProbeHandler{HTTPGet: &corev1.HTTPGetAction{Path: path, Port: intstr.FromInt32(80)}}
 	return p
 }
@@ -236,10 +236,10 @@ func TestEagerFirstTries(t *testing.T) {
 		spec  capsule.ContainerSpec
 		tries int // in the first second of failures
 	}{
-		{"readiness over the network", capsule.ContainerSpec{ReadinessProbe: httpProbe("/p", nil)}, 5},
-		{"start-up over the network", capsule.ContainerSpec{StartupProbe: httpProbe("/p", nil)}, 5},
+		{"readiness over the network", capsule.ContainerSpec{ReadinessProbe: httpProbe("/p")}, 5},
+		{"start-up over the network", capsule.ContainerSpec{StartupProbe: httpProbe("/p")}, 5},
 		{"a command is dear", capsule.ContainerSpec{ReadinessProbe: execProbe("/p", nil)}, 1},
-		{"liveness is not in a hurry", capsule.ContainerSpec{LivenessProbe: httpProbe("/p", nil)}, 1},
+		{"liveness is not in a hurry", capsule.ContainerSpec{LivenessProbe: httpProbe("/p")}, 1},
 	} {
 		t.Run(row.name, func(t *testing.T) {
 			inBubble(t, func(t *testing.T, ctx context.Context, b *bench) {
@@ -266,7 +266,7 @@ func TestEagerFirstTries(t *testing.T) {
 func TestEarlyFailuresDoNotCount(t *testing.T) {
 	inBubble(t, func(t *testing.T, ctx context.Context, b *bench) {
 		b.set(true, "/s")
-		b.Sync(ctx, "c", target("1", capsule.ContainerSpec{StartupProbe: httpProbe("/s", nil)}))
+		b.Sync(ctx, "c", target("1", capsule.ContainerSpec{StartupProbe: httpProbe("/s")}))
 		if r := b.after(19 * time.Second); r.Unhealthy != "" {
 			t.Errorf("killed early: %+v after %d tries", r, b.count("/s"))
 		}

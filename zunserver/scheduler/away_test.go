@@ -102,7 +102,7 @@ func TestOneDecides(t *testing.T) {
 	}
 	cancel()
 	for range 2 {
-		<-ended
+		<-ended //nolint:errcheck // they were cancelled
 	}
 	if f.claims != 3 {
 		t.Errorf("%d claims were tried for 3 capsules", f.claims)

@@ -3,7 +3,6 @@ package scheduler
 import (
 	"context"
 	"errors"
-	"fmt"
 	"strings"
 	"sync"
 	"testing"
@@ -387,7 +386,7 @@ func TestBurst(t *testing.T) {
 		}
 	}
 	all := time.Since(began)
-	t.Log(fmt.Sprintf("%d created in %s, claimed in %s", n, created, all))
+	t.Logf("%d created in %s, claimed in %s", n, created, all)
 	if all > 3*time.Second {
 		t.Errorf("a burst of %d took %s", n, all)
 	}

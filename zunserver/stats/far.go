@@ -97,9 +97,14 @@ func (f *Far) read(id string) (reading, error) {
 	return f.readOne(id) // it was started since
 }
 
+// within is the context of a reading: nobody's own, because those who wait for it get it, too.
+func within(d time.Duration) (context.Context, context.CancelFunc) {
+	return context.WithTimeout(context.Background(), d) //nolint:forbidigo // no caller's end is the reading's
+}
+
 // readAll is one round.
 func (f *Far) readAll() error {
-	ctx, cancel := context.WithTimeout(context.Background(), roundTimeout)
+	ctx, cancel := within(roundTimeout)
 	defer cancel()
 	list, err := f.host.List(ctx, "")
 	if err != nil {
@@ -137,7 +142,7 @@ func (f *Far) readAll() error {
 }
 
 func (f *Far) readOne(id string) (reading, error) {
-	ctx, cancel := context.WithTimeout(context.Background(), readTimeout)
+	ctx, cancel := within(readTimeout)
 	defer cancel()
 	usage, networks, err := f.host.Stats(ctx, id)
 	if err != nil {
@@ -160,7 +165,7 @@ func (f *Far) Host() (capsule.HostStats, error) {
 	if fresh {
 		return h, nil
 	}
-	ctx, cancel := context.WithTimeout(context.Background(), readTimeout)
+	ctx, cancel := within(readTimeout)
 	defer cancel()
 	list, err := f.host.List(ctx, "")
 	if err != nil {

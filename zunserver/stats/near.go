@@ -204,7 +204,7 @@ func read(path string) ([]byte, error) {
 	if err != nil {
 		return nil, &fs.PathError{Op: "open", Path: path, Err: err}
 	}
-	defer unix.Close(fd) //nolint:errcheck // it was only read
+	defer unix.Close(fd)
 	data := make([]byte, 0, 4096)
 	for {
 		if len(data) == cap(data) {

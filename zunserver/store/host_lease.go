@@ -60,7 +60,7 @@ func (s *Store) win(ctx context.Context, key string, ttl time.Duration) (lead, e
 	if err != nil {
 		return lead{}, classify(ctx, err)
 	}
-	// The session lives as long as the store, not as long as the wait for it.
+	//nolint:contextcheck // the session lives as long as the store, not as long as the wait for it
 	session, err := concurrency.NewSession(s.client, concurrency.WithLease(grant.ID), concurrency.WithContext(s.ctx))
 	if err != nil {
 		return lead{}, classify(ctx, err)
@@ -79,7 +79,7 @@ func (s *Store) win(ctx context.Context, key string, ttl time.Duration) (lead, e
 func (l *lead) campaign(ctx context.Context) error {
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
-	stop := context.AfterFunc(l.session.Ctx(), func() {
+	stop := context.AfterFunc(l.session.Ctx(), func() { //nolint:contextcheck // it is the lease's end that counts
 		cancel(fmt.Errorf("the lease ended while waiting for its turn: %w", errdefs.ErrUnavailable))
 	})
 	defer stop()

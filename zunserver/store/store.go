@@ -71,7 +71,7 @@ func Open(ctx context.Context, cfg Config) (*Store, error) {
 	if cfg.Prefix != "" {
 		s.prefix = strings.TrimSuffix(cfg.Prefix, "/") + "/"
 	}
-	s.ctx, s.cancel = context.WithCancel(context.Background())
+	s.ctx, s.cancel = context.WithCancel(context.Background()) //nolint:forbidigo // it ends with Close, not with Open
 	if len(cfg.Endpoints) == 0 {
 		if s.server, err = startEmbedded(ctx, cfg.DataDir, cfg.Log); err == nil {
 			s.client = s.server.client()
@@ -123,7 +123,7 @@ func (s *Store) Err() error {
 		return nil
 	}
 	if s.ctx.Err() != nil {
-		return nil
+		return nil //nolint:nilerr // Close was called
 	}
 	return fmt.Errorf("the embedded etcd server stopped by itself, see its log lines: %w", errdefs.ErrUnavailable)
 }

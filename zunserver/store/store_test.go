@@ -69,9 +69,10 @@ func create(t *testing.T, s *Store) *capsule.Capsule {
 	return c
 }
 
-func claimed(t *testing.T, s *Store, host string) *capsule.Capsule {
+// claimed makes a capsule that h1 has claimed.
+func claimed(t *testing.T, s *Store) *capsule.Capsule {
 	t.Helper()
-	c, err := s.ClaimCapsule(t.Context(), create(t, s).UUID, capsule.Claim{Host: host, At: at})
+	c, err := s.ClaimCapsule(t.Context(), create(t, s).UUID, capsule.Claim{Host: "h1", At: at})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -157,7 +158,7 @@ func TestDelete(t *testing.T) {
 		t.Errorf("delete what is gone: %v", err)
 	}
 
-	c = claimed(t, s, "h1")
+	c = claimed(t, s)
 	if _, err := s.DeleteCapsule(ctx, c.UUID, capsule.Deletion{At: at, GraceSeconds: -1}); !errdefs.IsInvalidArgument(err) {
 		t.Errorf("negative grace: %v", err)
 	}
@@ -196,7 +197,7 @@ func TestDelete(t *testing.T) {
 
 func TestMarkAway(t *testing.T) {
 	s, ctx := shared(t), t.Context()
-	c := claimed(t, s, "h1")
+	c := claimed(t, s)
 	away := &capsule.Away{Since: at, Message: "h1 is away"}
 	marked, err := s.MarkAway(ctx, c.UUID, "h1", away)
 	if err != nil || marked.Claim.Lost() != "h1 is away" || marked.Claim.Host != "h1" {
@@ -261,7 +262,7 @@ func TestOneLeads(t *testing.T) {
 
 func TestUpdateFacts(t *testing.T) {
 	s, ctx := shared(t), t.Context()
-	c := claimed(t, s, "h1")
+	c := claimed(t, s)
 	zone := time.FixedZone("somewhere", 7200)
 	set := func(f *capsule.Facts) {
 		f.StartedAt = at
@@ -301,7 +302,7 @@ func TestUpdateFacts(t *testing.T) {
 
 func TestUpdateSpec(t *testing.T) {
 	s, ctx := shared(t), t.Context()
-	c := claimed(t, s, "h1")
+	c := claimed(t, s)
 	got, err := s.UpdateSpec(ctx, c.UUID, func(spec *capsule.Spec) error { spec.Hash = "2"; return nil })
 	if err != nil || got.Spec.Hash != "2" || got.Revision <= c.Revision || got.Spec.Containers[0].Env[0].Value != "hunter2-is-secret" {
 		t.Fatalf("%v %+v", err, got)

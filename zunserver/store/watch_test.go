@@ -141,7 +141,7 @@ func writeSome(ctx context.Context, s *Store, n int) error {
 func TestWatchCompacted(t *testing.T) {
 	s, ctx := shared(t), t.Context()
 	c := create(t, s)
-	claimed(t, s, "h1")
+	claimed(t, s)
 	_, revision, err := s.Capsules(ctx)
 	if err != nil {
 		t.Fatal(err)

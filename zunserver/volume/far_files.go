@@ -54,7 +54,7 @@ func (f *Far) TerminationMessage(ctx context.Context, c *capsule.Capsule, contai
 	if err != nil {
 		return nil, err
 	}
-	defer archive.Close() //nolint:errcheck // it was only read
+	defer archive.Close()
 	r := tar.NewReader(archive)
 	if _, err := r.Next(); err != nil {
 		if errors.Is(err, io.EOF) {

@@ -206,6 +206,6 @@ func (n Near) TerminationMessage(_ context.Context, c *capsule.Capsule, containe
 	if err != nil {
 		return nil, err
 	}
-	defer f.Close() //nolint:errcheck // it was only read
+	defer f.Close()
 	return io.ReadAll(io.LimitReader(f, limit))
 }

@@ -34,7 +34,7 @@ func (n Near) SubPath(_ context.Context, c *capsule.Capsule, _ Sandbox, sub SubP
 	if err != nil {
 		return runtime.Mount{}, err
 	}
-	defer unix.Close(fd) //nolint:errcheck // nothing was written
+	defer unix.Close(fd)
 	target := filepath.Join(n.disk(c.UUID), subPaths, sub.Container, strconv.Itoa(sub.Index))
 	if err := mountPoint(target, fd); err != nil {
 		return runtime.Mount{}, err

@@ -156,6 +156,6 @@ func freePort(ctx context.Context) (int, error) {
 	if err != nil {
 		return 0, err
 	}
-	defer l.Close() //nolint:errcheck // the port is read already
+	defer l.Close()
 	return l.Addr().(*net.TCPAddr).Port, nil
 }

@@ -208,7 +208,7 @@ func (c *cluster) traceEngine(ctx context.Context) {
 			if a := e.Actor.Attributes; a[rt.LabelInstance] == c.e.Instance {
 				round.Trace(time.Now(), "engine, at %.1f ms: %s %q", round.Milliseconds(time.Unix(0, e.TimeNano)), e.Action, a[rt.LabelContainer])
 			}
-		case <-failed:
+		case <-failed: //nolint:errcheck // there is only less to print
 			return
 		}
 	}

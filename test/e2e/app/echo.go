@@ -18,10 +18,10 @@ func echo(ctx context.Context, address string) error {
 	for {
 		conn, err := l.Accept()
 		if err != nil {
-			return nil //nolint:nilerr // TERM closed it
+			return nil // TERM closed it
 		}
 		go func() {
-			defer conn.Close() //nolint:errcheck // everything was said
+			defer conn.Close()
 			b, err := io.ReadAll(conn)
 			if err == nil {
 				_, err = fmt.Fprintf(conn, "echo %s", b)

@@ -35,12 +35,12 @@ func readBeneath(dir, name string) ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
-	defer root.Close() //nolint:errcheck // nothing was written
+	defer root.Close()
 	f, err := root.Open(name)
 	if err != nil {
 		return nil, err
 	}
-	defer f.Close() //nolint:errcheck // nothing was written
+	defer f.Close()
 	content, err := io.ReadAll(io.LimitReader(f, maxProfile+1))
 	if err == nil && len(content) > maxProfile {
 		err = errors.New("it is too large")

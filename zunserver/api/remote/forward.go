@@ -43,7 +43,7 @@ func Forward(w http.ResponseWriter, r *http.Request, p Ports, forward Forwarder)
 			cmp.Or(p.IdleTimeout, IdleTimeout), remotecommand.DefaultStreamCreationTimeout, portforward.SupportedProtocols)
 	}
 	if wsstream.IsWebSocketRequestWithTunnelingProtocol(r) {
-		serveTunnel(w, r, serve)
+		serveTunnel(w, r, serve) //nolint:contextcheck // forwarder carries it
 		return
 	}
 	serve(w, r)
@@ -57,9 +57,9 @@ type forwarder struct {
 
 // PortForward implements portforward.PortForwarder.
 func (f forwarder) PortForward(_ context.Context, _, _ string, port int32, stream io.ReadWriteCloser) error {
-	err := f.forward(f.session, port, stream)
+	err := f.forward(f.session, port, stream) //nolint:contextcheck // the one of the session ends
 	if f.session.Err() != nil {
-		return nil // nobody is there any more
+		return nil //nolint:nilerr // nobody is there any more
 	}
 	return err
 }
@@ -69,7 +69,7 @@ func (f forwarder) PortForward(_ context.Context, _, _ string, port int32, strea
 func Join(ctx context.Context, stream, conn io.ReadWriteCloser) error {
 	stop := context.AfterFunc(ctx, func() { _ = conn.Close() })
 	defer stop()
-	defer conn.Close() //nolint:errcheck // both directions are over
+	defer conn.Close() // both directions are over
 	in := make(chan struct{})
 	go func() {
 		defer close(in)

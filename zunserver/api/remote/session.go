@@ -64,8 +64,8 @@ func (r runner) ExecInContainer(ctx context.Context, _, _, _ string, _ []string,
 ) error {
 	code, err := r.process(ctx, r.streams(ctx, in, out, errs, tty, resize))
 	switch {
-	case ctx.Err() != nil: // nobody is there any more
-		return nil
+	case ctx.Err() != nil:
+		return nil //nolint:nilerr // nobody is there any more
 	case err != nil:
 		return err
 	case code != 0:

@@ -49,7 +49,7 @@ func serveWebSocket(w http.ResponseWriter, r *http.Request, run runner) {
 	if err != nil {
 		return // the library has answered
 	}
-	defer conn.Close() //nolint:errcheck // the caller may be gone
+	defer conn.Close() // the caller may be gone
 	sizes := make(chan remotecommand.TerminalSize)
 	go readSizes(r, streams[resizeChannel], sizes)
 	err = run.ExecInContainer(r.Context(), "", "", "", nil, streams[stdinChannel], streams[stdoutChannel], streams[stderrChannel],

@@ -112,7 +112,7 @@ func (s *server) serve(w http.ResponseWriter, r *http.Request, routes []Route) {
 		c.Log.WithFields(logrus.Fields{"status": c.W.status, "user": c.Caller.User, "took": s.Now().Sub(began)}).
 			Debug("request answered")
 	}()
-	if err := s.dispatch(c, routes); err != nil {
+	if err := s.dispatch(c, routes); err != nil { //nolint:contextcheck // it is in the request of c
 		c.fail(err)
 	}
 }

@@ -46,14 +46,7 @@ func checkShape(v any, t reflect.Type, path string) error {
 		}
 		return checkInteger(v, 32, path, "integer", "string")
 	case t == bytesType:
-		s, ok := v.(string)
-		if !ok {
-			return notOfType(path, v, "string")
-		}
-		if _, err := base64.StdEncoding.DecodeString(s); err != nil {
-			return errorAt(path, "the content is not base64: %s", err)
-		}
-		return nil
+		return checkBytes(v, path)
 	}
 	switch t.Kind() {
 	case reflect.Struct:
@@ -88,6 +81,17 @@ func checkShape(v any, t reflect.Type, path string) error {
 		}
 	default: // the types have no numbers but integers
 		return checkInteger(v, t.Bits(), path, "integer")
+	}
+	return nil
+}
+
+func checkBytes(v any, path string) error {
+	s, ok := v.(string)
+	if !ok {
+		return notOfType(path, v, "string")
+	}
+	if _, err := base64.StdEncoding.DecodeString(s); err != nil {
+		return errorAt(path, "the content is not base64: %s", err)
 	}
 	return nil
 }

@@ -28,7 +28,7 @@ var insideProgram = sync.OnceValues(func() ([]byte, error) {
 		return nil, err
 	}
 	defer os.RemoveAll(dir)
-	path, err := runtimetest.BuildInside(context.Background(), dir)
+	path, err := runtimetest.BuildInside(context.Background(), dir) //nolint:forbidigo // no test's end is the build's
 	if err != nil {
 		return nil, err
 	}
@@ -170,7 +170,7 @@ func abandon(t *testing.T, h *docker.Host, id string) {
 		}
 	}
 	cancel()
-	<-left
+	<-left //nolint:errcheck // it was cancelled
 	for end := deadline(t); programs() > before; {
 		if end.Err() != nil {
 			t.Fatal("the program goes on")

@@ -16,17 +16,17 @@ import (
 
 const uuid = "3f0a9f3c-6f0e-4f5b-9a59-0d4ad6a4a001"
 
-// pair makes a running sandbox and a created container called name in it.
-func pair(t *testing.T, h *fake.Host, name string) (sandbox, id string) {
+// pair makes a running sandbox and a created container called app in it.
+func pair(t *testing.T, h *fake.Host) (sandbox, id string) {
 	t.Helper()
 	sandbox, err := h.Create(t.Context(), runtime.ContainerConfig{
-		Name: "sandbox-" + name, Identity: runtime.Identity{Capsule: uuid, CapsuleName: "c"},
+		Name: "sandbox-app", Identity: runtime.Identity{Capsule: uuid, CapsuleName: "c"},
 	})
 	if err != nil {
 		t.Fatal(err)
 	}
 	id, err = h.Create(t.Context(), runtime.ContainerConfig{
-		Name: name, Identity: runtime.Identity{Capsule: uuid, Container: name}, Image: "app", Sandbox: sandbox,
+		Name: "app", Identity: runtime.Identity{Capsule: uuid, Container: "app"}, Image: "app", Sandbox: sandbox,
 	})
 	if err != nil {
 		t.Fatal(err)
@@ -57,7 +57,7 @@ func TestBehaviour(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			h := fake.New(fake.Config{})
 			h.AddImage("app", tt.b)
-			_, id := pair(t, h, "app")
+			_, id := pair(t, h)
 			if err := h.Start(t.Context(), id); (err == nil) != tt.start {
 				t.Fatalf("Start: %v", err)
 			}
@@ -97,7 +97,7 @@ func ended(t *testing.T, h *fake.Host, id string) runtime.Container {
 func TestPartition(t *testing.T) {
 	h := fake.New(fake.Config{})
 	h.AddImage("app", fake.Behaviour{IgnoreTERM: true})
-	_, id := pair(t, h, "app")
+	_, id := pair(t, h)
 	if err := h.Start(t.Context(), id); err != nil {
 		t.Fatal(err)
 	}
@@ -106,7 +106,7 @@ func TestPartition(t *testing.T) {
 		t.Fatal(err)
 	}
 	stopped := make(chan error)
-	go func() { stopped <- h.Stop(context.Background(), id, time.Hour) }()
+	go func() { stopped <- h.Stop(t.Context(), id, time.Hour) }()
 	h.Partition(true)
 	if err := <-stopped; !errdefs.IsUnavailable(err) {
 		t.Errorf("a running Stop: %v", err)
@@ -129,7 +129,7 @@ func TestPartition(t *testing.T) {
 func TestRestartStopsEverything(t *testing.T) {
 	h := fake.New(fake.Config{})
 	h.AddImage("app", fake.Behaviour{})
-	sandbox, id := pair(t, h, "app")
+	sandbox, id := pair(t, h)
 	if err := h.Start(t.Context(), id); err != nil {
 		t.Fatal(err)
 	}
@@ -145,7 +145,7 @@ func TestRestartStopsEverything(t *testing.T) {
 func TestHooks(t *testing.T) {
 	h := fake.New(fake.Config{})
 	h.AddImage("app", fake.Behaviour{})
-	_, id := pair(t, h, "app")
+	_, id := pair(t, h)
 	boom := errors.New("boom")
 	hook := func(op, name string) error {
 		if op == "start" && name == "app" {
@@ -186,7 +186,7 @@ func TestHooks(t *testing.T) {
 func TestViolations(t *testing.T) {
 	h := fake.New(fake.Config{})
 	h.AddImage("app", fake.Behaviour{})
-	sandbox, id := pair(t, h, "app")
+	sandbox, id := pair(t, h)
 	if err := h.Start(t.Context(), id); err != nil {
 		t.Fatal(err)
 	}

@@ -271,14 +271,7 @@ func testList(t *testing.T, b *bench) {
 	created := b.created(t, b.config("created", b.Sleep...))
 	want := map[string]capsule.State{running: capsule.StateRunning, created: capsule.StateCreated}
 	for round := range 2 { // the second may come out of a cache
-		all, err := b.Host.List(b.context(t), "")
-		if err != nil {
-			t.Fatal(err)
-		}
-		list, err := b.Host.List(b.context(t), b.capsule)
-		if err != nil {
-			t.Fatal(err)
-		}
+		all, list := b.list(t, ""), b.list(t, b.capsule)
 		if len(list) != 3 {
 			t.Fatalf("%d containers", len(list))
 		}
@@ -286,11 +279,7 @@ func testList(t *testing.T, b *bench) {
 			if !slices.ContainsFunc(all, func(o runtime.Container) bool { return o.ID == c.ID }) {
 				t.Errorf("%s is not in the list of all", c.Name)
 			}
-			one := b.inspect(t, c.ID)
-			if c.State != one.State || c.Name != one.Name || c.Pid != one.Pid || !c.StartedAt.Equal(one.StartedAt) ||
-				!slices.Equal(c.Addresses, one.Addresses) || c.Identity != one.Identity {
-				t.Errorf("round %d: listed %+v, inspected %+v", round, c, one)
-			}
+			b.listedAsInspected(t, c)
 			if state, ok := want[c.ID]; ok && c.State != state {
 				t.Errorf("round %d: %s is %s", round, c.Name, c.State)
 			}
@@ -305,9 +294,26 @@ func testList(t *testing.T, b *bench) {
 			want[created], want[running] = capsule.StateRunning, capsule.StateExited
 		}
 	}
-	none, err := b.Host.List(b.context(t), uuid.NewString())
-	if err != nil || len(none) != 0 {
-		t.Errorf("an unknown capsule: %v, %v", none, err)
+	if none := b.list(t, uuid.NewString()); len(none) != 0 {
+		t.Errorf("an unknown capsule: %v", none)
+	}
+}
+
+func (b *bench) list(t *testing.T, of string) []runtime.Container {
+	t.Helper()
+	list, err := b.Host.List(b.context(t), of)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return list
+}
+
+func (b *bench) listedAsInspected(t *testing.T, c runtime.Container) {
+	t.Helper()
+	one := b.inspect(t, c.ID)
+	if c.State != one.State || c.Name != one.Name || c.Pid != one.Pid || !c.StartedAt.Equal(one.StartedAt) ||
+		!slices.Equal(c.Addresses, one.Addresses) || c.Identity != one.Identity {
+		t.Errorf("listed %+v, inspected %+v", c, one)
 	}
 }
 

@@ -64,7 +64,7 @@ func rootfs() (_ []byte, err error) {
 	}
 	defer func() { _ = os.RemoveAll(dir) }()
 	path := filepath.Join(dir, "testprog")
-	if err := build(context.Background(), path, "testprog"); err != nil {
+	if err := build(context.Background(), path, "testprog"); err != nil { //nolint:forbidigo // no caller's end is the build's
 		return nil, err
 	}
 	program, err := os.ReadFile(path)

@@ -53,7 +53,7 @@ func (b *bench) awaitLine(t *testing.T, id string) {
 		t.Fatalf("it printed nothing: %v", err)
 	}
 	cancel()
-	<-done
+	<-done //nolint:errcheck // it was cancelled
 }
 
 func (b *bench) logs(t *testing.T, id string, opts capsule.LogOptions) (stdout, stderr string) {

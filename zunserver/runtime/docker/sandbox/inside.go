@@ -24,7 +24,7 @@ func WithInside(path, arch string) (*Image, error) {
 	if err != nil {
 		return nil, fmt.Errorf("the program for sandboxes: %w", err)
 	}
-	defer f.Close() //nolint:errcheck // it was only read
+	defer f.Close()
 	machines := map[elf.Machine]string{elf.EM_X86_64: "amd64", elf.EM_AARCH64: "arm64"}
 	if have := machines[f.Machine]; have != arch {
 		return nil, fmt.Errorf("the program for sandboxes is capsulet itself, for %s, and the host is %s: "+

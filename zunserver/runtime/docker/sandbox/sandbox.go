@@ -66,7 +66,7 @@ func (p Program) write(w *tar.Writer) error {
 	if err != nil {
 		return err
 	}
-	defer content.Close() //nolint:errcheck // it was only read
+	defer content.Close()
 	header := &tar.Header{Typeflag: tar.TypeReg, Name: p.Path[1:], Mode: 0o755, Size: p.Size, Format: tar.FormatUSTAR}
 	if err := w.WriteHeader(header); err != nil {
 		return err
