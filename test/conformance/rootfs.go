@@ -200,11 +200,11 @@ var shellPrograms = []string{
 	"expr", "false", "head", "id", "kill", "ln", "ls", "md5sum", "mkdir", "mkfifo", "mktemp", "mv", "nproc", "od", "printf",
 	"pwd", "readlink", "realpath", "rm", "rmdir", "seq", "sha256sum", "sleep", "sort", "stat", "stty", "sync", "tail", "tee",
 	"test", "timeout", "touch", "tr", "true", "tty", "uname", "uniq", "wc", "whoami", "yes",
-	"find", "grep", "hostname", "mount", "sed", "sysctl", "umount", "xargs", "tar", "gzip",
+	"find", "grep", "hexdump", "hostname", "mount", "sed", "sysctl", "umount", "xargs", "tar", "gzip",
 }
 
 // maybePrograms are in most images of a machine, and no spec of the family needs them.
-var maybePrograms = []string{"awk", "hexdump", "ip", "less", "nc", "ps", "vi"}
+var maybePrograms = []string{"awk", "ip", "less", "nc", "ps", "vi"}
 
 // certificates copies the machine's CA bundle.
 func (r *rootfs) certificates() error {

@@ -55,6 +55,7 @@ func (w *world) ensureEngine(ctx context.Context) error {
 var needed = []struct{ program, pkg string }{
 	{"docker", "docker.io"}, {"dockerd", "docker.io"}, {"containerd", "containerd"},
 	{"ip", "iproute2"}, {"iptables", "iptables"}, {"tar", "tar"}, {"curl", "curl"},
+	{"hexdump", "bsdextrautils"}, {"sysctl", "procps"},
 }
 
 // tools installs what the tests need and starts the engine.
