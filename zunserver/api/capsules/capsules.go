@@ -23,15 +23,7 @@ func (r *Resource) createCapsule(c *rest.Call) error {
 	if err := auth.Allowed(auth.CapsuleCreate, c.Caller, c.Caller.Project); err != nil {
 		return rest.NotAllowed(auth.CapsuleCreate)
 	}
-	body, err := readJSON(c.R)
-	if err != nil {
-		return err
-	}
-	doc, err := template.Unwrap(body)
-	if err != nil {
-		return err
-	}
-	spec, uid, err := template.Parse(doc)
+	spec, uid, err := readSpec(c.R)
 	if err != nil {
 		return err
 	}
@@ -55,6 +47,19 @@ func (r *Resource) createCapsule(c *rest.Call) error {
 	}
 	c.W.Header().Set("Location", c.Base()+"/v1/capsules/"+uid)
 	return c.JSON(http.StatusAccepted, r.show(c, made))
+}
+
+// readSpec reads the capsule that a request asks for, and the UUID that it names, if it does.
+func readSpec(r *http.Request) (spec capsule.Spec, uid string, err error) {
+	body, err := readJSON(r)
+	if err != nil {
+		return spec, "", err
+	}
+	doc, err := template.Unwrap(body)
+	if err != nil {
+		return spec, "", err
+	}
+	return template.Parse(doc)
 }
 
 // readJSON reads the body of a request that has to be JSON.
@@ -95,8 +100,13 @@ func powerOverHost(s *capsule.Spec) string {
 		return "sysctls"
 	}
 	for i := range s.Volumes {
-		if s.Volumes[i].HostPath != nil {
+		switch v := &s.Volumes[i]; {
+		case v.HostPath != nil:
 			return "hostPath"
+		case v.Local != nil: // a path of the host, too
+			return "local"
+		case v.NFS != nil: // the host mounts it, as root and with options
+			return "nfs"
 		}
 	}
 	for _, list := range [][]capsule.ContainerSpec{s.InitContainers, s.Containers, s.EphemeralContainers} {
@@ -114,11 +124,17 @@ func powerOverHost(s *capsule.Spec) string {
 				return "procMount"
 			case sc.SeccompProfile != nil && sc.SeccompProfile.Type == "Unconfined":
 				return "seccompProfile"
+			case sc.AppArmorProfile != nil && sc.AppArmorProfile.Type == "Unconfined":
+				return "appArmorProfile"
 			}
 		}
 	}
-	if p := s.SecurityContext; p != nil && p.SeccompProfile != nil && p.SeccompProfile.Type == "Unconfined" {
+	switch p := s.SecurityContext; {
+	case p == nil:
+	case p.SeccompProfile != nil && p.SeccompProfile.Type == "Unconfined":
 		return "seccompProfile"
+	case p.AppArmorProfile != nil && p.AppArmorProfile.Type == "Unconfined":
+		return "appArmorProfile"
 	}
 	return ""
 }

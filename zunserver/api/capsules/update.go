@@ -10,7 +10,6 @@ import (
 	"github.com/capsulet/capsulet/zunserver/api/rest"
 	"github.com/capsulet/capsulet/zunserver/auth"
 	"github.com/capsulet/capsulet/zunserver/capsule"
-	"github.com/capsulet/capsulet/zunserver/capsule/template"
 )
 
 // updateCapsule is PATCH /v1/capsules/{id}: the body has the whole new template, as for POST. What of a capsule may change
@@ -20,15 +19,7 @@ func (r *Resource) updateCapsule(c *rest.Call) error {
 	if err != nil {
 		return err
 	}
-	body, err := readJSON(c.R)
-	if err != nil {
-		return err
-	}
-	doc, err := template.Unwrap(body)
-	if err != nil {
-		return err
-	}
-	next, uid, err := template.Parse(doc)
+	next, uid, err := readSpec(c.R)
 	if err != nil {
 		return err
 	}
