@@ -11,15 +11,19 @@ type Capsule struct {
 	// UUID identifies the capsule. The client may choose it (Metadata.UID of the template), which makes creation
 	// idempotent; names need not be unique (Zun: db/sqlalchemy/models.py, Container.name).
 	UUID string `json:"uuid"`
+	// Kind says what the record is.
+	Kind Kind `json:"kind,omitempty"`
 	// Project and User own the capsule; a project sees its own.
 	Project string `json:"project"`
 	User    string `json:"user"`
 
-	Spec      Spec      `json:"spec"`
-	CreatedAt time.Time `json:"createdAt"`
-	Deletion  *Deletion `json:"deletion,omitempty"`
-	Claim     Claim     `json:"claim"`
-	Facts     Facts     `json:"facts"`
+	Spec Spec `json:"spec"`
+	// Standalone has one entry for each container of the container API, none for those of a capsule.
+	Standalone []Standalone `json:"standalone,omitempty"`
+	CreatedAt  time.Time    `json:"createdAt"`
+	Deletion   *Deletion    `json:"deletion,omitempty"`
+	Claim      Claim        `json:"claim"`
+	Facts      Facts        `json:"facts"`
 
 	// Revision is the store's: it grows with every write of any capsule. It is not part of the stored value.
 	Revision int64 `json:"revision,omitempty"`
@@ -193,6 +197,10 @@ type Run struct {
 	// Lost: the container vanished before its end was seen; ExitCode is 137 by convention (kubelet:
 	// ContainerStatusUnknown).
 	Lost bool `json:"lost,omitempty"`
+	// Starts is the start of a standalone container that the run answers: see [Want].
+	Starts int64 `json:"starts,omitempty"`
+	// Paused: its processes are frozen.
+	Paused bool `json:"paused,omitempty"`
 	// Stopping is set when the agent ends the attempt because of its probes.
 	Stopping *Stopping `json:"stopping,omitempty"`
 	// Resources are what the engine was last given for it; nil when that is not known.

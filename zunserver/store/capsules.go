@@ -182,6 +182,28 @@ func (s *Store) UpdateSpec(ctx context.Context, uuid string, update func(*capsul
 	})
 }
 
+// UpdateStandalone lets update change the spec of a record and what its owner wants of its standalone containers, which may come
+// and go. It is UpdateSpec otherwise.
+func (s *Store) UpdateStandalone(ctx context.Context, uuid string, update func(*capsule.Spec, *[]capsule.Standalone) error) (*capsule.Capsule, error) {
+	return s.change(ctx, "update", uuid, func(c *capsule.Capsule) (verdict, error) {
+		if c.Deletion != nil {
+			return keep, fmt.Errorf("it is being deleted: %w", errdefs.ErrFailedPrecondition)
+		}
+		twin, err := clone(*c)
+		if err != nil {
+			return keep, err
+		}
+		if err := update(&twin.Spec, &twin.Standalone); err != nil {
+			return keep, err
+		}
+		if equality.DeepEqual(twin.Spec, c.Spec) && equality.DeepEqual(twin.Standalone, c.Standalone) {
+			return keep, nil
+		}
+		c.Spec, c.Standalone = twin.Spec, twin.Standalone
+		return write, nil
+	})
+}
+
 // RemoveCapsule ends the record of a capsule that was deleted and has nothing left; nil when it is gone,
 // FailedPrecondition when nobody asked for its deletion.
 func (s *Store) RemoveCapsule(ctx context.Context, uuid string) error {

@@ -7,7 +7,8 @@
 //	├── disabled/<host>                 exists while the host is disabled; outlives leases
 //	├── election/<host>/<lease>         who owns the host: the oldest key wins (etcd's concurrency.Election)
 //	├── hosts/<host>                    one capsule.Host as JSON, bound to the owner's lease
-//	└── lead/scheduler/<lease>          which server's scheduler decides, likewise
+//	├── lead/scheduler/<lease>          which server's scheduler decides, likewise
+//	└── records/<table>/<key>           one record of a Table, sealed
 //
 // A capsule's value is "sealed:v1:<key id>:" followed by nonce and AES-256-GCM ciphertext of its JSON; the etcd key is
 // the additional data, so that a record cannot be moved to another name. The key id (the first 8 hex digits of the key's
@@ -18,6 +19,7 @@
 //	CreateCapsule   Spec, owner, CreatedAt      api
 //	DeleteCapsule   Deletion                    api; removes the record when no host has it
 //	UpdateSpec      what of Spec may change     api
+//	UpdateStandalone  Spec, Standalone          api
 //	ClaimCapsule    Claim                       scheduler
 //	MarkAway        Claim.Away                  scheduler
 //	UpdateFacts     Facts                       the agent of the claimed host

@@ -1,10 +1,7 @@
 package capsules
 
 import (
-	"errors"
 	"fmt"
-	"io"
-	"mime"
 	"net/http"
 	"strings"
 
@@ -23,7 +20,7 @@ func (r *Resource) createCapsule(c *rest.Call) error {
 	if err := auth.Allowed(auth.CapsuleCreate, c.Caller, c.Caller.Project); err != nil {
 		return rest.NotAllowed(auth.CapsuleCreate)
 	}
-	spec, uid, err := readSpec(c.R)
+	spec, uid, err := readSpec(c)
 	if err != nil {
 		return err
 	}
@@ -50,8 +47,8 @@ func (r *Resource) createCapsule(c *rest.Call) error {
 }
 
 // readSpec reads the capsule that a request asks for, and the UUID that it names, if it does.
-func readSpec(r *http.Request) (spec capsule.Spec, uid string, err error) {
-	body, err := readJSON(r)
+func readSpec(c *rest.Call) (spec capsule.Spec, uid string, err error) {
+	body, err := c.Body()
 	if err != nil {
 		return spec, "", err
 	}
@@ -60,21 +57,6 @@ func readSpec(r *http.Request) (spec capsule.Spec, uid string, err error) {
 		return spec, "", err
 	}
 	return template.Parse(doc)
-}
-
-// readJSON reads the body of a request that has to be JSON.
-func readJSON(r *http.Request) ([]byte, error) {
-	if sent := r.Header.Get("Content-Type"); sent != "" {
-		if t, _, err := mime.ParseMediaType(sent); err != nil || t != "application/json" && t != rest.NativeType {
-			return nil, rest.Refuse(http.StatusUnsupportedMediaType, "", "The content type '%.64s' is not supported: send application/json", sent)
-		}
-	}
-	body, err := io.ReadAll(r.Body)
-	var big *http.MaxBytesError
-	if err != nil && !errors.As(err, &big) {
-		return nil, rest.InvalidValue("The request body could not be read: %s", err)
-	}
-	return body, err
 }
 
 // giveUUIDs names the containers for Zun's clients; the same capsule gets the same ones.

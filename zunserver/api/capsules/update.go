@@ -19,7 +19,7 @@ func (r *Resource) updateCapsule(c *rest.Call) error {
 	if err != nil {
 		return err
 	}
-	next, uid, err := readSpec(c.R)
+	next, uid, err := readSpec(c)
 	if err != nil {
 		return err
 	}

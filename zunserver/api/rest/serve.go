@@ -42,6 +42,22 @@ type Route struct {
 	Since Version
 	// Public routes need no token; streams have no deadline and no HEAD.
 	Public, Stream bool
+	// Doc is what the OpenAPI document says of it.
+	Doc Doc
+}
+
+// Doc describes a route for the OpenAPI document, by zero values of Go types with the tags of encoding/json.
+type Doc struct {
+	// Summary is a sentence, for people.
+	Summary string
+	// Query is a struct whose fields have the tags query and description; nil: it takes no parameters.
+	Query any
+	// Body is what the request carries as JSON; nil: nothing.
+	Body any
+	// Answers are the bodies of good answers by status; nil for one without a body. A []any has one of several forms.
+	Answers map[int]any
+	// MediaType of the answers, where it is not JSON.
+	MediaType string
 }
 
 type server struct{ Config }

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"net/netip"
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/google/uuid"
@@ -22,82 +23,190 @@ type Options struct {
 	Now   time.Time
 }
 
-// Capsule is Zun's representation of a capsule.
-func Capsule(c *capsule.Capsule, o Options) map[string]any {
-	m := map[string]any{
-		"uuid": c.UUID, "links": links(o.Base, "capsules", c.UUID), "project_id": c.Project, "user_id": c.User,
-		"cpu": float64(c.Spec.CPU()) / 1000, "memory": mebibytes(c.Spec.Memory()),
-		"status": c.Status(), "status_reason": orNull(c.StatusReason()),
-		"annotations": mapOrNull(c.Spec.Annotations), "addresses": addresses(c),
-		"containers": containers(c, c.Spec.Containers, false, o), "init_containers": containers(c, c.Spec.InitContainers, true, o),
-		"created_at": date(c.CreatedAt), "updated_at": date(updated(c)),
+// Link is one of the links of a resource.
+type Link struct {
+	Href string `json:"href"`
+	Rel  string `json:"rel"`
+}
+
+// RestartPolicy has the count as a string, as clients expect it (gophercloud: CapsuleV132.RestartPolicy).
+type RestartPolicy struct {
+	MaximumRetryCount string `json:"MaximumRetryCount"`
+	Name              string `json:"Name"`
+}
+
+// Address is one address of a capsule in a network.
+type Address struct {
+	Addr             string `json:"addr"`
+	Version          int    `json:"version"`
+	Port             string `json:"port"`
+	SubnetID         string `json:"subnet_id"`
+	PreserveOnDelete bool   `json:"preserve_on_delete"`
+}
+
+// capsuleBase is what both representations of a capsule have (zun/api/controllers/v1/views/capsules_view.py).
+type capsuleBase struct {
+	UUID           string               `json:"uuid"`
+	Links          []Link               `json:"links"`
+	ProjectID      string               `json:"project_id"`
+	UserID         string               `json:"user_id"`
+	CPU            float64              `json:"cpu"`
+	Memory         string               `json:"memory"`
+	Status         string               `json:"status"`
+	StatusReason   *string              `json:"status_reason"`
+	Annotations    map[string]string    `json:"annotations"`
+	Addresses      map[string][]Address `json:"addresses"`
+	Containers     []Container          `json:"containers"`
+	InitContainers []Container          `json:"init_containers"`
+	CreatedAt      *string              `json:"created_at"`
+	UpdatedAt      *string              `json:"updated_at"`
+	*hostOf
+}
+
+// hostOf is for administrators.
+type hostOf struct {
+	Host *string `json:"host"`
+}
+
+// Capsule132 is the representation of a capsule since microversion 1.32.
+type Capsule132 struct {
+	capsuleBase
+	Name          *string           `json:"name"`
+	Labels        map[string]string `json:"labels"`
+	RestartPolicy RestartPolicy     `json:"restart_policy"`
+}
+
+// Capsule131 is the representation of a capsule up to microversion 1.31. Zun has the last four and leaves them empty.
+type Capsule131 struct {
+	capsuleBase
+	MetaName            *string           `json:"meta_name"`
+	MetaLabels          map[string]string `json:"meta_labels"`
+	RestartPolicy       string            `json:"restart_policy"`
+	VolumesInfo         map[string]any    `json:"volumes_info"`
+	CapsuleVersion      string            `json:"capsule_version"`
+	ContainersUUIDs     []string          `json:"containers_uuids"`
+	InitContainersUUIDs []string          `json:"init_containers_uuids"`
+}
+
+// Container is Zun's representation of a container (zun/api/controllers/v1/views/containers_view.py), which is the same for
+// those in capsules, but for the links.
+type Container struct {
+	UUID           string               `json:"uuid"`
+	Links          []Link               `json:"links,omitempty"`
+	Name           string               `json:"name"`
+	ProjectID      string               `json:"project_id"`
+	UserID         string               `json:"user_id"`
+	Image          string               `json:"image"`
+	CPU            *float64             `json:"cpu"`
+	CPUPolicy      string               `json:"cpu_policy"`
+	Memory         *string              `json:"memory"`
+	Command        []string             `json:"command"`
+	Status         string               `json:"status"`
+	StatusReason   *string              `json:"status_reason"`
+	StatusDetail   *string              `json:"status_detail"`
+	TaskState      *string              `json:"task_state"`
+	Environment    map[string]string    `json:"environment"`
+	Workdir        *string              `json:"workdir"`
+	Ports          []int32              `json:"ports"`
+	Hostname       *string              `json:"hostname"`
+	Labels         map[string]string    `json:"labels"`
+	Addresses      map[string][]Address `json:"addresses"`
+	RestartPolicy  RestartPolicy        `json:"restart_policy"`
+	Interactive    bool                 `json:"interactive"`
+	TTY            bool                 `json:"tty"`
+	AutoRemove     bool                 `json:"auto_remove"`
+	AutoHeal       bool                 `json:"auto_heal"`
+	Disk           int64                `json:"disk"`
+	ImageDriver    *string              `json:"image_driver"`
+	SecurityGroups []string             `json:"security_groups"`
+	Healthcheck    map[string]string    `json:"healthcheck"`
+	RegistryID     *string              `json:"registry_id"`
+	Entrypoint     []string             `json:"entrypoint"`
+	CreatedAt      *string              `json:"created_at"`
+	UpdatedAt      *string              `json:"updated_at"`
+	*containerOfAdmin
+}
+
+// containerOfAdmin is for administrators.
+type containerOfAdmin struct {
+	Host            *string `json:"host"`
+	Runtime         *string `json:"runtime"`
+	ImagePullPolicy *string `json:"image_pull_policy"`
+	Privileged      bool    `json:"privileged"`
+}
+
+// Capsule is Zun's representation of a capsule: a Capsule132 or a Capsule131.
+func Capsule(c *capsule.Capsule, o Options) any {
+	base := capsuleBase{
+		UUID: c.UUID, Links: links(o.Base, "capsules", c.UUID), ProjectID: c.Project, UserID: c.User,
+		CPU: float64(c.Spec.CPU()) / 1000, Memory: mebibytes(c.Spec.Memory()),
+		Status: c.Status(), StatusReason: orNull(c.StatusReason()),
+		Annotations: c.Spec.Annotations, Addresses: addresses(c),
+		Containers: containers(c, c.Spec.Containers, false, o), InitContainers: containers(c, c.Spec.InitContainers, true, o),
+		CreatedAt: date(c.CreatedAt), UpdatedAt: date(updated(c)),
+	}
+	if o.Admin {
+		base.hostOf = &hostOf{orNull(c.Claim.Host)}
 	}
 	policy := restartPolicy(c.Spec.RestartPolicy)
 	if o.Old {
-		m["meta_name"], m["meta_labels"], m["restart_policy"] = orNull(c.Spec.Name), mapOrNull(c.Spec.Labels), policy["Name"]
-		// Zun has these four and leaves them empty.
-		m["volumes_info"], m["capsule_version"] = map[string]any{}, ""
-		m["containers_uuids"], m["init_containers_uuids"] = []string{}, []string{}
-	} else {
-		m["name"], m["labels"], m["restart_policy"] = orNull(c.Spec.Name), mapOrNull(c.Spec.Labels), policy
+		return Capsule131{
+			capsuleBase: base, MetaName: orNull(c.Spec.Name), MetaLabels: c.Spec.Labels, RestartPolicy: policy.Name,
+			VolumesInfo: map[string]any{}, ContainersUUIDs: []string{}, InitContainersUUIDs: []string{},
+		}
 	}
-	if o.Admin {
-		m["host"] = orNull(c.Claim.Host)
-	}
-	return m
+	return Capsule132{capsuleBase: base, Name: orNull(c.Spec.Name), Labels: c.Spec.Labels, RestartPolicy: policy}
 }
 
-func containers(c *capsule.Capsule, list []capsule.ContainerSpec, init bool, o Options) []any {
-	all := make([]any, 0, len(list))
+func containers(c *capsule.Capsule, list []capsule.ContainerSpec, init bool, o Options) []Container {
+	all := make([]Container, 0, len(list))
 	for i := range list {
-		all = append(all, container(c, &list[i], init, o))
+		all = append(all, containerOf(c, &list[i], init, o))
 	}
 	return all
 }
 
-// container is Zun's representation of a container of a capsule.
-func container(c *capsule.Capsule, s *capsule.ContainerSpec, init bool, o Options) map[string]any {
+// containerOf is a container of a capsule.
+func containerOf(c *capsule.Capsule, s *capsule.ContainerSpec, init bool, o Options) Container {
 	status := c.ContainerStatus(s.Name, o.Now)
 	policy := restartPolicy(c.Spec.RestartPolicy)
 	if init && c.Spec.RestartPolicy == capsule.RestartAlways { // zun/api/controllers/v1/capsules.py
-		policy = map[string]string{"Name": "on-failure", "MaximumRetryCount": "10"}
+		policy = RestartPolicy{Name: "on-failure", MaximumRetryCount: "10"}
 	}
 	var changed time.Time
 	if f := c.Facts.Container(s.Name); f != nil {
 		changed = containerUpdated(f)
 	}
-	m := map[string]any{
-		"uuid": s.UUID, "name": s.Name, "project_id": c.Project, "user_id": c.User, "image": s.Image,
-		"cpu": nil, "cpu_policy": "shared", "memory": nil,
-		"command": append(append([]string{}, s.Command...), s.Args...),
-		"status":  status.Status, "status_reason": orNull(status.Reason), "task_state": orNull(status.TaskState),
-		"status_detail": orNull(status.Detail),
-		"environment":   environment(s.Env), "workdir": orNull(s.WorkDir), "ports": ports(s.Ports),
-		"hostname": orNull(c.Spec.Hostname), "labels": mapOrEmpty(s.Labels), "addresses": map[string]any{},
-		"restart_policy": policy, "interactive": s.Stdin, "tty": s.TTY,
-		"auto_remove": false, "auto_heal": false, "disk": 0, "image_driver": nil, "security_groups": []string{},
-		"healthcheck": map[string]any{}, "registry_id": nil, "entrypoint": []string{},
-		"created_at": date(c.CreatedAt), "updated_at": date(changed),
+	m := Container{
+		UUID: s.UUID, Name: s.Name, ProjectID: c.Project, UserID: c.User, Image: s.Image, CPUPolicy: "shared",
+		Command: append(append([]string{}, s.Command...), s.Args...),
+		Status:  status.Status, StatusReason: orNull(status.Reason), TaskState: orNull(status.TaskState),
+		StatusDetail: orNull(status.Detail),
+		Environment:  environment(s.Env), Workdir: orNull(s.WorkDir), Ports: ports(s.Ports),
+		Hostname: orNull(c.Spec.Hostname), Labels: mapOrEmpty(s.Labels), Addresses: map[string][]Address{},
+		RestartPolicy: policy, Interactive: s.Stdin, TTY: s.TTY,
+		SecurityGroups: []string{}, Healthcheck: map[string]string{}, Entrypoint: []string{},
+		CreatedAt: date(c.CreatedAt), UpdatedAt: date(changed),
 	}
-	if cpu := s.CPU(); cpu > 0 {
-		m["cpu"] = float64(cpu) / 1000
+	if cpu := float64(s.CPU()) / 1000; cpu > 0 {
+		m.CPU = &cpu
 	}
 	if memory := s.Memory(); memory > 0 {
-		m["memory"] = mebibytes(memory)
+		m.Memory = orNull(mebibytes(memory))
 	}
 	if o.Admin {
-		m["host"], m["runtime"] = orNull(c.Claim.Host), nil
-		m["image_pull_policy"] = map[string]string{"Always": "always", "Never": "never", "IfNotPresent": "ifnotpresent"}[string(s.ImagePullPolicy)]
-		m["privileged"] = s.SecurityContext != nil && s.SecurityContext.Privileged != nil && *s.SecurityContext.Privileged
+		m.containerOfAdmin = &containerOfAdmin{
+			Host: orNull(c.Claim.Host), ImagePullPolicy: orNull(strings.ToLower(string(s.ImagePullPolicy))),
+			Privileged: s.SecurityContext != nil && s.SecurityContext.Privileged != nil && *s.SecurityContext.Privileged,
+		}
 	}
 	return m
 }
 
-// restartPolicy has the count as a string, as clients expect it (gophercloud: CapsuleV132.RestartPolicy).
-func restartPolicy(p capsule.RestartPolicy) map[string]string {
+func restartPolicy(p capsule.RestartPolicy) RestartPolicy {
 	name := map[capsule.RestartPolicy]string{
 		capsule.RestartAlways: "always", capsule.RestartOnFailure: "on-failure", capsule.RestartNever: "no"}[p]
-	return map[string]string{"MaximumRetryCount": "0", "Name": name}
+	return RestartPolicy{MaximumRetryCount: "0", Name: name}
 }
 
 func environment(env []capsule.EnvVar) map[string]string {
@@ -124,27 +233,26 @@ func ports(list []capsule.Port) []int32 {
 }
 
 // addresses are keyed by network; Docker's networks have names, so the UUIDs are derived.
-func addresses(c *capsule.Capsule) map[string]any {
+func addresses(c *capsule.Capsule) map[string][]Address {
 	s := c.Facts.Sandbox
 	if len(s.Addresses) == 0 {
-		return map[string]any{}
+		return map[string][]Address{}
 	}
 	network := s.Network
 	if network == "" {
 		network = "host"
 	}
-	list := make([]any, 0, len(s.Addresses))
+	list := make([]Address, 0, len(s.Addresses))
 	for _, a := range s.Addresses {
 		version := 4
 		if ip, err := netip.ParseAddr(a); err == nil && ip.Is6() && !ip.Is4In6() {
 			version = 6
 		}
-		list = append(list, map[string]any{
-			"addr": a, "version": version, "preserve_on_delete": false,
-			"port": derived("port", c.UUID, a), "subnet_id": derived("subnet", network, strconv.Itoa(version)),
+		list = append(list, Address{
+			Addr: a, Version: version, Port: derived("port", c.UUID, a), SubnetID: derived("subnet", network, strconv.Itoa(version)),
 		})
 	}
-	return map[string]any{derived("network", network): list}
+	return map[string][]Address{derived("network", network): list}
 }
 
 // derived is a UUID that stands for the words.
@@ -152,10 +260,10 @@ func derived(words ...string) string {
 	return uuid.NewSHA1(uuid.NameSpaceOID, fmt.Appendf(nil, "capsulet %q", words)).String()
 }
 
-func links(base, resource, id string) []any {
-	return []any{
-		map[string]any{"href": base + "/v1/" + resource + "/" + id, "rel": "self"},
-		map[string]any{"href": base + "/" + resource + "/" + id, "rel": "bookmark"},
+func links(base, resource, id string) []Link {
+	return []Link{
+		{base + "/v1/" + resource + "/" + id, "self"},
+		{base + "/" + resource + "/" + id, "bookmark"},
 	}
 }
 
@@ -202,27 +310,20 @@ func latest(times ...time.Time) time.Time {
 }
 
 // date is Zun's format, in UTC without a zone; null for no time.
-func date(t time.Time) any {
+func date(t time.Time) *string {
 	if t.IsZero() {
 		return nil
 	}
-	return t.UTC().Format(time.DateTime)
+	return orNull(t.UTC().Format(time.DateTime))
 }
 
 func mebibytes(n int64) string { return strconv.FormatInt(n>>20, 10) }
 
-func orNull(s string) any {
+func orNull(s string) *string {
 	if s == "" {
 		return nil
 	}
-	return s
-}
-
-func mapOrNull(m map[string]string) any {
-	if len(m) == 0 {
-		return nil
-	}
-	return m
+	return &s
 }
 
 func mapOrEmpty(m map[string]string) map[string]string {

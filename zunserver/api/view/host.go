@@ -4,9 +4,31 @@ import (
 	"github.com/capsulet/capsulet/zunserver/capsule"
 )
 
+// ContainerHost is Zun's representation of a host (zun/api/controllers/v1/views/hosts_view.py).
+type ContainerHost struct {
+	UUID               string            `json:"uuid"`
+	Links              []Link            `json:"links"`
+	Hostname           string            `json:"hostname"`
+	MemTotal           int64             `json:"mem_total"`
+	MemUsed            int64             `json:"mem_used"`
+	CPUs               int               `json:"cpus"`
+	CPUUsed            float64           `json:"cpu_used"`
+	TotalContainers    int               `json:"total_containers"`
+	Architecture       string            `json:"architecture"`
+	OSType             string            `json:"os_type"`
+	OS                 string            `json:"os"`
+	KernelVersion      string            `json:"kernel_version"`
+	Labels             map[string]string `json:"labels"`
+	DiskTotal          int64             `json:"disk_total"`
+	DiskUsed           int64             `json:"disk_used"`
+	DiskQuotaSupported bool              `json:"disk_quota_supported"`
+	Runtimes           []string          `json:"runtimes"`
+	EnableCPUPinning   bool              `json:"enable_cpu_pinning"`
+}
+
 // Host is Zun's representation of a host. Used are the sums of what the capsules that live there ask for; placed may hold
 // capsules of other hosts too.
-func Host(h *capsule.Host, placed []*capsule.Capsule, base string) map[string]any {
+func Host(h *capsule.Host, placed []*capsule.Capsule, base string) ContainerHost {
 	var cpu, memory int64
 	total := 0
 	for _, c := range placed {
@@ -19,12 +41,11 @@ func Host(h *capsule.Host, placed []*capsule.Capsule, base string) map[string]an
 	if runtimes == nil {
 		runtimes = []string{}
 	}
-	return map[string]any{
-		"uuid": h.UUID, "links": links(base, "hosts", h.UUID), "hostname": h.Name,
-		"mem_total": h.MemoryBytes >> 20, "mem_used": memory >> 20, "cpus": h.CPUs, "cpu_used": float64(cpu) / 1000,
-		"total_containers": total, "architecture": h.Architecture, "os_type": h.OSType, "os": h.OS,
-		"kernel_version": h.KernelVersion, "labels": mapOrEmpty(h.Labels),
-		"disk_total": h.DiskBytes >> 30, "disk_used": max(h.DiskBytes-h.DiskFreeBytes, 0) >> 30, "disk_quota_supported": false,
-		"runtimes": runtimes, "enable_cpu_pinning": false,
+	return ContainerHost{
+		UUID: h.UUID, Links: links(base, "hosts", h.UUID), Hostname: h.Name,
+		MemTotal: h.MemoryBytes >> 20, MemUsed: memory >> 20, CPUs: h.CPUs, CPUUsed: float64(cpu) / 1000,
+		TotalContainers: total, Architecture: h.Architecture, OSType: h.OSType, OS: h.OS,
+		KernelVersion: h.KernelVersion, Labels: mapOrEmpty(h.Labels),
+		DiskTotal: h.DiskBytes >> 30, DiskUsed: max(h.DiskBytes-h.DiskFreeBytes, 0) >> 30, Runtimes: runtimes,
 	}
 }

@@ -1,0 +1,79 @@
+package capsule
+
+import "time"
+
+// Kind says what a record is, by the API that made it. All kinds are placed, run and reported alike.
+type Kind string
+
+// The kinds of records.
+const (
+	// KindCapsule is made from a template. Its containers live and die with it.
+	KindCapsule Kind = ""
+	// KindContainer is a container of Zun's container API with a sandbox of its own: exactly one container, whose UUID is
+	// the record's.
+	KindContainer Kind = "container"
+	// KindSandbox is a sandbox that containers of the container API are put into and taken out of; it may have none.
+	KindSandbox Kind = "sandbox"
+)
+
+// Standalone is what a container of the container API has besides its [ContainerSpec]: its owner starts, stops and pauses it,
+// and its files outlive that. Containers of a capsule have none.
+type Standalone struct {
+	// Container is the name in the spec, which never changes.
+	Container string `json:"container"`
+	// Name is what its owner calls it now; need not be unique.
+	Name string    `json:"name"`
+	At   time.Time `json:"at,omitzero"` // creation
+	Want Want      `json:"want"`
+
+	// RestartPolicy is Docker's word: no, always, on-failure, unless-stopped; MaximumRetryCount of on-failure, 0 for no
+	// bound (zun/api/controllers/v1/schemas/parameter_types.py, restart_policy).
+	RestartPolicy     string `json:"restartPolicy,omitempty"`
+	MaximumRetryCount int    `json:"maximumRetryCount,omitempty"`
+	// AutoRemove deletes it when it has ended.
+	AutoRemove bool `json:"autoRemove,omitempty"`
+	// The rest is kept and shown; what Zun does with it is in the API's documentation.
+	AutoHeal       bool              `json:"autoHeal,omitempty"`
+	DiskGiB        int64             `json:"diskGiB,omitempty"`
+	CPUPolicy      string            `json:"cpuPolicy,omitempty"`
+	ImageDriver    string            `json:"imageDriver,omitempty"`
+	SecurityGroups []string          `json:"securityGroups,omitempty"`
+	Healthcheck    map[string]string `json:"healthcheck,omitempty"`
+	RegistryID     string            `json:"registryID,omitempty"`
+}
+
+// WantedState is what the owner of a container asked for last.
+type WantedState string
+
+// The states that can be asked for.
+const (
+	WantCreated WantedState = "created" // made, and not started yet
+	WantRunning WantedState = "running" // started; what follows an end says the restart policy
+	WantStopped WantedState = "stopped"
+	WantPaused  WantedState = "paused"
+)
+
+// Want is the owner's last word on a container. The API writes it; the agent brings it about, level-triggered: it compares
+// Want with the facts and never sees an action as such.
+type Want struct {
+	State WantedState `json:"state"`
+	// Starts grows with every start, reboot and rebuild that is asked for: a run of an older number is ended, and one of this
+	// number is started, once, whatever the restart policy says ([Run.Starts] says which one a run answers).
+	Starts int64 `json:"starts,omitempty"`
+	// Rebuild is the value of Starts from which on the engine's container is a new one, made from the image of the spec;
+	// before, the same one is started again and its files stay.
+	Rebuild int64 `json:"rebuild,omitempty"`
+	// GraceSeconds is how long it gets to stop; nil is the spec's.
+	GraceSeconds *int64    `json:"graceSeconds,omitempty"`
+	At           time.Time `json:"at,omitzero"`
+}
+
+// StandaloneOf is the entry of the container called name in the spec, or nil.
+func (c *Capsule) StandaloneOf(name string) *Standalone {
+	for i := range c.Standalone {
+		if c.Standalone[i].Container == name {
+			return &c.Standalone[i]
+		}
+	}
+	return nil
+}
