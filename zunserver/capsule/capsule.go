@@ -107,6 +107,8 @@ type Sandbox struct {
 	Addresses []string `json:"addresses,omitempty"`
 	// Network is the name of the engine's network that gave the first address.
 	Network string `json:"network,omitempty"`
+	// Networks are all that the sandbox is in; none for a capsule in the host's network.
+	Networks []Attachment `json:"networks,omitempty"`
 }
 
 // ContainerFacts is what was seen of one container of the spec over all its attempts.
@@ -238,6 +240,7 @@ type FailureKind string
 // The operations that are retried with a back-off.
 const (
 	FailedSandbox FailureKind = "sandbox"
+	FailedNetwork FailureKind = "network" // of a sandbox that runs
 	FailedVolume  FailureKind = "volume"
 	FailedConfig  FailureKind = "config"
 	FailedPull    FailureKind = "pull"

@@ -51,6 +51,9 @@ type Spec struct {
 	// that has none of its own.
 	Resources corev1.ResourceRequirements `json:"resources,omitzero"`
 
+	// Nets are the networks of the sandbox: see [Spec.SandboxNets]. They may change while the capsule lives.
+	Nets []Net `json:"nets,omitempty"`
+
 	HostNetwork           bool `json:"hostNetwork,omitempty"`
 	HostPID               bool `json:"hostPID,omitempty"`
 	HostIPC               bool `json:"hostIPC,omitempty"`

@@ -27,11 +27,12 @@ const Masked = "***"
 //	containers[].pullCredentials  none keeps those that are there
 //	ephemeralContainers           more of them at the end; those that are there stay
 //	volumes[].files.items         as a whole
+//	nets                          the sandbox is connected and disconnected as it runs
 //	hash
 //
 // The memory of next is shared afterwards.
 func (s *Spec) Adopt(next *Spec) {
-	s.Labels, s.Annotations, s.Hash = next.Labels, fixed(s.Annotations, next.Annotations), next.Hash
+	s.Labels, s.Annotations, s.Hash, s.Nets = next.Labels, fixed(s.Annotations, next.Annotations), next.Hash, next.Nets
 	if d := next.ActiveDeadlineSeconds; d != nil && (s.ActiveDeadlineSeconds == nil || *d < *s.ActiveDeadlineSeconds) {
 		s.ActiveDeadlineSeconds = d
 	}

@@ -44,6 +44,7 @@ func TestFrozen(t *testing.T) {
 		{"a shorter deadline", func(s *Spec) { s.ActiveDeadlineSeconds = ptr(int64(5)) }, nil},
 		{"a longer deadline", func(s *Spec) { s.ActiveDeadlineSeconds = ptr(int64(500)) }, []string{"spec.activeDeadlineSeconds"}},
 		{"no deadline", func(s *Spec) { s.ActiveDeadlineSeconds = nil }, []string{"spec.activeDeadlineSeconds"}},
+		{"networks", func(s *Spec) { s.Nets = []Net{{Network: "blue"}} }, nil},
 		{"hash", func(s *Spec) { s.Hash = "h2" }, nil},
 		{"UUIDs", func(s *Spec) { s.Containers[0].UUID, s.InitContainers[0].UUID = "", "" }, nil},
 		{"image", func(s *Spec) { s.Containers[0].Image = "y" }, []string{"spec.containers[0].image"}},

@@ -81,6 +81,7 @@ func check(s *capsule.Spec) error {
 		c.name(s.Runtime, 63, at+".runtime")
 	}
 	c.network(s, at)
+	c.nets(s, at+".nets")
 	c.resources(s.Resources, at+".resources")
 	for key, list := range map[string]corev1.ResourceList{"limits": s.Resources.Limits, "requests": s.Resources.Requests} {
 		_, set := list[corev1.ResourceEphemeralStorage]

@@ -87,6 +87,9 @@ func (g generator) spec() capsule.Spec {
 	if g.coin() {
 		s.HostAliases = []corev1.HostAlias{{IP: "127.0.0.1", Hostnames: []string{"a.b"}}}
 	}
+	if !s.HostNetwork && g.coin() {
+		s.Nets = []capsule.Net{{Network: g.word(), IPv4: "10.0.0.9"}, {Network: uuid.NewString(), IPv6: "fd00::9"}}
+	}
 	var volumes []string
 	for range g.IntN(4) {
 		v := g.volume()

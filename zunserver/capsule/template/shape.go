@@ -30,6 +30,7 @@ var elsewhere = map[reflect.Type]map[string]string{
 	},
 	reflect.TypeFor[capsule.ContainerSpec](): {"uuid": "the server gives it"},
 	reflect.TypeFor[capsule.Volume]():        {"cinder": "no Cinder driver is configured"},
+	reflect.TypeFor[capsule.Net]():           {"port": "no port is there before its container; name a network"},
 }
 
 // checkShape checks that v is what encoding/json would store in a t without loss. Properties that are

@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"errors"
 	"os"
+	"slices"
 	"strings"
 	"testing"
 
@@ -100,6 +101,14 @@ func TestDefaults(t *testing.T) {
 	got := []string{spec.InitContainers[0].Name, spec.Containers[0].Name, spec.Containers[1].Name, string(spec.RestartPolicy)}
 	if want := []string{"capsule-init-0", "capsule-1", "capsule-2", "Always"}; !cmp.Equal(got, want) {
 		t.Errorf("got %q, want %q", got, want)
+	}
+}
+
+func TestNets(t *testing.T) {
+	got, _, err := template.Parse(edit(t, ofSpec("nets", `[{"network":"blue","v4-fixed-ip":"10.1.0.9","v6-fixed-ip":"fd00::9"},{"network":"bridge"}]`)))
+	want := []capsule.Net{{Network: "blue", IPv4: "10.1.0.9", IPv6: "fd00::9"}, {Network: "bridge"}}
+	if err != nil || !slices.Equal(got.Nets, want) {
+		t.Errorf("%+v, %v", got.Nets, err)
 	}
 }
 
@@ -202,6 +211,13 @@ func TestRefusals(t *testing.T) {
 		{ofSpec("volumes", `[{"name":"v","files":{"items":[{"path":"../a","content":""}]}}]`), "template.spec.volumes[0].files.items[0].path", "clean relative path"},
 		{ofSpec("volumes", `[{"name":"v","files":{"items":[{"path":"a","content":"%"}]}}]`), "template.spec.volumes[0].files.items[0].content", "base64"},
 		{ofSpec("activeDeadlineSeconds", `0`), "template.spec.activeDeadlineSeconds", "0 is less than the minimum of 1"},
+		{ofSpec("nets", `[{"ipv4":"10.0.0.2"}]`), "template.spec.nets[0]", "'network' is a required property"},
+		{ofSpec("nets", `[{"port":"11111111-2222-3333-4444-555555555555"}]`), "template.spec.nets[0].port", "name a network"},
+		{ofSpec("nets", `[{"network":"host"}]`), "template.spec.nets[0].network", "asked for by hostNetwork"},
+		{ofSpec("nets", `[{"network":"none"},{"network":"a"}]`), "template.spec.nets[0].network", "'none' stands alone"},
+		{ofSpec("nets", `[{"network":"a"},{"network":"a"}]`), "template.spec.nets[1].network", "another entry has this network"},
+		{ofSpec("nets", `[{"network":"a","ipv4":"fd00::1"}]`), "template.spec.nets[0].ipv4", "not an IPv4 address"},
+		{ofSpec("nets", `[{"network":"a","v4-fixed-ip":"10.0.0.1","ipv4":"10.0.0.1"}]`), "template.spec.nets[0].v4-fixed-ip", "'ipv4' is there too"},
 		{ofSpec("dns", `{"nameservers":["x"]}`), "template.spec.dns.nameservers[0]", "not an IP address"},
 		{ofSpec("securityContext", `{"windowsOptions":{}}`), "template.spec.securityContext.windowsOptions", "'windowsOptions' is not supported"},
 		{in("foo", `1`), c + ".foo", "Additional properties are not allowed ('foo' was unexpected)"},

@@ -38,6 +38,14 @@ func rewrite(doc map[string]any) error {
 		}
 		spec[key] = top
 	}
+	nets, _ := spec["nets"].([]any)
+	for i, e := range nets {
+		if net, ok := e.(map[string]any); ok {
+			if err := rename(net, fmt.Sprintf("template.spec.nets[%d]", i), "v4-fixed-ip", "ipv4", "v6-fixed-ip", "ipv6"); err != nil {
+				return err
+			}
+		}
+	}
 	for _, key := range []string{"initContainers", "containers", "ephemeralContainers"} {
 		list, _ := spec[key].([]any)
 		for i, e := range list {
@@ -47,6 +55,22 @@ func rewrite(doc map[string]any) error {
 				}
 			}
 		}
+	}
+	return nil
+}
+
+// rename gives properties, by pairs, the names that they have in the canonical form.
+func rename(m map[string]any, path string, pairs ...string) error {
+	for i := 0; i < len(pairs); i += 2 {
+		v, ok := m[pairs[i]]
+		if !ok {
+			continue
+		}
+		if _, twice := m[pairs[i+1]]; twice {
+			return errorAt(path+"."+pairs[i], "'%s' is there too, and means the same", pairs[i+1])
+		}
+		delete(m, pairs[i])
+		m[pairs[i+1]] = v
 	}
 	return nil
 }
