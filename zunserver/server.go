@@ -31,9 +31,11 @@ type Config struct {
 	// StateDir is on a disk, RunDir on a tmpfs; volumes of near hosts are below them.
 	StateDir, RunDir string
 	// SeccompDir has the seccomp profiles that containers may ask for by name.
-	SeccompDir   string
-	Store        store.Config
-	Auth         auth.Authenticator
+	SeccompDir string
+	Store      store.Config
+	Auth       auth.Authenticator
+	// Policy says what callers may do, the embedded node among them; nil is the default.
+	Policy       *auth.Policy
 	Hosts        []HostConfig
 	MaxBodyBytes int64
 	// AwayAfter is how long a host has to be away before its capsules count as lost; 0 is the scheduler's, 40 s.
@@ -105,7 +107,7 @@ func New(ctx context.Context, cfg Config) (_ *Server, err error) {
 		return nil, err
 	}
 	s.handler = api.New(api.Config{
-		Capsules: s.store, Hosts: s.store, Streams: streams{s.agents}, Stats: newMeters(s.agents, cfg.Log), Auth: anyOf{s.local, cfg.Auth}, Log: cfg.Log,
+		Capsules: s.store, Hosts: s.store, Streams: streams{s.agents}, Stats: newMeters(s.agents, cfg.Log), Auth: auth.Under(cfg.Policy, auth.AnyOf{s.local, cfg.Auth}), Log: cfg.Log,
 		MaxBodyBytes: cfg.MaxBodyBytes, StreamIdleTimeout: cfg.StreamIdleTimeout, Now: time.Now,
 	})
 	return s, nil
@@ -174,18 +176,4 @@ func (s *Server) Close() error {
 		errs = append(errs, s.store.Close())
 	}
 	return errors.Join(errs...)
-}
-
-// anyOf lets in whom one of the authenticators knows.
-type anyOf []auth.Authenticator
-
-func (as anyOf) Authenticate(r *http.Request) (auth.Identity, error) {
-	err := error(errdefs.ErrUnauthenticated)
-	for _, a := range as {
-		var id auth.Identity
-		if id, err = a.Authenticate(r); err == nil {
-			return id, nil
-		}
-	}
-	return auth.Identity{}, err
 }

@@ -1,12 +1,12 @@
 package auth
 
 import (
+	"context"
 	"crypto/rand"
-	"crypto/sha256"
-	"crypto/subtle"
 	"encoding/hex"
 	"fmt"
 	"net/http"
+	"slices"
 	"strings"
 
 	"github.com/containerd/errdefs"
@@ -17,16 +17,20 @@ import (
 // AdminProject owns what the administrator's generated token makes.
 const AdminProject = "admin"
 
-// minTokenSize keeps guessable tokens out.
-const minTokenSize = 16
-
 // Identity is who is calling.
 type Identity struct {
 	User    string
 	Project string
 	Roles   []string
-	// Admin may do everything, in every project.
+	// Admin is the administrator, in every project: by identity, or because the policy's context_is_admin says so.
 	Admin bool
+
+	policy *Policy
+}
+
+// has says whether id has the role; roles have no case (oslo_policy/_checks.py, RoleCheck).
+func (id *Identity) has(role string) bool {
+	return slices.ContainsFunc(id.Roles, func(one string) bool { return strings.EqualFold(one, role) })
 }
 
 // Authenticator knows the caller of a request. Implementations are safe for concurrent use.
@@ -35,58 +39,60 @@ type Authenticator interface {
 	Authenticate(*http.Request) (Identity, error)
 }
 
-// Tokens authenticates by static tokens, in the header X-Auth-Token (OpenStack's) or as Authorization: Bearer.
-type Tokens struct {
-	known []knownToken
-}
+// AnyOf lets in whom the first of the authenticators knows that knows the caller. Nobody is known when all say so; when one of
+// them could not find out, that is the error.
+type AnyOf []Authenticator
 
-type knownToken struct {
-	digest   [sha256.Size]byte
-	identity Identity
-}
-
-// NewTokens knows the callers that the keys of identities are the tokens of. A token of less than 16 bytes or with white
-// space is an error of the class InvalidArgument, which names its user and not the token.
-func NewTokens(identities map[string]Identity) (*Tokens, error) {
-	t := new(Tokens)
-	for token, id := range identities {
-		if len(token) < minTokenSize || strings.ContainsAny(token, " \t\r\n") {
-			return nil, fmt.Errorf("the token of user %q is shorter than %d bytes or has white space: %w", id.User, minTokenSize, errdefs.ErrInvalidArgument)
+// Authenticate implements Authenticator.
+func (as AnyOf) Authenticate(r *http.Request) (Identity, error) {
+	verdict := fmt.Errorf("nobody may come in here: %w", errdefs.ErrUnauthenticated)
+	for _, a := range as {
+		id, err := a.Authenticate(r)
+		if err == nil {
+			return id, nil
 		}
-		t.known = append(t.known, knownToken{sha256.Sum256([]byte(token)), id})
+		if !errdefs.IsUnauthorized(err) || errdefs.IsUnauthorized(verdict) {
+			verdict = err
+		}
 	}
-	return t, nil
+	return Identity{}, verdict
+}
+
+// Under has whom a knows act under the policy.
+func Under(policy *Policy, a Authenticator) Authenticator { return under{policy, a} }
+
+type under struct {
+	policy *Policy
+	Authenticator
 }
 
 // Authenticate implements Authenticator.
-func (t *Tokens) Authenticate(r *http.Request) (Identity, error) {
-	token := sentToken(r)
-	if token == "" {
-		return Identity{}, fmt.Errorf("no token: send X-Auth-Token or Authorization: Bearer: %w", errdefs.ErrUnauthenticated)
+func (u under) Authenticate(r *http.Request) (Identity, error) {
+	id, err := u.Authenticator.Authenticate(r)
+	if err != nil {
+		return Identity{}, err
 	}
-	digest := sha256.Sum256([]byte(token))
-	found := -1
-	for i := range t.known {
-		if subtle.ConstantTimeCompare(digest[:], t.known[i].digest[:]) == 1 {
-			found = i
-		}
-	}
-	if found < 0 {
-		return Identity{}, fmt.Errorf("the token is not known here: %w", errdefs.ErrUnauthenticated)
-	}
-	return t.known[found].identity, nil
+	id.policy = u.policy
+	id.Admin = id.Admin || u.policy.allows(contextIsAdmin, &id, "")
+	return id, nil
 }
 
-// sentToken prefers OpenStack's header; the word Bearer has no case (RFC 9110, 11.1).
-func sentToken(r *http.Request) string {
-	if token := r.Header.Get("X-Auth-Token"); token != "" {
-		return token
+// Trusted knows whoever comes in through a listener that says who it is for: see Trust.
+type Trusted struct{}
+
+type trusted struct{}
+
+// Trust is the context of the connections of a listener that only id can reach, for http.Server.BaseContext.
+func Trust(ctx context.Context, id Identity) context.Context {
+	return context.WithValue(ctx, trusted{}, id)
+}
+
+// Authenticate implements Authenticator. What token is sent does not matter: clients without authentication send something too.
+func (Trusted) Authenticate(r *http.Request) (Identity, error) {
+	if id, ok := r.Context().Value(trusted{}).(Identity); ok {
+		return id, nil
 	}
-	scheme, token, _ := strings.Cut(r.Header.Get("Authorization"), " ")
-	if !strings.EqualFold(scheme, "Bearer") {
-		return ""
-	}
-	return strings.TrimSpace(token)
+	return Identity{}, fmt.Errorf("this listener wants a token: %w", errdefs.ErrUnauthenticated)
 }
 
 // LoadOrCreateToken reads the administrator's token from the file at path, or makes a new one there (256 random bits, mode

@@ -1,91 +1,113 @@
 package auth
 
 import (
+	"errors"
 	"fmt"
 	"maps"
+	"slices"
 	"strings"
 
 	"github.com/containerd/errdefs"
+	yaml "go.yaml.in/yaml/v3"
 )
 
-// rule says who may do something.
-type rule int
-
-const (
-	admin rule = iota
-	adminOrOwner
-	anyone // who is authenticated
-)
-
-// Action is something that a caller may or may not do. The names are Zun's (zun/common/policies), where it has the action.
-type Action string
-
-// The actions of the API that handlers ask for by name. The rest of a family is the family and a word: "container:" + "start".
-const (
-	CapsuleCreate      Action = "capsule:create"
-	CapsuleGet         Action = "capsule:get"
-	CapsuleGetAll      Action = "capsule:get_all"
-	CapsuleUpdate      Action = "capsule:update"
-	CapsuleDelete      Action = "capsule:delete"
-	CapsuleLogs        Action = "capsule:logs"
-	CapsuleExec        Action = "capsule:execute"
-	CapsuleAttach      Action = "capsule:attach"
-	CapsulePortForward Action = "capsule:port_forward"
-	CapsuleStats       Action = "capsule:stats"
-	CapsuleTop         Action = "capsule:top"
-	CapsuleGetArchive  Action = "capsule:get_archive"
-	CapsulePutArchive  Action = "capsule:put_archive"
-	CapsuleEndpoints   Action = "capsule:endpoints"
-	CapsuleAllProject  Action = "capsule:get_all_all_projects"
-	HostGet            Action = "host:get"
-	HostGetAll         Action = "host:get_all"
-	HostUpdate         Action = "host:update"
-)
-
-// rules is the whole policy. An action that is not in it is the administrator's. anyone means in the caller's own project.
-var rules = merged(
-	each(anyone, "capsule:create capsule:get_all container:create container:get_all sandbox:create sandbox:get_all "+
-		"registry:create registry:get_all availability_zones:get_all image:search quota:get_default network:get_all"),
-	each(adminOrOwner, "capsule:get capsule:update capsule:delete capsule:logs capsule:execute capsule:attach capsule:port_forward "+
-		"capsule:stats capsule:top capsule:get_archive capsule:put_archive capsule:endpoints "+
-		"container:get_one container:update container:delete container:start container:stop container:reboot container:pause "+
-		"container:unpause container:kill container:rebuild container:rename container:execute container:execute_resize "+
-		"container:resize container:resize_container container:put_archive container:get_archive container:commit container:logs "+
-		"container:attach container:top container:stats container:network_detach container:network_attach container:network_list "+
-		"container:add_security_group container:remove_security_group container:actions container:endpoints "+
-		"sandbox:get sandbox:delete registry:get_one registry:update registry:delete quota:get"),
-	each(admin, "capsule:get_all_all_projects host:get host:get_all host:update container:get_all_all_projects "+
-		"container:get_one_all_projects container:delete_all_projects container:delete_force capsule:delete_force "+
-		"container:create:runtime container:create:image_pull_policy container:create:requested_destination container:create:privileged "+
-		"container:get_one:host container:get_one:image_pull_policy container:get_one:privileged container:get_one:runtime "+
-		"container:action:events service:get_all service:delete service:enable service:disable service:force_down "+
-		"image:get_all image:get_one image:pull image:delete network:create network:delete quota:update quota:delete "+
-		"quota_class:get quota_class:update registry:get_all_all_projects sandbox:get_all_all_projects"),
-)
-
-// each gives every action of the list, which has spaces between, one rule.
-func each(r rule, actions string) map[Action]rule {
-	m := map[Action]rule{}
-	for _, a := range strings.Fields(actions) {
-		m[Action(a)] = r
-	}
-	return m
+// Policy says who may do what. It does not change, and is safe for concurrent use; a nil one is the default.
+type Policy struct {
+	rules map[string]check
 }
 
-func merged(tables ...map[Action]rule) map[Action]rule {
-	all := map[Action]rule{}
-	for _, t := range tables {
-		maps.Copy(all, t)
+var defaultPolicy = func() *Policy {
+	p, err := newPolicy(nil)
+	if err != nil {
+		panic(err) // the table is wrong, and every test sees it
 	}
-	return all
+	return p
+}()
+
+// ReadPolicy is the default policy with the rules of a YAML or JSON document in its place: a map of actions ("container:start")
+// and of names that rules refer to ("admin_or_owner") to rules in the syntax of oslo.policy. An action or a rule that does not
+// exist, and what is not of the syntax, are named in an error of the class InvalidArgument.
+func ReadPolicy(document []byte) (*Policy, error) {
+	var own map[string]any
+	if err := yaml.Unmarshal(document, &own); err != nil {
+		return nil, fmt.Errorf("%w: %w", err, errdefs.ErrInvalidArgument)
+	}
+	texts := map[string]string{}
+	var errs []error
+	for _, name := range slices.Sorted(maps.Keys(own)) {
+		text, ok := own[name].(string)
+		_, known := actions[Action(name)]
+		switch {
+		case !ok:
+			errs = append(errs, fmt.Errorf("%s: the rule is no string; quote it", name))
+		case strings.Contains(name, ":") && !known:
+			errs = append(errs, fmt.Errorf("%s: there is no such action", name))
+		}
+		texts[name] = text
+	}
+	p, err := newPolicy(texts)
+	if err := errors.Join(append(errs, err)...); err != nil {
+		return nil, fmt.Errorf("%w: %w", err, errdefs.ErrInvalidArgument)
+	}
+	return p, nil
+}
+
+// newPolicy parses the default rules with own ones in their place.
+func newPolicy(own map[string]string) (*Policy, error) {
+	texts := maps.Clone(named)
+	for action, rule := range actions {
+		texts[string(action)] = rule
+	}
+	maps.Copy(texts, own)
+	p := &Policy{rules: map[string]check{}}
+	refers := map[string][]string{}
+	var errs []error
+	for _, name := range slices.Sorted(maps.Keys(texts)) {
+		c, err := parseRule(texts[name], func(other string) (check, error) {
+			if _, ok := texts[other]; !ok {
+				return nil, fmt.Errorf("there is no rule %q", other)
+			}
+			refers[name] = append(refers[name], other)
+			return func(id *Identity, project string) bool { return p.rules[other](id, project) }, nil
+		})
+		if err != nil {
+			errs = append(errs, fmt.Errorf("%s: the rule %q: %w", name, texts[name], err))
+		}
+		p.rules[name] = c
+	}
+	for _, name := range slices.Sorted(maps.Keys(refers)) {
+		if reaches(refers, name, name, map[string]bool{}) {
+			errs = append(errs, fmt.Errorf("%s: the rule refers to itself", name))
+		}
+	}
+	return p, errors.Join(errs...)
+}
+
+func reaches(refers map[string][]string, from, to string, seen map[string]bool) bool {
+	seen[from] = true
+	return slices.ContainsFunc(refers[from], func(next string) bool {
+		return next == to || !seen[next] && reaches(refers, next, to, seen)
+	})
+}
+
+func (p *Policy) allows(name string, id *Identity, project string) bool {
+	if p == nil {
+		p = defaultPolicy
+	}
+	c, ok := p.rules[name]
+	if !ok {
+		c = p.rules[contextIsAdmin]
+	}
+	return c(id, project)
 }
 
 // Allowed is nil when id may do action on something that project owns ("" when the action has no owner); otherwise its
-// class is PermissionDenied.
+// class is PermissionDenied. What decides is the policy that id came in under.
 func Allowed(action Action, id Identity, project string) error {
-	r := rules[action] // admin when missing
-	owner := project != "" && id.Project == project
-	if id.Admin || r == anyone || r == adminOrOwner && owner {
+	if project == "" && inOwnProject[action] {
+		project = id.Project
+	}
+	if id.policy.allows(string(action), &id, project) {
 		return nil
 	}
 	return fmt.Errorf("policy does not allow %s to be performed: %w", action, errdefs.ErrPermissionDenied)

@@ -24,8 +24,8 @@ func (r *Resource) createCapsule(c *rest.Call) error {
 	if err != nil {
 		return err
 	}
-	if power := powerOverHost(&spec); power != "" && !c.Caller.Admin {
-		return rest.NotAllowed(auth.Action("capsule:create:" + power))
+	if err := refusePowers(c, &spec); err != nil {
+		return err
 	}
 	if uid == "" {
 		uid = uuid.NewString()
@@ -64,61 +64,6 @@ func giveUUIDs(list []capsule.ContainerSpec, capsuleUUID string) {
 	for i := range list {
 		list[i].UUID = uuid.NewSHA1(uuid.MustParse(capsuleUUID), []byte(list[i].Name)).String()
 	}
-}
-
-// powerOverHost names something in the spec that gives power over the host; empty if there is nothing. Zun keeps
-// create:privileged from everybody by default.
-func powerOverHost(s *capsule.Spec) string {
-	switch {
-	case s.HostNetwork:
-		return "hostNetwork"
-	case s.HostPID:
-		return "hostPID"
-	case s.HostIPC:
-		return "hostIPC"
-	case s.SecurityContext != nil && s.SecurityContext.SELinuxOptions != nil:
-		return "seLinuxOptions"
-	case s.SecurityContext != nil && len(s.SecurityContext.Sysctls) > 0:
-		return "sysctls"
-	}
-	for i := range s.Volumes {
-		switch v := &s.Volumes[i]; {
-		case v.HostPath != nil:
-			return "hostPath"
-		case v.Local != nil: // a path of the host, too
-			return "local"
-		case v.NFS != nil: // the host mounts it, as root and with options
-			return "nfs"
-		}
-	}
-	for _, list := range [][]capsule.ContainerSpec{s.InitContainers, s.Containers, s.EphemeralContainers} {
-		for i := range list {
-			sc := list[i].SecurityContext
-			switch {
-			case sc == nil:
-			case sc.SELinuxOptions != nil:
-				return "seLinuxOptions"
-			case sc.Privileged != nil && *sc.Privileged:
-				return "privileged"
-			case sc.Capabilities != nil && len(sc.Capabilities.Add) > 0:
-				return "capabilities"
-			case sc.ProcMount != nil && *sc.ProcMount == "Unmasked":
-				return "procMount"
-			case sc.SeccompProfile != nil && sc.SeccompProfile.Type == "Unconfined":
-				return "seccompProfile"
-			case sc.AppArmorProfile != nil && sc.AppArmorProfile.Type == "Unconfined":
-				return "appArmorProfile"
-			}
-		}
-	}
-	switch p := s.SecurityContext; {
-	case p == nil:
-	case p.SeccompProfile != nil && p.SeccompProfile.Type == "Unconfined":
-		return "seccompProfile"
-	case p.AppArmorProfile != nil && p.AppArmorProfile.Type == "Unconfined":
-		return "appArmorProfile"
-	}
-	return ""
 }
 
 // show is the capsule in the form that the caller asked for.
@@ -162,6 +107,9 @@ func (r *Resource) deleteCapsule(c *rest.Call) error {
 	force, err := c.Flag("force")
 	if err != nil {
 		return err
+	}
+	if force && auth.Allowed(auth.CapsuleDeleteForce, c.Caller, one.Project) != nil {
+		return rest.NotAllowed(auth.CapsuleDeleteForce)
 	}
 	_, err = r.Backend.DeleteCapsule(c.R.Context(), one.UUID, capsule.Deletion{At: r.Now().UTC(), GraceSeconds: grace, Force: force})
 	if errdefs.IsNotFound(err) {

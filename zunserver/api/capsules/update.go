@@ -27,8 +27,8 @@ func (r *Resource) updateCapsule(c *rest.Call) error {
 		return rest.InvalidValue("Invalid value for template.metadata.uid: the capsule is %s", one.UUID)
 	}
 	added := capsule.Spec{EphemeralContainers: next.EphemeralContainers}
-	if power := powerOverHost(&added); power != "" && !c.Caller.Admin {
-		return rest.NotAllowed(auth.Action("capsule:create:" + power))
+	if err := refusePowers(c, &added); err != nil {
+		return err
 	}
 	giveUUIDs(next.EphemeralContainers, one.UUID)
 	updated, err := r.Backend.UpdateSpec(c.R.Context(), one.UUID, func(s *capsule.Spec) error {
