@@ -43,6 +43,10 @@ type API struct {
 	MaxBodyBytes int64 `yaml:"maxBodyBytes"`
 	// StreamIdleTimeout, a duration of Go, ends an exec, an attachment or a forwarding in which nothing is said.
 	StreamIdleTimeout string `yaml:"streamIdleTimeout"`
+	// WebsocketURL is where clients reach the WebSockets of attach and execute; the address of their request when empty.
+	// WebsocketOrigins are other hosts, or whole origins, whose pages may open them.
+	WebsocketURL     string   `yaml:"websocketURL"`
+	WebsocketOrigins []string `yaml:"websocketOrigins"`
 }
 
 // Store says where the records are: in an etcd cluster or, without endpoints, in <stateDir>/etcd.

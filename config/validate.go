@@ -81,6 +81,9 @@ func (a *API) validate(p *problems) {
 	if d, err := time.ParseDuration(a.StreamIdleTimeout); err != nil || d <= 0 {
 		p.add("api.streamIdleTimeout", "%q is no duration above 0, such as 4h", a.StreamIdleTimeout)
 	}
+	if u, err := url.Parse(a.WebsocketURL); a.WebsocketURL != "" && (err != nil || u.Scheme != "ws" && u.Scheme != "wss" || u.Host == "" || u.RawQuery != "") {
+		p.add("api.websocketURL", "%q is not like wss://zun.example/v1/websocket", a.WebsocketURL)
+	}
 	host, port, err := net.SplitHostPort(a.Listen)
 	if err != nil || !isPort(port, 0) {
 		p.add("api.listen", "%q is not host:port", a.Listen)

@@ -42,7 +42,10 @@ type Config struct {
 	AwayAfter time.Duration
 	// StreamIdleTimeout ends a session in which nothing is said; 0 is the kubelet\'s, four hours.
 	StreamIdleTimeout time.Duration
-	Log               *logrus.Entry
+	// WebsocketURL and WebsocketOrigins are for terminals in browsers: see sockets.Config.
+	WebsocketURL     string
+	WebsocketOrigins []string
+	Log              *logrus.Entry
 	// Open connects to a host. It must not fail because the host is down.
 	Open func(ctx context.Context, h HostConfig) (runtime.Host, error)
 }
@@ -109,6 +112,7 @@ func New(ctx context.Context, cfg Config) (_ *Server, err error) {
 	s.handler = api.New(api.Config{
 		Capsules: s.store, Hosts: s.store, Streams: streams{s.agents}, Stats: newMeters(s.agents, cfg.Log), Auth: auth.Under(cfg.Policy, auth.AnyOf{s.local, cfg.Auth}), Log: cfg.Log,
 		MaxBodyBytes: cfg.MaxBodyBytes, StreamIdleTimeout: cfg.StreamIdleTimeout, Now: time.Now,
+		WebsocketURL: cfg.WebsocketURL, WebsocketOrigins: cfg.WebsocketOrigins,
 	})
 	return s, nil
 }

@@ -113,6 +113,7 @@ func newServer(ctx context.Context, cfg *config.Config, log *logrus.Entry) (*zun
 			SealKey: key, Log: log.WithField("part", "store"),
 		},
 		Hosts: hosts(cfg), MaxBodyBytes: cfg.API.MaxBodyBytes, StreamIdleTimeout: idle, Log: log,
+		WebsocketURL: cfg.API.WebsocketURL, WebsocketOrigins: cfg.API.WebsocketOrigins,
 		Open: func(ctx context.Context, h zunserver.HostConfig) (runtime.Host, error) {
 			d := docker.Config{
 				Endpoint: h.Endpoint, Instance: cfg.Instance, SandboxImage: cfg.SandboxImage, Near: &h.Near,

@@ -9,13 +9,15 @@ import (
 
 	"github.com/capsulet/capsulet/zunserver/api/capsules"
 	"github.com/capsulet/capsulet/zunserver/api/hosts"
+	"github.com/capsulet/capsulet/zunserver/api/limit"
 	"github.com/capsulet/capsulet/zunserver/api/rest"
+	"github.com/capsulet/capsulet/zunserver/api/sockets"
 	"github.com/capsulet/capsulet/zunserver/api/streams"
 	"github.com/capsulet/capsulet/zunserver/auth"
 )
 
 // Config is what the API works with: what each resource declares that it needs, and what every request does. Everything is
-// required but StreamIdleTimeout, MaxBodyBytes, Log and Now.
+// required but StreamIdleTimeout, WebsocketURL, WebsocketOrigins, MaxBodyBytes, Log and Now.
 type Config struct {
 	Capsules capsules.Backend
 	Hosts    hosts.Backend
@@ -25,6 +27,9 @@ type Config struct {
 	Log      *logrus.Entry
 	// StreamIdleTimeout ends a session in which nothing is said; 0 is the kubelet's, four hours.
 	StreamIdleTimeout time.Duration
+	// WebsocketURL and WebsocketOrigins are for terminals in browsers: see [sockets.Config].
+	WebsocketURL     string
+	WebsocketOrigins []string
 	// MaxBodyBytes limits the body of a request; 0 is 1 MiB.
 	MaxBodyBytes int64
 	// Now is the clock; nil is the real one.
@@ -38,8 +43,11 @@ func New(cfg Config) http.Handler {
 	}
 	ofCapsules := capsules.Resource{Backend: cfg.Capsules, Stats: cfg.Stats, Now: cfg.Now}
 	ofHosts := hosts.Resource{Backend: cfg.Hosts, Capsules: cfg.Capsules}
-	ofStreams := streams.New(streams.Config{Capsules: cfg.Capsules, Backend: cfg.Streams, IdleTimeout: cfg.StreamIdleTimeout})
-	routes := slices.Concat(discovery(), ofCapsules.Routes(), ofStreams.Routes(), ofHosts.Routes())
+	underWay := limit.New()
+	ofStreams := streams.Resource{Capsules: cfg.Capsules, Backend: cfg.Streams, Limit: underWay, IdleTimeout: cfg.StreamIdleTimeout}
+	terminals := sockets.New(sockets.Config{Capsules: cfg.Capsules, Backend: cfg.Streams, Limit: underWay,
+		URL: cfg.WebsocketURL, Origins: cfg.WebsocketOrigins, IdleTimeout: cfg.StreamIdleTimeout, Now: cfg.Now})
+	routes := slices.Concat(discovery(), ofCapsules.Routes(), ofStreams.Routes(), ofHosts.Routes(), terminals.Routes())
 	return rest.New(rest.Config{Auth: cfg.Auth, Log: cfg.Log, MaxBodyBytes: cfg.MaxBodyBytes, Now: cfg.Now}, routes...)
 }
 

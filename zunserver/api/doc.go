@@ -7,6 +7,8 @@
 //
 //	rest      a request under way: callers, microversions, parameters, pages, errors, streamed answers
 //	capsules, hosts, streams   resources; a new family is a new package
+//	sockets   terminals over WebSockets in Zun's protocol, for the resources that attach and execute
+//	limit     how much may be under way
 //	view      the newest model as a microversion shows it; handlers know the newest only
 //	remote    protocols of Kubernetes on connections that leave HTTP
 //

@@ -1,6 +1,6 @@
 // Package streams is what reaches into running capsules: logs, commands, attachments and forwarded ports. It finds the
-// capsule, checks what may be asked of it and bounds how much may be under way (limit.go); package remote speaks the protocols, and a
-// Backend does the work.
+// capsule, checks what may be asked of it and bounds how much may be under way (package limit); package remote speaks the
+// protocols, and a Backend does the work.
 package streams
 
 import (
@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/capsulet/capsulet/zunserver/api/capsules"
+	"github.com/capsulet/capsulet/zunserver/api/limit"
 	"github.com/capsulet/capsulet/zunserver/api/rest"
 	"github.com/capsulet/capsulet/zunserver/capsule"
 )
@@ -25,22 +26,14 @@ type Backend interface {
 	Dial(ctx context.Context, c *capsule.Capsule, port int32) (net.Conn, error)
 }
 
-// Config is what a resource is made of. Capsules and Backend are required.
-type Config struct {
+// Resource serves streams. All of it but IdleTimeout is required.
+type Resource struct {
 	Capsules capsules.Lookup
 	Backend  Backend
+	Limit    *limit.Sessions
 	// IdleTimeout ends a session in which nothing is said; 0 is the kubelet's, four hours.
 	IdleTimeout time.Duration
 }
-
-// Resource serves streams. Make it with New.
-type Resource struct {
-	Config
-	sessions *sessions
-}
-
-// New makes the resource.
-func New(cfg Config) *Resource { return &Resource{Config: cfg, sessions: newSessions()} }
 
 // Routes are what it serves.
 func (r *Resource) Routes() []rest.Route {

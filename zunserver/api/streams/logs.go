@@ -34,7 +34,7 @@ func (r *Resource) logs(c *rest.Call) error {
 	if err != nil {
 		return err
 	}
-	leave, err := r.sessions.enter(c.Caller)
+	leave, err := r.Limit.Enter(c.Caller)
 	if err != nil {
 		return err
 	}

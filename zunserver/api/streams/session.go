@@ -118,7 +118,7 @@ func needsUpgrade() error {
 
 // session joins the caller with a process until one of them is gone.
 func (r *Resource) session(c *rest.Call, o remote.Options, p remote.Process) error {
-	leave, err := r.sessions.enter(c.Caller)
+	leave, err := r.Limit.Enter(c.Caller)
 	if err != nil {
 		return err
 	}
@@ -143,7 +143,7 @@ func told(c *rest.Call, ctx context.Context, err error) error {
 
 // output answers with the output of a command; its exit code is in the trailer.
 func (r *Resource) output(c *rest.Call, run remote.Process) error {
-	leave, err := r.sessions.enter(c.Caller)
+	leave, err := r.Limit.Enter(c.Caller)
 	if err != nil {
 		return err
 	}
@@ -180,14 +180,14 @@ func (r *Resource) portForward(c *rest.Call) error {
 	case remote.NeedsPorts(c.R) && len(ports) == 0:
 		return rest.InvalidValue("This WebSocket protocol needs ports=…, once for each port")
 	}
-	leave, err := r.sessions.enter(c.Caller)
+	leave, err := r.Limit.Enter(c.Caller)
 	if err != nil {
 		return err
 	}
 	defer leave()
 	to := remote.Ports{Name: one.Spec.Name, UID: one.UUID, Ports: ports, IdleTimeout: r.IdleTimeout}
 	remote.Forward(c.W, c.R, to, func(ctx context.Context, port int32, stream io.ReadWriteCloser) error {
-		leave, err := r.sessions.enter(c.Caller)
+		leave, err := r.Limit.Enter(c.Caller)
 		if err != nil {
 			return told(c, ctx, err)
 		}

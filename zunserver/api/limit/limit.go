@@ -1,4 +1,6 @@
-package streams
+// Package limit bounds what is under way for long: sessions, logs, forwarded connections, archives on their way. All
+// resources share one count, because what it guards they share too.
+package limit
 
 import (
 	"fmt"
@@ -10,24 +12,25 @@ import (
 )
 
 const (
-	// maxSessions is how many sessions, logs and forwarded connections there may be at a time: each holds a few goroutines,
-	// file descriptors and buffers.
+	// maxSessions is how many there may be at a time: each holds a few goroutines, file descriptors and buffers.
 	maxSessions = 2048
 	// maxOfOne is how many of them one caller may have, so that nobody takes all.
 	maxOfOne = maxSessions / 2
 )
 
-// sessions counts what is under way.
-type sessions struct {
+// Sessions counts what is under way. It is safe for concurrent use; make it with New.
+type Sessions struct {
 	mu  sync.Mutex
 	all int
 	of  map[string]int
 }
 
-func newSessions() *sessions { return &sessions{of: map[string]int{}} }
+// New counts from nothing.
+func New() *Sessions { return &Sessions{of: map[string]int{}} }
 
-// enter admits one more of the caller's, until leave is called.
-func (s *sessions) enter(caller auth.Identity) (leave func(), err error) {
+// Enter admits one more of the caller's, until leave is called; an error of the class ResourceExhausted when there are too
+// many.
+func (s *Sessions) Enter(caller auth.Identity) (leave func(), err error) {
 	who := caller.Project + "/" + caller.User
 	s.mu.Lock()
 	defer s.mu.Unlock()
