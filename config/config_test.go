@@ -53,6 +53,7 @@ func TestSample(t *testing.T) {
 	}
 	want := Default()
 	want.Hosts[0].Labels, want.Node.Labels, want.Store.Endpoints = map[string]string{}, map[string]string{}, []string{}
+	want.API.WebsocketOrigins = []string{}
 	if !cmp.Equal(c, want) {
 		t.Error(cmp.Diff(want, c))
 	}
