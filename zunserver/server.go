@@ -111,6 +111,7 @@ func New(ctx context.Context, cfg Config) (_ *Server, err error) {
 	}
 	s.handler = api.New(api.Config{
 		Capsules: s.store, Hosts: s.store, Streams: streams{s.agents}, Stats: newMeters(s.agents, cfg.Log), Auth: auth.Under(cfg.Policy, auth.AnyOf{s.local, cfg.Auth}), Log: cfg.Log,
+		Containers:   s.store,
 		MaxBodyBytes: cfg.MaxBodyBytes, StreamIdleTimeout: cfg.StreamIdleTimeout, Now: time.Now,
 		WebsocketURL: cfg.WebsocketURL, WebsocketOrigins: cfg.WebsocketOrigins,
 	})

@@ -8,9 +8,11 @@ import (
 	"github.com/sirupsen/logrus"
 
 	"github.com/capsulet/capsulet/zunserver/api/capsules"
+	"github.com/capsulet/capsulet/zunserver/api/containers"
 	"github.com/capsulet/capsulet/zunserver/api/hosts"
 	"github.com/capsulet/capsulet/zunserver/api/limit"
 	"github.com/capsulet/capsulet/zunserver/api/rest"
+	"github.com/capsulet/capsulet/zunserver/api/sandboxes"
 	"github.com/capsulet/capsulet/zunserver/api/sockets"
 	"github.com/capsulet/capsulet/zunserver/api/streams"
 	"github.com/capsulet/capsulet/zunserver/auth"
@@ -20,11 +22,13 @@ import (
 // required but StreamIdleTimeout, WebsocketURL, WebsocketOrigins, MaxBodyBytes, Log and Now.
 type Config struct {
 	Capsules capsules.Backend
-	Hosts    hosts.Backend
-	Streams  streams.Backend
-	Stats    capsules.Stats
-	Auth     auth.Authenticator
-	Log      *logrus.Entry
+	// Containers and Sandboxes are kept where capsules are.
+	Containers containers.Backend
+	Hosts      hosts.Backend
+	Streams    streams.Backend
+	Stats      capsules.Stats
+	Auth       auth.Authenticator
+	Log        *logrus.Entry
 	// StreamIdleTimeout ends a session in which nothing is said; 0 is the kubelet's, four hours.
 	StreamIdleTimeout time.Duration
 	// WebsocketURL and WebsocketOrigins are for terminals in browsers: see [sockets.Config].
@@ -47,7 +51,10 @@ func New(cfg Config) http.Handler {
 	ofStreams := streams.Resource{Capsules: cfg.Capsules, Backend: cfg.Streams, Limit: underWay, IdleTimeout: cfg.StreamIdleTimeout}
 	terminals := sockets.New(sockets.Config{Capsules: cfg.Capsules, Backend: cfg.Streams, Limit: underWay,
 		URL: cfg.WebsocketURL, Origins: cfg.WebsocketOrigins, IdleTimeout: cfg.StreamIdleTimeout, Now: cfg.Now})
-	routes := slices.Concat(discovery(), ofCapsules.Routes(), ofStreams.Routes(), ofHosts.Routes(), terminals.Routes())
+	ofContainers := containers.Resource{Backend: cfg.Containers, Now: cfg.Now}
+	ofSandboxes := sandboxes.Resource{Backend: cfg.Containers, Now: cfg.Now}
+	routes := slices.Concat(discovery(), ofCapsules.Routes(), ofStreams.Routes(), ofHosts.Routes(), terminals.Routes(),
+		ofContainers.Routes(), ofSandboxes.Routes())
 	return rest.New(rest.Config{Auth: cfg.Auth, Log: cfg.Log, MaxBodyBytes: cfg.MaxBodyBytes, Now: cfg.Now}, routes...)
 }
 

@@ -102,6 +102,9 @@ func (b *backends) DeleteCapsule(_ context.Context, uuid string, d capsule.Delet
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	twin := *b.all[uuid]
+	if twin.Kind == capsule.KindSandbox && len(twin.Spec.Containers) > 0 {
+		return nil, errdefs.ErrFailedPrecondition
+	}
 	twin.Deletion = &d
 	b.all[uuid] = &twin
 	return &twin, nil
@@ -160,7 +163,7 @@ func newWorld(t *testing.T, change ...func(*api.Config, *http.Server)) *world {
 	}
 	w := &world{T: t, backends: &backends{all: map[string]*capsule.Capsule{}, events: make(chan store.CapsuleEvent, 8)},
 		now: time.Date(2026, 11, 20, 12, 0, 0, 123456789, time.UTC)}
-	cfg := api.Config{Capsules: w.backends, Hosts: w.backends, Streams: w.backends, Stats: w.backends, Auth: tokens, MaxBodyBytes: 64 << 10,
+	cfg := api.Config{Capsules: w.backends, Containers: w.backends, Hosts: w.backends, Streams: w.backends, Stats: w.backends, Auth: tokens, MaxBodyBytes: 64 << 10,
 		Now: func() time.Time { w.mu.Lock(); defer w.mu.Unlock(); w.now = w.now.Add(time.Second); return w.now }}
 	server := httptest.NewUnstartedServer(nil)
 	server.Config = api.NewServer(nil)

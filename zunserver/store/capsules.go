@@ -82,12 +82,15 @@ func (s *Store) Capsules(ctx context.Context) ([]*capsule.Capsule, int64, error)
 // DeleteCapsule marks the capsule for deletion. A second delete takes effect only when its deadline is earlier or it is
 // the first that is forced. A capsule
 // that no host was claimed for has nothing to end: its record goes at once, and the answer is its last state with the
-// mark. NotFound when there is none.
+// mark. NotFound when there is none, FailedPrecondition for a sandbox that has containers.
 func (s *Store) DeleteCapsule(ctx context.Context, uuid string, d capsule.Deletion) (*capsule.Capsule, error) {
 	if d.GraceSeconds < 0 {
 		return nil, fmt.Errorf("delete capsule %s: the grace period %d is negative: %w", uuid, d.GraceSeconds, errdefs.ErrInvalidArgument)
 	}
 	return s.change(ctx, "delete", uuid, func(c *capsule.Capsule) (verdict, error) {
+		if n := len(c.Spec.Containers); c.Kind == capsule.KindSandbox && n > 0 && c.Deletion == nil {
+			return keep, fmt.Errorf("sandbox %s has %d containers; they go first: %w", uuid, n, errdefs.ErrFailedPrecondition)
+		}
 		if old := c.Deletion; old != nil {
 			force := d.Force || old.Force
 			if !d.Deadline().Before(old.Deadline()) {

@@ -81,7 +81,7 @@ func (r *Resource) getCapsule(c *rest.Call) error {
 	if c.Native && c.R.PathValue("id") == "stats" {
 		return r.stats(c) // native clients know capsules by UUID; for Zun's, one may be called so
 	}
-	one, err := Find(c, r.Backend, auth.CapsuleGet)
+	one, err := r.find(c, auth.CapsuleGet)
 	if err != nil {
 		return err
 	}
@@ -91,7 +91,7 @@ func (r *Resource) getCapsule(c *rest.Call) error {
 // deleteCapsule is DELETE /v1/capsules/{id}; it only asks for the end (Zun: asynchronous since 1.32). force, which is ours,
 // gives up a capsule whose host is away.
 func (r *Resource) deleteCapsule(c *rest.Call) error {
-	one, err := Find(c, r.Backend, auth.CapsuleDelete)
+	one, err := r.find(c, auth.CapsuleDelete)
 	if err != nil {
 		return err
 	}

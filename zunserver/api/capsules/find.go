@@ -19,7 +19,17 @@ type Lookup interface {
 	Capsules(ctx context.Context) ([]*capsule.Capsule, int64, error)
 }
 
-// Find looks the path's {id} up, which is a UUID or a name. What the caller may not see is not found.
+// find looks a capsule up; containers and sandboxes are none.
+func (r *Resource) find(c *rest.Call, action auth.Action) (*capsule.Capsule, error) {
+	one, err := Find(c, r.Backend, action)
+	if err == nil && one.Kind != capsule.KindCapsule {
+		return nil, rest.NotFound(c.R.PathValue("id"))
+	}
+	return one, err
+}
+
+// Find looks the path's {id} up, which is a UUID or a name. What the caller may not see is not found. By its UUID any record is
+// found, so that streams reach containers and sandboxes too.
 func Find(c *rest.Call, from Lookup, action auth.Action) (*capsule.Capsule, error) {
 	ident := c.R.PathValue("id")
 	if id, err := uuid.Parse(ident); err == nil && len(ident) == 36 {
@@ -45,7 +55,7 @@ func byName(ctx context.Context, from Lookup, caller auth.Identity, action auth.
 	}
 	var found []*capsule.Capsule
 	for _, one := range all {
-		if one.Spec.Name == name && auth.Allowed(action, caller, one.Project) == nil {
+		if one.Kind == capsule.KindCapsule && one.Spec.Name == name && auth.Allowed(action, caller, one.Project) == nil {
 			found = append(found, one)
 		}
 	}
@@ -60,7 +70,8 @@ func byName(ctx context.Context, from Lookup, caller auth.Identity, action auth.
 	}
 }
 
-// scope says which projects' capsules a list or a watch shows: the caller's own, or with all_projects everybody's.
+// scope says which projects' capsules a list or a watch shows: the caller's own, or with all_projects everybody's. Containers and
+// sandboxes have lists of their own.
 func scope(c *rest.Call) (visible func(*capsule.Capsule) bool, err error) {
 	if err := auth.Allowed(auth.CapsuleGetAll, c.Caller, c.Caller.Project); err != nil {
 		return nil, rest.NotAllowed(auth.CapsuleGetAll)
@@ -70,10 +81,12 @@ func scope(c *rest.Call) (visible func(*capsule.Capsule) bool, err error) {
 		return nil, err
 	}
 	if !everything {
-		return func(one *capsule.Capsule) bool { return one.Project == c.Caller.Project }, nil
+		return func(one *capsule.Capsule) bool {
+			return one.Kind == capsule.KindCapsule && one.Project == c.Caller.Project
+		}, nil
 	}
 	if err := auth.Allowed(auth.CapsuleAllProject, c.Caller, ""); err != nil {
 		return nil, rest.NotAllowed(auth.CapsuleAllProject)
 	}
-	return func(*capsule.Capsule) bool { return true }, nil
+	return func(one *capsule.Capsule) bool { return one.Kind == capsule.KindCapsule }, nil
 }

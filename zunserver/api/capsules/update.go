@@ -15,7 +15,7 @@ import (
 // updateCapsule is PATCH /v1/capsules/{id}: the body has the whole new template, as for POST. What of a capsule may change
 // is taken over; any other difference is refused by the name of its field, and nothing changes then.
 func (r *Resource) updateCapsule(c *rest.Call) error {
-	one, err := Find(c, r.Backend, auth.CapsuleUpdate)
+	one, err := r.find(c, auth.CapsuleUpdate)
 	if err != nil {
 		return err
 	}

@@ -124,6 +124,9 @@ func (c *Call) Number(name string, low int64) (n int64, ok bool, err error) {
 	return n, true, nil
 }
 
+// ID is that of the request, as its answer has it.
+func (c *Call) ID() string { return c.id }
+
 // Upgrades says whether the caller wants the connection to leave HTTP.
 func (c *Call) Upgrades() bool { return httpstream.IsUpgradeRequest(c.R) }
 

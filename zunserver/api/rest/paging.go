@@ -3,7 +3,6 @@ package rest
 import (
 	"cmp"
 	"net/http"
-	"net/url"
 	"slices"
 	"strconv"
 	"time"
@@ -52,11 +51,11 @@ func Paged[T any](c *Call, items []T, keys map[string]func(T) string, id func(T)
 		return items, nil, nil
 	}
 	page = items[:limit]
-	follow := url.Values{"limit": {strconv.FormatInt(limit, 10)}, "marker": {id(page[limit-1])},
-		"sort_key": {sortKey}, "sort_dir": {sortDir}}
-	if all := q.Get("all_projects"); all != "" {
-		follow.Set("all_projects", all)
-	}
+	follow := q // filters go on
+	follow.Set("limit", strconv.FormatInt(limit, 10))
+	follow.Set("marker", id(page[limit-1]))
+	follow.Set("sort_key", sortKey)
+	follow.Set("sort_dir", sortDir)
 	return page, c.Base() + c.R.URL.Path + "?" + follow.Encode(), nil
 }
 

@@ -1,6 +1,7 @@
 package rest
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"io"
@@ -40,8 +41,12 @@ type Route struct {
 	Serve        Handler
 	// Since is the first microversion that has it; the native media type is not behind one.
 	Since Version
+	// Until is the last one, zero for none; likewise.
+	Until Version
 	// Public routes need no token; streams have no deadline and no HEAD.
 	Public, Stream bool
+	// MaxBodyBytes limits the body; 0 is the server's limit.
+	MaxBodyBytes int64
 	// Doc is what the OpenAPI document says of it.
 	Doc Doc
 }
@@ -165,7 +170,11 @@ func (s *server) dispatch(c *Call, routes []Route) (err error) {
 		return Refuse(http.StatusNotAcceptable, "microversion-unsupported",
 			"This needs microversion %s, and the request asks for %s", r.Since, c.Version)
 	}
-	c.R.Body = http.MaxBytesReader(c.W, c.R.Body, s.MaxBodyBytes)
+	if r.Until != (Version{}) && r.Until.Before(c.Version) && !c.Native {
+		return Refuse(http.StatusNotAcceptable, "microversion-unsupported",
+			"This is gone since microversion %s, and the request asks for %s", r.Until, c.Version)
+	}
+	c.R.Body = http.MaxBytesReader(c.W, c.R.Body, cmp.Or(r.MaxBodyBytes, s.MaxBodyBytes))
 	if !r.Stream && c.R.URL.Query().Get("watch") == "" {
 		ctx, cancel := context.WithTimeout(c.R.Context(), requestTimeout)
 		defer cancel()

@@ -119,7 +119,7 @@ type Container struct {
 	Disk           int64                `json:"disk"`
 	ImageDriver    *string              `json:"image_driver"`
 	SecurityGroups []string             `json:"security_groups"`
-	Healthcheck    map[string]string    `json:"healthcheck"`
+	Healthcheck    map[string]any       `json:"healthcheck"`
 	RegistryID     *string              `json:"registry_id"`
 	Entrypoint     []string             `json:"entrypoint"`
 	CreatedAt      *string              `json:"created_at"`
@@ -185,7 +185,7 @@ func containerOf(c *capsule.Capsule, s *capsule.ContainerSpec, init bool, o Opti
 		Environment:  environment(s.Env), Workdir: orNull(s.WorkDir), Ports: ports(s.Ports),
 		Hostname: orNull(c.Spec.Hostname), Labels: mapOrEmpty(s.Labels), Addresses: map[string][]Address{},
 		RestartPolicy: policy, Interactive: s.Stdin, TTY: s.TTY,
-		SecurityGroups: []string{}, Healthcheck: map[string]string{}, Entrypoint: []string{},
+		SecurityGroups: []string{}, Healthcheck: map[string]any{}, Entrypoint: []string{},
 		CreatedAt: date(c.CreatedAt), UpdatedAt: date(changed),
 	}
 	if cpu := float64(s.CPU()) / 1000; cpu > 0 {

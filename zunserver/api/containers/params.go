@@ -1,0 +1,91 @@
+package containers
+
+import (
+	"encoding/json"
+	"maps"
+	"net/http"
+	"slices"
+	"strings"
+
+	"github.com/capsulet/capsulet/zunserver/api/containers/creation"
+	"github.com/capsulet/capsulet/zunserver/api/rest"
+)
+
+// params are the parameters of an action: those of the query, and those of a JSON body, which go before.
+type params map[string]any
+
+// paramsOf reads the parameters of an action, which has those named.
+func paramsOf(c *rest.Call, names ...string) (params, error) {
+	p := params{}
+	for name, values := range c.R.URL.Query() {
+		p[name] = values[0]
+	}
+	body := map[string]json.RawMessage{}
+	if err := c.Decode(&body); err != nil {
+		return nil, err
+	}
+	for name, raw := range body {
+		var v any
+		if err := json.Unmarshal(raw, &v); err != nil {
+			return nil, rest.InvalidField(name, "%s", err)
+		}
+		p[name] = v
+	}
+	for _, name := range slices.Sorted(maps.Keys(p)) {
+		if !slices.Contains(names, name) {
+			return nil, rest.Refuse(http.StatusBadRequest, "schema-validation-error",
+				"Additional properties are not allowed ('%.64s' was unexpected)", name)
+		}
+	}
+	return p, nil
+}
+
+// text is a parameter that is a word; the word None, which Zun's clients send, is none.
+func (p params) text(name string) (string, error) {
+	switch v := p[name].(type) {
+	case nil:
+		return "", nil
+	case string:
+		if v == "None" {
+			return "", nil
+		}
+		return v, nil
+	default:
+		return "", rest.InvalidField(name, "'%.64v' is not of type 'string'", v)
+	}
+}
+
+// needed is a word that has to be there.
+func (p params) needed(name string) (string, error) {
+	word, err := p.text(name)
+	if err == nil && word == "" {
+		err = rest.Refuse(http.StatusBadRequest, "schema-validation-error", "'%s' is a required property", name)
+	}
+	return word, err
+}
+
+// whole is a number from low on; ok is false when it is not given.
+func (p params) whole(name string, low float64) (int64, bool, error) {
+	v := p[name]
+	if v == "None" || v == "" {
+		v = nil
+	}
+	return creation.Whole(name, v, low, 1<<31-1)
+}
+
+// truth is a boolean, otherwise when it is not given.
+func (p params) truth(name string, otherwise bool) (bool, error) {
+	is, given, err := creation.Truth(name, p[name])
+	if !given && err == nil {
+		return otherwise, nil
+	}
+	return is, err
+}
+
+// since says whether the caller's microversion has what came with 1.minor.
+func since(c *rest.Call, minor int) bool { return c.Native || !c.Version.Before(v(minor)) }
+
+// signalForm cuts a signal to its bare name.
+func signalForm(word string) string {
+	return strings.TrimPrefix(strings.ToUpper(word), "SIG")
+}

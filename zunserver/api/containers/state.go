@@ -1,0 +1,59 @@
+package containers
+
+import (
+	"net/http"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/capsulet/capsulet/zunserver/api/rest"
+)
+
+// states are those in which an action may be asked for (zun/common/utils.py, VALID_STATES).
+var states = map[string]string{
+	"commit":                "Running Stopped Paused",
+	"delete":                "Created Error Stopped Deleted Dead",
+	"delete_force":          "Created Creating Error Running Stopped Unknown Deleted Dead Restarting Rebuilding Deleting",
+	"delete_after_stop":     "Running Created Error Stopped Deleted Dead",
+	"start":                 "Created Stopped Error",
+	"stop":                  "Running",
+	"reboot":                "Created Running Stopped Error",
+	"rebuild":               "Created Running Stopped Error",
+	"pause":                 "Running",
+	"unpause":               "Paused",
+	"kill":                  "Running",
+	"execute":               "Running",
+	"execute_resize":        "Running",
+	"update":                "Created Running Stopped Paused",
+	"attach":                "Running",
+	"resize":                "Running",
+	"top":                   "Running",
+	"get_archive":           "Created Paused Running Stopped",
+	"put_archive":           "Created Paused Running Stopped",
+	"logs":                  "Created Error Paused Running Stopped Unknown",
+	"stats":                 "Running",
+	"add_security_group":    "Created Running Stopped Paused",
+	"remove_security_group": "Created Running Stopped Paused",
+	"resize_container":      "Created Running Stopped Paused",
+}
+
+// status is the container's word.
+func (t target) status(now time.Time) string { return t.record.ContainerStatus(t.name, now).Status }
+
+// check refuses an action that the state of the container does not allow.
+func (t target) check(action string, now time.Time) error {
+	is := t.status(now)
+	if slices.Contains(strings.Fields(states[action]), is) {
+		return nil
+	}
+	return rest.Refuse(http.StatusConflict, "invalid-state-exception", "Cannot %s container %s in %s state", action, t.spec().UUID, is)
+}
+
+// alone refuses what is not to be done with a container of a capsule by itself.
+func (t target) alone(action string) error {
+	if t.own() != nil {
+		return nil
+	}
+	return rest.Refuse(http.StatusConflict, "invalid-state-exception", "Cannot %s container %s by itself: it belongs to capsule %s and lives and dies with it",
+		action, t.spec().UUID, t.record.UUID)
+}

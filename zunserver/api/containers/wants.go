@@ -1,0 +1,154 @@
+package containers
+
+import (
+	"fmt"
+	"net/http"
+
+	"github.com/containerd/errdefs"
+
+	"github.com/capsulet/capsulet/zunserver/api/containers/creation"
+	"github.com/capsulet/capsulet/zunserver/api/rest"
+	"github.com/capsulet/capsulet/zunserver/auth"
+	"github.com/capsulet/capsulet/zunserver/capsule"
+)
+
+type timeoutQuery struct {
+	Timeout int `query:"timeout" description:"Seconds that it gets to stop; 10 when not given."`
+}
+
+type rebuildQuery struct {
+	Image       string `query:"image" description:"Another image."`
+	ImageDriver string `query:"image_driver" description:"docker."`
+}
+
+// want changes what is wanted of the container that the request means: edit may change the container and its entry. Whether the
+// state allows it is looked at in the same write.
+func (r *Resource) want(c *rest.Call, action string, edit func(t target, w *capsule.Want) error) (target, error) {
+	t, err := r.find(c, auth.Action("container:"+action))
+	if err != nil {
+		return t, err
+	}
+	return r.change(c, t, action, func(t target) error {
+		if err := t.check(action, r.Now()); err != nil {
+			return err
+		}
+		own := t.own()
+		own.Want.At = r.Now().UTC()
+		return edit(t, &own.Want)
+	})
+}
+
+// change writes what edit makes of a container that is one of its own.
+func (r *Resource) change(c *rest.Call, t target, action string, edit func(target) error) (target, error) {
+	if err := t.alone(action); err != nil {
+		return t, err
+	}
+	if t.record.Deletion != nil {
+		return t, t.check(action, r.Now())
+	}
+	made, err := r.rewrite(c.R.Context(), t.record.UUID, func(one *capsule.Capsule) error {
+		now := target{one, t.name}
+		if now.spec() == nil || now.own() == nil {
+			return rest.NotFound(c.R.PathValue("id"))
+		}
+		return edit(now)
+	})
+	if errdefs.IsNotFound(err) {
+		return t, rest.NotFound(c.R.PathValue("id"))
+	}
+	if err != nil {
+		return t, fmt.Errorf("%s container %s: %w", action, t.spec().UUID, err)
+	}
+	return target{made, t.name}, nil
+}
+
+// act is want for an action with no more than a time to stop, answered with 202.
+func (r *Resource) act(c *rest.Call, action string, edit func(w *capsule.Want), names ...string) error {
+	p, err := paramsOf(c, names...)
+	if err != nil {
+		return err
+	}
+	seconds, given, err := p.whole("timeout", 0)
+	if err != nil {
+		return err
+	}
+	_, err = r.want(c, action, func(_ target, w *capsule.Want) error {
+		w.GraceSeconds = nil
+		if given {
+			w.GraceSeconds = &seconds
+		}
+		edit(w)
+		return nil
+	})
+	return accepted(c, err)
+}
+
+// accepted answers 202 without a body.
+func accepted(c *rest.Call, err error) error {
+	if err == nil {
+		c.W.WriteHeader(http.StatusAccepted)
+	}
+	return err
+}
+
+// start is POST /v1/containers/{id}/start.
+func (r *Resource) start(c *rest.Call) error {
+	return r.act(c, "start", func(w *capsule.Want) { w.State, w.Starts = capsule.WantRunning, w.Starts+1 })
+}
+
+// stop is POST /v1/containers/{id}/stop.
+func (r *Resource) stop(c *rest.Call) error {
+	return r.act(c, "stop", func(w *capsule.Want) { w.State = capsule.WantStopped }, "timeout")
+}
+
+// reboot is POST /v1/containers/{id}/reboot.
+func (r *Resource) reboot(c *rest.Call) error {
+	return r.act(c, "reboot", func(w *capsule.Want) { w.State, w.Starts = capsule.WantRunning, w.Starts+1 }, "timeout")
+}
+
+// pause is POST /v1/containers/{id}/pause.
+func (r *Resource) pause(c *rest.Call) error {
+	return r.act(c, "pause", func(w *capsule.Want) { w.State = capsule.WantPaused })
+}
+
+// unpause is POST /v1/containers/{id}/unpause.
+func (r *Resource) unpause(c *rest.Call) error {
+	return r.act(c, "unpause", func(w *capsule.Want) { w.State = capsule.WantRunning })
+}
+
+// rebuild is POST /v1/containers/{id}/rebuild: what ran runs again, what did not is made and not started.
+func (r *Resource) rebuild(c *rest.Call) error {
+	p, err := paramsOf(c, "image", "image_driver")
+	if err != nil {
+		return err
+	}
+	image, err := p.text("image")
+	if err == nil && image != "" {
+		err = creation.CheckImage(image)
+	}
+	if err != nil {
+		return err
+	}
+	driver, err := p.text("image_driver")
+	if err == nil {
+		err = creation.CheckDriver(driver)
+	}
+	if err != nil {
+		return err
+	}
+	_, err = r.want(c, "rebuild", func(t target, w *capsule.Want) error {
+		if t.status(r.Now()) == capsule.StatusRunning {
+			w.State = capsule.WantRunning
+		} else {
+			w.State = capsule.WantCreated
+		}
+		if image != "" {
+			t.spec().Image = image
+		}
+		w.GraceSeconds = nil
+		w.Starts++
+		w.Rebuild = w.Starts
+		return nil
+	})
+	return accepted(c, err)
+}
