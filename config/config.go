@@ -68,7 +68,9 @@ type Host struct {
 	Name     string `yaml:"name"`
 	Endpoint string `yaml:"endpoint"`
 	// Address is the IP address that other hosts reach it by; found out when empty.
-	Address          string            `yaml:"address"`
+	Address string `yaml:"address"`
+	// PublicAddress is an IP address or a name that the world reaches it by, for who asks where published ports are.
+	PublicAddress    string            `yaml:"publicAddress"`
 	Labels           map[string]string `yaml:"labels"`
 	AvailabilityZone string            `yaml:"availabilityZone"`
 	TLS              HostTLS           `yaml:"tls"`

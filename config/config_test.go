@@ -183,6 +183,7 @@ func TestBad(t *testing.T) {
 		{"other half", "", []string{"--api-tls-key=/k"}, []string{"api.tlsCertFile: is missing"}},
 		{"idle for a word", "api: {streamIdleTimeout: long}\n", nil, []string{`api.streamIdleTimeout: "long" is no duration above 0, such as 4h`}},
 		{"sockets of HTTP", "api: {websocketURL: 'http://zun.example'}\n", nil, []string{`api.websocketURL: "http://zun.example" is not like wss://`}},
+		{"public nowhere", "hosts: [{endpoint: 'unix:///a', publicAddress: 'a b'}]\n", nil, []string{`hosts[0].publicAddress: "a b" is neither`}},
 		{"idle for nothing", "api: {streamIdleTimeout: 0s}\n", nil, []string{`api.streamIdleTimeout: "0s" is no duration above 0`}},
 		{"body", "api: {maxBodyBytes: 0}\n", nil, []string{"api.maxBodyBytes: 0 is not positive"}},
 		{"etcd endpoint", "", []string{"--etcd-endpoints=etcd:2379"}, []string{`store.endpoints: "etcd:2379" is not like`}},

@@ -138,6 +138,9 @@ func (c *Config) validateHosts(p *problems) {
 		}
 		names[h.Name], endpoints[h.Endpoint] = i, i
 		p.address(key+".address", h.Address)
+		if _, err := netip.ParseAddr(h.PublicAddress); h.PublicAddress != "" && err != nil && validation.IsDNS1123Subdomain(h.PublicAddress) != nil {
+			p.add(key+".publicAddress", "%q is neither an IP address nor a name", h.PublicAddress)
+		}
 		h.validateEndpoint(p, key)
 	}
 }

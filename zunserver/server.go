@@ -53,8 +53,9 @@ type Config struct {
 // HostConfig is one container host.
 type HostConfig struct {
 	Name, Endpoint string
-	// Address is where others reach the host.
+	// Address is where others reach the host, PublicAddress where the world does, if it does.
 	Address          string
+	PublicAddress    string
 	Labels           map[string]string
 	AvailabilityZone string
 	// CAFile, CertFile and KeyFile are for mutual TLS.
@@ -135,7 +136,7 @@ func (s *Server) addHost(ctx context.Context, h HostConfig) error {
 		volumes = volume.Near{StateDir: s.cfg.StateDir, RunDir: s.cfg.RunDir}
 	}
 	s.agents[h.Name] = agent.New(agent.Config{
-		Name: h.Name, Instance: s.cfg.Instance, SeccompDir: s.cfg.SeccompDir, Address: h.Address, Labels: h.Labels, AvailabilityZone: h.AvailabilityZone,
+		Name: h.Name, Instance: s.cfg.Instance, SeccompDir: s.cfg.SeccompDir, Address: h.Address, PublicAddress: h.PublicAddress, Labels: h.Labels, AvailabilityZone: h.AvailabilityZone,
 		Runtime: host, Volumes: volumes, Network: net, Meter: meter, Store: s.store, Log: s.log,
 	})
 	return nil

@@ -143,7 +143,7 @@ func hosts(cfg *config.Config) []zunserver.HostConfig {
 			address = outboundAddress(h.Endpoint)
 		}
 		hs = append(hs, zunserver.HostConfig{
-			Name: name, Endpoint: h.Endpoint, Address: address, Labels: h.Labels, AvailabilityZone: h.AvailabilityZone,
+			Name: name, Endpoint: h.Endpoint, Address: address, PublicAddress: h.PublicAddress, Labels: h.Labels, AvailabilityZone: h.AvailabilityZone,
 			CAFile: h.TLS.CA, CertFile: h.TLS.Cert, KeyFile: h.TLS.Key, Near: near,
 		})
 	}

@@ -40,8 +40,9 @@ type Config struct {
 	Name, Instance string
 	// SeccompDir is where the seccomp profiles of this machine are.
 	SeccompDir string
-	// Address is where the host is reached by others.
+	// Address is where the host is reached by others, PublicAddress by the world.
 	Address          string
+	PublicAddress    string
 	Labels           map[string]string
 	AvailabilityZone string
 

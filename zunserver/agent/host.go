@@ -53,7 +53,7 @@ func (a *Agent) ping(ctx context.Context, last capsule.Host) capsule.Host {
 		}
 		a.setUp(false, runtime.Info{})
 		h := last
-		h.UUID, h.Name, h.Address = hostUUID(a.cfg.Name), a.cfg.Name, a.cfg.Address
+		h.UUID, h.Name, h.Address, h.PublicAddress = hostUUID(a.cfg.Name), a.cfg.Name, a.cfg.Address, a.cfg.PublicAddress
 		h.Labels, h.AvailabilityZone = a.cfg.Labels, a.cfg.AvailabilityZone
 		if last.Up || last.Reason == "" {
 			h.Since = now
@@ -63,7 +63,7 @@ func (a *Agent) ping(ctx context.Context, last capsule.Host) capsule.Host {
 	}
 	a.setUp(true, info)
 	h := capsule.Host{
-		UUID: hostUUID(a.cfg.Name), Name: a.cfg.Name, Address: a.cfg.Address, Labels: a.cfg.Labels,
+		UUID: hostUUID(a.cfg.Name), Name: a.cfg.Name, Address: a.cfg.Address, PublicAddress: a.cfg.PublicAddress, Labels: a.cfg.Labels,
 		AvailabilityZone: a.cfg.AvailabilityZone, CPUs: info.CPUs, MemoryBytes: info.MemoryBytes,
 		Architecture: info.Architecture, OSType: info.OSType, OS: info.OS, KernelVersion: info.KernelVersion,
 		EngineName: info.EngineName, EngineVersion: info.EngineVersion, Runtimes: info.Runtimes,

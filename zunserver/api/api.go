@@ -9,6 +9,7 @@ import (
 
 	"github.com/capsulet/capsulet/zunserver/api/capsules"
 	"github.com/capsulet/capsulet/zunserver/api/containers"
+	"github.com/capsulet/capsulet/zunserver/api/endpoints"
 	"github.com/capsulet/capsulet/zunserver/api/hosts"
 	"github.com/capsulet/capsulet/zunserver/api/limit"
 	"github.com/capsulet/capsulet/zunserver/api/rest"
@@ -47,6 +48,7 @@ func New(cfg Config) http.Handler {
 	}
 	ofCapsules := capsules.Resource{Backend: cfg.Capsules, Stats: cfg.Stats, Now: cfg.Now}
 	ofHosts := hosts.Resource{Backend: cfg.Hosts, Capsules: cfg.Capsules}
+	ofEndpoints := endpoints.Resource{Capsules: cfg.Capsules, Hosts: cfg.Hosts}
 	underWay := limit.New()
 	ofStreams := streams.Resource{Capsules: cfg.Capsules, Backend: cfg.Streams, Limit: underWay, IdleTimeout: cfg.StreamIdleTimeout}
 	terminals := sockets.New(sockets.Config{Capsules: cfg.Capsules, Backend: cfg.Streams, Limit: underWay,
@@ -54,7 +56,7 @@ func New(cfg Config) http.Handler {
 	ofContainers := containers.Resource{Backend: cfg.Containers, Now: cfg.Now}
 	ofSandboxes := sandboxes.Resource{Backend: cfg.Containers, Now: cfg.Now}
 	routes := slices.Concat(discovery(), ofCapsules.Routes(), ofStreams.Routes(), ofHosts.Routes(), terminals.Routes(),
-		ofContainers.Routes(), ofSandboxes.Routes())
+		ofEndpoints.Routes(), ofContainers.Routes(), ofSandboxes.Routes())
 	return rest.New(rest.Config{Auth: cfg.Auth, Log: cfg.Log, MaxBodyBytes: cfg.MaxBodyBytes, Now: cfg.Now}, routes...)
 }
 

@@ -7,7 +7,7 @@ import (
 )
 
 // extensions are capsulet's; clients ask for them here and never guess.
-var extensions = map[string]any{"extensions": []string{"native", "watch", "logs", "template", "update", "streams", "stats"}}
+var extensions = map[string]any{"extensions": []string{"native", "watch", "logs", "template", "update", "streams", "stats", "endpoints"}}
 
 // discovery is what a client asks first.
 func discovery() []rest.Route {

@@ -7,6 +7,7 @@
 //
 //	rest      a request under way: callers, microversions, parameters, pages, errors, streamed answers
 //	capsules, hosts, streams   resources; a new family is a new package
+//	endpoints where ports are reached
 //	sockets   terminals over WebSockets in Zun's protocol, for the resources that attach and execute
 //	limit     how much may be under way
 //	view      the newest model as a microversion shows it; handlers know the newest only
@@ -27,6 +28,8 @@
 //	          POST exec without an upgrade answers with the output, and the exit code in the trailer Capsulet-Exit-Code; the
 //	          command of a caller who is gone is hung up
 //	stats     GET /v1/capsules/stats, native only: a capsule.StatsReport, with the hosts for who may see hosts
+//	endpoints GET /v1/capsules/{id}/endpoints?container=&from=, /v1/containers/{id}/endpoints?from=: where ports are reached
+//	          (package endpoints)
 //	update    PATCH /v1/capsules/{id} with {"template": the whole new one}; what may change says capsule.Spec.Adopt
 //
 // # What a caller sees

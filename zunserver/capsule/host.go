@@ -8,8 +8,10 @@ type Host struct {
 	// UUID is derived from the name and stable.
 	UUID string `json:"uuid"`
 	// Name is the configured name of the host, the engine's own by default.
-	Name             string            `json:"name"`
-	Address          string            `json:"address"`
+	Name    string `json:"name"`
+	Address string `json:"address"`
+	// PublicAddress is where the world reaches the host, if it does.
+	PublicAddress    string            `json:"publicAddress,omitempty"`
 	Labels           map[string]string `json:"labels,omitempty"`
 	AvailabilityZone string            `json:"availabilityZone,omitempty"`
 
