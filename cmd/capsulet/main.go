@@ -3,14 +3,14 @@
 //	capsulet run      the virtual node and the capsule server in one process
 //	capsulet serve    the capsule server alone: REST, no Kubernetes
 //	capsulet node     the virtual node alone, against a capsule API elsewhere
-//	capsulet capsule  create, list, show, delete capsules, read their logs, run in, attach to and reach into them
-//	capsulet host     the container hosts of a capsule server
 //	capsulet config   print a commented sample of the configuration file
+//
+// The client is capsulet capsule, container, sandbox, image, host, service, registry, quota, quota-class, network and zone, each with
+// its verbs; package client and the rooms beneath it.
 package main
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"os"
 	"os/signal"
@@ -18,6 +18,11 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/capsulet/capsulet/cmd/capsulet/client"
+	"github.com/capsulet/capsulet/cmd/capsulet/client/capsules"
+	"github.com/capsulet/capsulet/cmd/capsulet/client/containers"
+	"github.com/capsulet/capsulet/cmd/capsulet/client/resources"
+	"github.com/capsulet/capsulet/cmd/capsulet/connection"
 	// What runs in the sandboxes of far hosts is this program.
 	_ "github.com/capsulet/capsulet/zunserver/inside/entry"
 )
@@ -27,16 +32,11 @@ var version = "dev"
 
 func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
-	err := newRoot().ExecuteContext(ctx)
+	ran, err := newRoot().ExecuteContextC(ctx)
 	stop()
-	var exit exitError
-	if errors.As(err, &exit) {
-		os.Exit(int(exit))
-	}
-	if err != nil && !errors.Is(err, context.Canceled) {
-		fmt.Fprintln(os.Stderr, "capsulet:", err)
-		os.Exit(1)
-	}
+	message, code := client.Tell(ran, err)
+	fmt.Fprint(os.Stderr, message)
+	os.Exit(code)
 }
 
 func newRoot() *cobra.Command {
@@ -44,6 +44,17 @@ func newRoot() *cobra.Command {
 		Use: "capsulet", Short: "A Kubernetes node made of capsules", Version: version,
 		SilenceErrors: true, SilenceUsage: true,
 	}
-	root.AddCommand(newRun(), newServe(), newNode(), newCapsule(), newHost(), newConfig())
+	root.AddGroup(&cobra.Group{ID: "server", Title: "Servers:"}, &cobra.Group{ID: "client", Title: "Client of the capsule API:"})
+	for _, c := range []*cobra.Command{newRun(), newServe(), newNode(), newConfig()} {
+		c.GroupID = "server"
+		root.AddCommand(c)
+	}
+	for _, c := range append(resources.All(), capsules.New(), containers.New(), containers.NewSandbox()) {
+		c.GroupID = "client"
+		root.AddCommand(c)
+	}
+	root.AddCommand(&cobra.Command{
+		Use: "connection", Short: "How the client finds the API and says who asks; exit codes", Long: connection.Help,
+	})
 	return root
 }

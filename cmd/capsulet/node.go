@@ -19,6 +19,7 @@ import (
 	"k8s.io/client-go/rest"
 	"k8s.io/client-go/tools/clientcmd"
 
+	"github.com/capsulet/capsulet/cmd/capsulet/connection"
 	"github.com/capsulet/capsulet/config"
 	"github.com/capsulet/capsulet/provider"
 	"github.com/capsulet/capsulet/provider/zun"
@@ -65,8 +66,8 @@ func newNode() *cobra.Command {
 	c := &cobra.Command{
 		Use: "node", Short: "Run the virtual node against a capsule API elsewhere", Args: cobra.NoArgs,
 	}
-	var conn connection
-	conn.bind(c.Flags())
+	var conn connection.Options
+	conn.Bind(c.Flags())
 	flags := config.Bind(c.Flags())
 	c.RunE = func(cmd *cobra.Command, _ []string) error {
 		cfg, log, err := load(cmd, flags)
@@ -77,7 +78,7 @@ func newNode() *cobra.Command {
 		if err != nil {
 			return err
 		}
-		client, err := conn.client()
+		client, err := conn.Client(cmd.Context())
 		if err != nil {
 			return err
 		}

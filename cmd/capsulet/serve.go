@@ -99,7 +99,7 @@ func newServer(ctx context.Context, cfg *config.Config, log *logrus.Entry) (*zun
 		if err != nil {
 			return nil, fmt.Errorf("store.passwordFile: %w", err)
 		}
-		password = trim(b)
+		password = strings.TrimRight(string(b), "\r\n ")
 	}
 	idle, err := time.ParseDuration(cfg.API.StreamIdleTimeout)
 	if err != nil {

@@ -1,9 +1,11 @@
 package zun
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"fmt"
+	"net"
 	"net/http"
 	"net/url"
 	"slices"
@@ -26,7 +28,7 @@ const requestTimeout = 30 * time.Second
 
 // Config says where the capsule API is and who asks.
 type Config struct {
-	// Endpoint is the URL of the API, with or without /v1.
+	// Endpoint is the URL of the API, with or without /v1; or unix:// and the path of a socket.
 	Endpoint string
 	// Token is sent as X-Auth-Token.
 	Token string
@@ -45,20 +47,48 @@ type Client struct {
 
 // New makes a client. It does not connect.
 func New(cfg Config) (*Client, error) {
-	u, err := url.Parse(cfg.Endpoint)
-	if err != nil || u.Host == "" || (u.Scheme != "http" && u.Scheme != "https") {
-		return nil, fmt.Errorf("capsule API endpoint %q is no http or https URL: %w", cfg.Endpoint, errdefs.ErrInvalidArgument)
-	}
-	root := strings.TrimSuffix(strings.TrimRight(cfg.Endpoint, "/"), "/v1") + "/"
-	provider := &gophercloud.ProviderClient{HTTPClient: http.Client{Transport: cfg.Transport}}
-	provider.UserAgent.Prepend("capsulet")
+	provider := &gophercloud.ProviderClient{}
 	provider.UseTokenLock()
 	provider.SetToken(cfg.Token)
-	return &Client{root: root, sessions: http1(cfg.Transport), service: &gophercloud.ServiceClient{
+	return With(provider, cfg)
+}
+
+// With makes a client that asks as who provider has logged in; the Token of cfg does not count.
+func With(provider *gophercloud.ProviderClient, cfg Config) (*Client, error) {
+	endpoint, transport, err := reach(cfg)
+	if err != nil {
+		return nil, err
+	}
+	provider.HTTPClient.Transport = transport
+	provider.UserAgent.Prepend("capsulet")
+	root := strings.TrimSuffix(strings.TrimRight(endpoint, "/"), "/v1") + "/"
+	return &Client{root: root, sessions: http1(transport), service: &gophercloud.ServiceClient{
 		ProviderClient: provider,
 		Type:           "container",
 		Endpoint:       root + "v1/",
 	}}, nil
+}
+
+// reach is the URL of the endpoint and the transport that gets there. Behind a socket the host of the URL says nothing.
+func reach(cfg Config) (endpoint string, transport http.RoundTripper, err error) {
+	u, err := url.Parse(cfg.Endpoint)
+	switch {
+	case err == nil && u.Scheme == "unix" && u.Host == "" && u.Path != "":
+		own, ok := cmp.Or(cfg.Transport, http.DefaultTransport).(*http.Transport)
+		if !ok {
+			return "", nil, fmt.Errorf("capsule API endpoint %q needs a transport of Go's: %w", cfg.Endpoint, errdefs.ErrInvalidArgument)
+		}
+		own = own.Clone()
+		own.Proxy = nil
+		own.DialContext = func(ctx context.Context, _, _ string) (net.Conn, error) {
+			return (&net.Dialer{}).DialContext(ctx, "unix", u.Path)
+		}
+		return "http://localhost", own, nil
+	case err != nil || u.Host == "" || (u.Scheme != "http" && u.Scheme != "https"):
+		return "", nil, fmt.Errorf("capsule API endpoint %q is no http, https or unix URL: %w", cfg.Endpoint, errdefs.ErrInvalidArgument)
+	default:
+		return cfg.Endpoint, cfg.Transport, nil
+	}
 }
 
 // Extensions returns the names of capsulet's extensions that the server has; none for an upstream Zun.
@@ -119,11 +149,20 @@ func (c *Client) Get(ctx context.Context, uuid string) (*capsule.Capsule, error)
 
 // List returns all capsules of the project and the revision to watch from.
 func (c *Client) List(ctx context.Context) ([]*capsule.Capsule, int64, error) {
+	return c.list(ctx, "")
+}
+
+// ListAllProjects is List over the projects of everybody, for administrators.
+func (c *Client) ListAllProjects(ctx context.Context) ([]*capsule.Capsule, int64, error) {
+	return c.list(ctx, "?all_projects=true")
+}
+
+func (c *Client) list(ctx context.Context, query string) ([]*capsule.Capsule, int64, error) {
 	var body struct {
 		Capsules []*capsule.Capsule `json:"capsules"`
 		Revision int64              `json:"revision"`
 	}
-	err := c.call(ctx, "list capsules", http.MethodGet, c.service.ServiceURL("capsules"), nil, &body, http.StatusOK)
+	err := c.call(ctx, "list capsules", http.MethodGet, c.service.ServiceURL("capsules")+query, nil, &body, http.StatusOK)
 	return body.Capsules, body.Revision, err
 }
 
@@ -164,11 +203,31 @@ func (c *Client) capsuleURL(uuid string) string {
 	return c.service.ServiceURL("capsules", url.PathEscape(uuid))
 }
 
-// call makes one request with a deadline; into may be nil.
+// Do makes one request of Zun's API proper, in its newest microversion: path is below /v1, body and into may be nil. what says
+// for errors what was attempted. It has the deadline of every request.
+func (c *Client) Do(ctx context.Context, what, method string, path []string, query url.Values, body, into any) error {
+	escaped := make([]string, len(path))
+	for i, p := range path {
+		escaped[i] = url.PathEscape(p)
+	}
+	target := c.service.ServiceURL(escaped...)
+	if len(query) > 0 {
+		target += "?" + query.Encode()
+	}
+	return c.request(ctx, what, method, target, map[string]string{"Accept": "application/json", "OpenStack-API-Version": "container latest"},
+		body, into, http.StatusOK, http.StatusCreated, http.StatusAccepted, http.StatusNoContent)
+}
+
+// call makes one request in the native form; into may be nil.
 func (c *Client) call(ctx context.Context, what, method, target string, body, into any, ok ...int) error {
+	return c.request(ctx, what, method, target, map[string]string{"Accept": mediaType}, body, into, ok...)
+}
+
+// request makes one request with a deadline.
+func (c *Client) request(ctx context.Context, what, method, target string, headers map[string]string, body, into any, ok ...int) error {
 	ctx, cancel := context.WithTimeout(ctx, requestTimeout)
 	defer cancel()
-	opts := &gophercloud.RequestOpts{OkCodes: ok, MoreHeaders: map[string]string{"Accept": mediaType}}
+	opts := &gophercloud.RequestOpts{OkCodes: ok, MoreHeaders: headers}
 	if body != nil {
 		opts.JSONBody = body
 	}

@@ -77,6 +77,20 @@ func (c *Client) Session(w http.ResponseWriter, r *http.Request, uuid, action st
 	proxy.ServeHTTP(w, r)
 }
 
+// Upgrade is for who leads a session himself: its URL, the transport for it, which speaks HTTP/1.1 and adds nothing, and
+// the token of who asks. The path is that of the API below /v1.
+func (c *Client) Upgrade(params url.Values, path ...string) (target *url.URL, transport http.RoundTripper, token string, err error) {
+	escaped := make([]string, len(path))
+	for i, p := range path {
+		escaped[i] = url.PathEscape(p)
+	}
+	if target, err = url.Parse(c.service.ServiceURL(escaped...)); err != nil {
+		return nil, nil, "", fmt.Errorf("path of a session: %w", err)
+	}
+	target.RawQuery = params.Encode()
+	return target, c.sessions, c.service.Token(), nil
+}
+
 // plainWords makes the server's explanation the body of a refusal.
 func plainWords(resp *http.Response) error {
 	if resp.StatusCode == http.StatusSwitchingProtocols {

@@ -45,8 +45,17 @@ type Event struct {
 // Watch streams what happens to capsules after the revision. The channel is closed when ctx ends, and after an event of
 // the type Broken. The caller reads until it is closed.
 func (c *Client) Watch(ctx context.Context, since int64) (<-chan Event, error) {
+	return c.watch(ctx, since, "")
+}
+
+// WatchAllProjects is Watch over the projects of everybody, for administrators.
+func (c *Client) WatchAllProjects(ctx context.Context, since int64) (<-chan Event, error) {
+	return c.watch(ctx, since, "&all_projects=true")
+}
+
+func (c *Client) watch(ctx context.Context, since int64, query string) (<-chan Event, error) {
 	streaming, cancel := context.WithCancel(ctx)
-	target := c.service.ServiceURL("capsules") + "?watch=true&since=" + strconv.FormatInt(since, 10)
+	target := c.service.ServiceURL("capsules") + "?watch=true&since=" + strconv.FormatInt(since, 10) + query
 	watchdog := time.AfterFunc(silence, cancel) // also bounds the wait for the answer's head
 	body, err := c.stream(streaming, "watch capsules", target)
 	if err != nil {
