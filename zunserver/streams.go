@@ -59,3 +59,48 @@ func (s streams) Dial(ctx context.Context, c *capsule.Capsule, port int32) (net.
 	}
 	return a.Dial(ctx, c, port)
 }
+
+// Kill sends a signal to the main process of a container.
+func (s streams) Kill(ctx context.Context, c *capsule.Capsule, container, signal string) error {
+	a, err := s.of(c)
+	if err != nil {
+		return err
+	}
+	return a.Kill(ctx, c, container, signal)
+}
+
+// Processes lists what runs in a container.
+func (s streams) Processes(ctx context.Context, c *capsule.Capsule, container, psArgs string) (capsule.ProcessTable, error) {
+	a, err := s.of(c)
+	if err != nil {
+		return capsule.ProcessTable{}, err
+	}
+	return a.Processes(ctx, c, container, psArgs)
+}
+
+// CopyFrom returns a tar stream of a path in a container, which the caller closes.
+func (s streams) CopyFrom(ctx context.Context, c *capsule.Capsule, container, path string) (io.ReadCloser, capsule.PathStat, error) {
+	a, err := s.of(c)
+	if err != nil {
+		return nil, capsule.PathStat{}, err
+	}
+	return a.CopyFrom(ctx, c, container, path)
+}
+
+// CopyTo unpacks a tar stream in a directory of a container.
+func (s streams) CopyTo(ctx context.Context, c *capsule.Capsule, container, path string, tar io.Reader) error {
+	a, err := s.of(c)
+	if err != nil {
+		return err
+	}
+	return a.CopyTo(ctx, c, container, path, tar)
+}
+
+// Commit makes an image of a container.
+func (s streams) Commit(ctx context.Context, c *capsule.Capsule, container, repository, tag string) (imageID string, err error) {
+	a, err := s.of(c)
+	if err != nil {
+		return "", err
+	}
+	return a.Commit(ctx, c, container, repository, tag)
+}

@@ -273,7 +273,7 @@ func TestEngineRestart(t *testing.T) {
 	w := newWorld(t)
 	uid := w.create("web", nil)
 	w.await(uid, "ready", ready)
-	w.host().Restart()
+	w.host().Reboot()
 	p := w.await(uid, "restarted", func(p *corev1.Pod) bool { return app(p).RestartCount == 1 && ready(p) })
 	if end := app(p).LastTerminationState.Terminated; end == nil || end.ExitCode != 137 {
 		t.Errorf("last state: %+v", end)

@@ -163,7 +163,7 @@ func TestEngineRestart(t *testing.T) {
 	c := w.create(nil)
 	c = w.await(c.UUID, "running", running)
 	w.host.Partition(true)
-	w.host.Restart()
+	w.host.Reboot()
 	w.host.Partition(false)
 	w.await(c.UUID, "running again", func(c *capsule.Capsule) bool { return running(c) && c.Facts.Sandbox.Attempt == 1 })
 }

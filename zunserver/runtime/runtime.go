@@ -9,7 +9,7 @@
 //     agent needs after a restart.
 //   - Names are idempotency keys: Create of a name that exists answers an error of the class AlreadyExists and changes
 //     nothing.
-//   - A container is started once. Another attempt is another container.
+//   - A container is started once. Another attempt is another container, or asked for by name: [Control.Restart].
 //   - Errors carry a class of github.com/containerd/errdefs: NotFound, AlreadyExists (name taken), InvalidArgument (the
 //     configuration can never work), Unavailable (the host does not answer: try again), FailedPrecondition (wrong
 //     state). Everything else is an unclassified failure of the operation itself.
@@ -27,6 +27,7 @@ import (
 // Host is everything that an agent asks of one container host.
 type Host interface {
 	Containers
+	Control
 	Images
 	Streams
 	Volumes
@@ -65,6 +66,27 @@ type Containers interface {
 	Events(ctx context.Context) (<-chan Event, error)
 }
 
+// Control does what the owner of a container asks for. Every method answers NotFound when the container is gone.
+type Control interface {
+	// Restart starts a container that has ended once more, in place: with its ID and with what it wrote. Nil if it runs
+	// already. FailedPrecondition: it was never started, or its sandbox does not run. A start that the engine refuses leaves
+	// it ended, and the error says why.
+	Restart(ctx context.Context, id string) error
+	// Pause freezes the processes of a running container, Unpause lets them go on. Nil when it is so already;
+	// FailedPrecondition: it does not run.
+	Pause(ctx context.Context, id string) error
+	Unpause(ctx context.Context, id string) error
+	// Kill sends a signal, by name or number, to the main process. InvalidArgument: there is no such signal;
+	// FailedPrecondition: the container does not run.
+	Kill(ctx context.Context, id, signal string) error
+	// Processes lists what runs in a container, as ps does with the arguments given, or the engine's own when there are
+	// none. FailedPrecondition: it does not run.
+	Processes(ctx context.Context, id string, psArgs []string) (capsule.ProcessTable, error)
+	// Commit makes an image of what a container is and wrote, under ref and with labels besides its own, and returns its
+	// ID. The processes are frozen meanwhile. InvalidArgument: ref is no reference.
+	Commit(ctx context.Context, id, ref string, labels map[string]string) (imageID string, err error)
+}
+
 // Images holds the images of the host.
 type Images interface {
 	// Image returns a local image by reference or ID; NotFound when it is not there.
@@ -93,8 +115,8 @@ type Streams interface {
 	// container was made with Stdin, until the process or ctx ends. The end of the input is passed on to a process
 	// with StdinOnce only. FailedPrecondition: it does not run.
 	Attach(ctx context.Context, id string, s capsule.Session) error
-	// CopyFrom returns a tar stream of path in the container, which need not run. The caller closes it.
-	CopyFrom(ctx context.Context, id, path string) (io.ReadCloser, error)
+	// CopyFrom returns a tar stream of path in the container, which need not run, and what is there. The caller closes it.
+	CopyFrom(ctx context.Context, id, path string) (io.ReadCloser, capsule.PathStat, error)
 	// CopyTo unpacks a tar stream at path in the container.
 	CopyTo(ctx context.Context, id, path string, tar io.Reader) error
 }
@@ -191,6 +213,8 @@ type Container struct {
 	Name     string
 	Identity Identity
 	State    capsule.State
+	// Paused: it runs, and its processes are frozen.
+	Paused bool
 	// Pid is the main process as seen on the host, 0 when it does not run.
 	Pid        int
 	CreatedAt  time.Time
@@ -319,7 +343,7 @@ type Security struct {
 type Event struct {
 	ID       string
 	Identity Identity
-	// Action is create, start, die, oom or destroy.
+	// Action is create, start, die, oom, pause, unpause or destroy.
 	Action string
 	At     time.Time
 }
@@ -339,6 +363,7 @@ type Image struct {
 	StopSignal  string
 	Volumes     []string
 	ExposePorts []string
+	Labels      map[string]string
 }
 
 // ImageConfig is the configuration of an imported image.

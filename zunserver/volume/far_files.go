@@ -47,7 +47,7 @@ func (f *Far) TerminationMessage(ctx context.Context, c *capsule.Capsule, contai
 	if cs == nil {
 		return nil, nil
 	}
-	archive, err := f.host.CopyFrom(ctx, id, cs.TerminationMessagePath)
+	archive, _, err := f.host.CopyFrom(ctx, id, cs.TerminationMessagePath)
 	if errdefs.IsNotFound(err) {
 		return nil, nil
 	}

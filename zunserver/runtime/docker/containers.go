@@ -160,10 +160,15 @@ func (h *Host) Start(ctx context.Context, id string) error {
 	case capsule.StateRunning:
 		return nil
 	case capsule.StateCreated:
+		return h.start(ctx, id, r)
 	default:
 		return fmt.Errorf("start container %s: it has ended already, and a container is started once: %w",
 			id, errdefs.ErrFailedPrecondition)
 	}
+}
+
+// start starts a container whose sandbox runs.
+func (h *Host) start(ctx context.Context, id string, r container.InspectResponse) error {
 	if sandbox := r.HostConfig.NetworkMode.ConnectedContainer(); sandbox != "" {
 		s, err := h.inspect(ctx, sandbox)
 		if err != nil && !errdefs.IsNotFound(err) {

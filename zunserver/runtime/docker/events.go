@@ -23,9 +23,11 @@ func (h *Host) Events(ctx context.Context) (<-chan runtime.Event, error) {
 	)
 	for _, action := range []events.Action{
 		events.ActionCreate, events.ActionStart, events.ActionDie, events.ActionOOM, events.ActionDestroy,
+		events.ActionPause, events.ActionUnPause,
 	} {
 		by.Add("event", string(action))
 	}
+	h.seen.Clear() // what happened until now was not told
 	sctx, cancel := context.WithCancel(ctx)
 	messages, failed := api.Events(sctx, events.ListOptions{Filters: by})
 	out := make(chan runtime.Event)

@@ -182,20 +182,22 @@ func demultiplex(tty bool, stdout, stderr io.Writer, from io.Reader) error {
 }
 
 // CopyFrom returns a tar stream of a path. NotFound is the container's or the path's.
-func (h *Host) CopyFrom(ctx context.Context, id, path string) (io.ReadCloser, error) {
+func (h *Host) CopyFrom(ctx context.Context, id, path string) (io.ReadCloser, capsule.PathStat, error) {
 	r, err := h.inspect(ctx, id)
 	if err != nil {
-		return nil, err
+		return nil, capsule.PathStat{}, err
 	}
 	api, err := h.api(ctx)
 	if err != nil {
-		return nil, err
+		return nil, capsule.PathStat{}, err
 	}
-	content, _, err := api.CopyFromContainer(ctx, r.ID, path)
+	content, stat, err := api.CopyFromContainer(ctx, r.ID, path)
 	if err != nil {
-		return nil, fail(err, "copy %s from container %s", path, id)
+		return nil, capsule.PathStat{}, fail(err, "copy %s from container %s", path, id)
 	}
-	return content, nil
+	return content, capsule.PathStat{
+		Name: stat.Name, Size: stat.Size, Mode: stat.Mode, ModTime: stat.Mtime, LinkTarget: stat.LinkTarget,
+	}, nil
 }
 
 // CopyTo unpacks a tar stream in a directory. What is copied below a tmpfs mount of a container, or onto a tmpfs volume of a

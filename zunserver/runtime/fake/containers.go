@@ -91,6 +91,7 @@ func (h *Host) newContainer(cfg runtime.ContainerConfig) (*container, error) {
 		return nil, err
 	}
 	c := &container{cfg: cfg, files: map[string]file{}, changed: make(chan struct{})}
+	maps.Copy(c.files, img.files)
 	if cfg.Sandbox != "" {
 		s, err := h.find(cfg.Sandbox)
 		if err != nil {
@@ -151,6 +152,7 @@ func (h *Host) Start(ctx context.Context, id string) error {
 		case capsule.StateRunning:
 			return nil
 		case capsule.StateCreated:
+			h.watch(c)
 			return h.start(c)
 		default:
 			return fmt.Errorf("start container %s: it has ended already, and a container is started once: %w",
@@ -181,9 +183,11 @@ func (e *engine) start(c *container) error {
 	if err := e.mount(c); err != nil {
 		return err
 	}
-	e.watch(c)
 	e.starts[c.view.Name]++
-	c.view.State, c.view.StartedAt, c.view.Pid = capsule.StateRunning, e.now(), 1000+e.starts[c.view.Name]+len(e.starts)
+	c.view = runtime.Container{
+		ID: c.view.ID, Name: c.view.Name, Identity: c.view.Identity, Image: c.view.Image, ImageID: c.view.ImageID, CreatedAt: c.view.CreatedAt,
+		State: capsule.StateRunning, StartedAt: e.now(), Pid: 1000 + e.starts[c.view.Name] + len(e.starts),
+	}
 	if c.cfg.Sandbox == "" && c.cfg.Network != "host" && c.cfg.Network != "none" {
 		c.view.Network = cmp.Or(c.cfg.Network, "bridge")
 		c.view.Addresses = []string{e.takeAddress()}
@@ -202,11 +206,17 @@ func (e *engine) start(c *container) error {
 	return nil
 }
 
-// watch notes what must never happen; the caller holds mu, and c does not run yet.
+// watch notes what must never happen when a container is started for the first time; the caller holds mu.
 func (e *engine) watch(c *container) {
 	if n := e.starts[c.view.Name]; n > 0 {
 		e.violations = append(e.violations, fmt.Sprintf("%s was started %d times", c.view.Name, n+1))
 	}
+	e.watchTwins(c)
+}
+
+// watchTwins notes the other live containers that are the same container of the capsule; the caller holds mu, and c does not
+// run yet.
+func (e *engine) watchTwins(c *container) {
 	for _, o := range e.sorted() {
 		a, b := o.view.Identity, c.view.Identity
 		if o.running() && a.Instance == b.Instance && a.Capsule == b.Capsule && a.Container == b.Container {
@@ -220,7 +230,10 @@ func (e *engine) later(c *container, d time.Duration, f func()) {
 	c.timers = append(c.timers, e.clock.AfterFunc(d, func() {
 		e.mu.Lock()
 		defer e.mu.Unlock()
-		if c.running() {
+		switch {
+		case c.view.Paused:
+			c.held = append(c.held, f)
+		case c.running():
 			f()
 		}
 	}))
@@ -240,6 +253,7 @@ func (e *engine) exit(c *container, code int, oom bool) {
 	}
 	v := &c.view
 	v.State, v.Pid, v.FinishedAt, v.ExitCode, v.OOM, v.Addresses = capsule.StateExited, 0, e.now(), code, oom, nil
+	v.Paused, c.killed, c.held, c.timers = false, false, nil, nil
 	e.publish(c, "die")
 	c.wake()
 }
@@ -269,6 +283,10 @@ func (h *Host) Stop(ctx context.Context, id string, grace time.Duration) error {
 // terminate sends the stop signal and plans the kill; the caller holds mu.
 func (e *engine) terminate(c *container, grace time.Duration) {
 	b := c.behaviour
+	e.thaw(c) // a signal ends it only when it is not frozen, so an engine lets it go on
+	if !c.running() {
+		return
+	}
 	if grace <= 0 {
 		e.exit(c, 137, false)
 		return

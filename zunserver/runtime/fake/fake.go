@@ -122,7 +122,8 @@ type container struct {
 	log       []logLine
 	files     map[string]file
 	usage     capsule.Usage
-	killed    bool // terminating by TERM already
+	killed    bool     // terminating by TERM already
+	held      []func() // what would have happened while it was frozen
 	timers    []func() bool
 	changed   chan struct{}
 }

@@ -133,7 +133,7 @@ func TestRestartStopsEverything(t *testing.T) {
 	if err := h.Start(t.Context(), id); err != nil {
 		t.Fatal(err)
 	}
-	h.Restart()
+	h.Reboot()
 	for _, id := range []string{sandbox, id} {
 		c, err := h.Inspect(t.Context(), id)
 		if err != nil || c.State != capsule.StateExited || c.ExitCode != 137 || len(c.Addresses) != 0 {

@@ -14,7 +14,7 @@ import (
 // Call is one operation that was asked of the host. Reads are not recorded.
 type Call struct {
 	At time.Time
-	// Op is create, start, stop, remove, update, pull, import, removeimage, exec or copyto.
+	// Op is create, start, restart, pause, unpause, kill, commit, stop, remove, update, pull, import, removeimage, exec or copyto.
 	Op string
 	// Name is the container's name or the image reference.
 	Name string
@@ -32,11 +32,12 @@ func (c Call) String() string {
 
 var recorded = map[string]bool{
 	"create": true, "start": true, "stop": true, "remove": true, "update": true,
+	"restart": true, "pause": true, "unpause": true, "kill": true, "commit": true,
 	"pull": true, "import": true, "removeimage": true, "exec": true, "copyto": true,
 }
 
 // SetFault sets a hook that is asked before each operation: an error is the answer, and nothing is done. The operations are
-// info, list, inspect, create, start, stop, remove, update, events, image, pull, import, listimages, removeimage, logs, exec,
+// info, list, inspect, create, start, restart, pause, unpause, kill, top, commit, stop, remove, update, events, image, pull, import, listimages, removeimage, logs, exec,
 // copyfrom and copyto; name is the container's name or the image reference. Nil removes it. It may be called concurrently.
 func (h *Host) SetFault(f func(op, name string) error) {
 	h.mu.Lock()
@@ -75,9 +76,9 @@ func (h *Host) Partition(on bool) {
 	}
 }
 
-// Restart is an engine without live-restore going down and up: all containers stop with 137, streams and running
+// Reboot is an engine without live-restore going down and up: all containers stop with 137, streams and running
 // operations break.
-func (h *Host) Restart() {
+func (h *Host) Reboot() {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	if !h.down {

@@ -35,7 +35,8 @@ type Image struct {
 
 type image struct {
 	Image
-	info runtime.Image
+	info  runtime.Image
+	files map[string]file // of a committed one
 }
 
 // AddImage puts a local image on the host whose containers behave like b. It panics if ref is no reference.

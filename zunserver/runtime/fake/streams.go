@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"io"
 	"maps"
+	"os"
 	"path"
 	"slices"
 	"strings"
@@ -223,8 +224,9 @@ func (h *Host) WriteFile(id, name string, content []byte) {
 }
 
 // CopyFrom returns what CopyTo and WriteFile put there.
-func (h *Host) CopyFrom(ctx context.Context, id, name string) (io.ReadCloser, error) {
+func (h *Host) CopyFrom(ctx context.Context, id, name string) (io.ReadCloser, capsule.PathStat, error) {
 	var out bytes.Buffer
+	var stat capsule.PathStat
 	err := h.call(ctx, "copyfrom", id, func() error {
 		h.mu.Lock()
 		defer h.mu.Unlock()
@@ -241,6 +243,10 @@ func (h *Host) CopyFrom(ctx context.Context, id, name string) (io.ReadCloser, er
 			}
 			found = true
 			f := c.files[p]
+			if p == name {
+				info := f.header.FileInfo()
+				stat = capsule.PathStat{Size: info.Size(), Mode: info.Mode(), ModTime: info.ModTime(), LinkTarget: f.header.Linkname}
+			}
 			f.header.Name = strings.TrimPrefix(path.Base(name)+strings.TrimPrefix(p, name), "/")
 			if err := w.WriteHeader(&f.header); err != nil {
 				return err
@@ -255,9 +261,12 @@ func (h *Host) CopyFrom(ctx context.Context, id, name string) (io.ReadCloser, er
 		return w.Close()
 	})
 	if err != nil {
-		return nil, err
+		return nil, stat, err
 	}
-	return io.NopCloser(&out), nil
+	if stat.Name = path.Base(name); stat.Mode == 0 {
+		stat.Mode = os.ModeDir | 0o755
+	}
+	return io.NopCloser(&out), stat, nil
 }
 
 // CopyTo keeps the files in memory. The directory has to exist: the root, a mount, or what was copied before.

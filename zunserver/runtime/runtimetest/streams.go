@@ -79,9 +79,17 @@ func testCopy(t *testing.T, b *bench) {
 	if err := b.Host.CopyTo(ctx, id, "/", tarOf(t, "note.txt", "dear host")); err != nil {
 		t.Fatal(err)
 	}
-	content, err := b.Host.CopyFrom(ctx, id, "/note.txt")
+	content, stat, err := b.Host.CopyFrom(ctx, id, "/note.txt")
 	if err != nil {
 		t.Fatal(err)
+	}
+	if stat.Name != "note.txt" || stat.Size != int64(len("dear host")) || stat.Mode != 0o640 {
+		t.Errorf("stat: %+v", stat)
+	}
+	if dir, stat, err := b.Host.CopyFrom(ctx, id, "/"); err != nil || !stat.Mode.IsDir() {
+		t.Errorf("stat of a directory: %+v, %v", stat, err)
+	} else {
+		_ = dir.Close()
 	}
 	defer func() { _ = content.Close() }()
 	r := tar.NewReader(content)
@@ -93,7 +101,7 @@ func testCopy(t *testing.T, b *bench) {
 	if err != nil || header.Name != "note.txt" || header.Mode&0o777 != 0o640 || string(text) != "dear host" {
 		t.Errorf("%+v, %q, %v", header, text, err)
 	}
-	_, err = b.Host.CopyFrom(ctx, id, "/no/such/path")
+	_, _, err = b.Host.CopyFrom(ctx, id, "/no/such/path")
 	is(t, "copy from nowhere", err, errdefs.ErrNotFound)
 	is(t, "copy to nowhere", b.Host.CopyTo(ctx, id, "/no/such/dir", tarOf(t, "x", "y")), errdefs.ErrNotFound)
 }

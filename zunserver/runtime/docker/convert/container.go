@@ -34,7 +34,7 @@ func Inspected(r container.InspectResponse) runtime.Container {
 	out.State = State(r.State)
 	switch out.State {
 	case capsule.StateRunning:
-		out.Pid = r.State.Pid
+		out.Pid, out.Paused = r.State.Pid, r.State.Paused
 		out.FinishedAt = time.Time{}
 		if out.Identity.Sandbox() {
 			out.Network, out.Addresses = addresses(r)
@@ -123,7 +123,7 @@ func Image(r image.InspectResponse) runtime.Image {
 	}
 	if c := r.Config; c != nil {
 		out.User, out.WorkDir, out.Env = c.User, c.WorkingDir, c.Env
-		out.Entrypoint, out.Cmd, out.StopSignal = c.Entrypoint, c.Cmd, c.StopSignal
+		out.Entrypoint, out.Cmd, out.StopSignal, out.Labels = c.Entrypoint, c.Cmd, c.StopSignal, c.Labels
 		out.Volumes = slices.Sorted(maps.Keys(c.Volumes))
 		out.ExposePorts = slices.Sorted(maps.Keys(c.ExposedPorts))
 	}

@@ -1,5 +1,6 @@
-// Package seen remembers how containers looked when they were inspected. A container never runs twice, so a running one and
-// one that has ended look the same each time, and a list of states is enough to know which have to be looked at again.
+// Package seen remembers how containers looked when they were inspected. While nothing happens to it, a running one and one
+// that has ended look the same each time, and a list of states is enough to know which have to be looked at again. An event
+// makes a container be forgotten, and a new subscription all of them.
 package seen
 
 import (
@@ -57,6 +58,13 @@ func (c *Cache) Keep(list []container.Summary) {
 			delete(c.of, id)
 		}
 	}
+}
+
+// Clear forgets all containers.
+func (c *Cache) Clear() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	clear(c.of)
 }
 
 // Forget drops a container that something happened to.
