@@ -24,7 +24,7 @@ func TestStreamsBreakWithTheirHost(t *testing.T) {
 		ends  bool // of what containers say
 	}{
 		"cut off":   {func(h *fake.Host) { h.Partition(true) }, false},
-		"restarted": {(*fake.Host).Restart, true},
+		"restarted": {(*fake.Host).Reboot, true},
 	} {
 		t.Run(name, func(t *testing.T) {
 			s := newServer(t, "h1")

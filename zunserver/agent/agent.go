@@ -31,6 +31,7 @@ type Store interface {
 	WatchCapsules(ctx context.Context, since int64) <-chan store.CapsuleEvent
 	UpdateFacts(ctx context.Context, uuid, host string, update func(*capsule.Facts)) (*capsule.Capsule, error)
 	RemoveCapsule(ctx context.Context, uuid string) error
+	ExpireContainer(ctx context.Context, uuid, host, container string, now time.Time) error
 	AcquireHost(ctx context.Context, name string, ttl time.Duration) (*store.HostLease, error)
 }
 
@@ -114,7 +115,7 @@ func New(cfg Config) *Agent {
 	}
 	a.obs = observer.New(cfg.Runtime, a.log, a.wake)
 	a.exec = executor.New(executor.Config{
-		Instance: cfg.Instance, Address: cfg.Address, SeccompDir: cfg.SeccompDir, Runtime: cfg.Runtime, Volumes: cfg.Volumes, Network: cfg.Network,
+		Name: cfg.Name, Instance: cfg.Instance, Address: cfg.Address, SeccompDir: cfg.SeccompDir, Runtime: cfg.Runtime, Volumes: cfg.Volumes, Network: cfg.Network,
 		Observer: a.obs, Records: cfg.Store, Log: a.log, Starts: cfg.Starts,
 		Host: a.hostInfo, Report: a.report, Suspect: a.suspect,
 	})

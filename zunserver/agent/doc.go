@@ -14,7 +14,8 @@
 // # Who writes what
 //
 // The agent is the only writer of Facts of the capsules that are claimed for its host, and it is the only one that
-// removes a record: last, when nothing of the capsule is left. It holds the host's election in the store while it
+// removes a record: last, when nothing of the capsule is left. A container with AutoRemove that has ended it asks the store to
+// delete, which looks once more in the same write whether it has. It holds the host's election in the store while it
 // works; when it loses it, it stops working and leaves every container as it is.
 //
 // # Level, not edge

@@ -153,7 +153,7 @@ func (w *worker) step(ctx context.Context, flights *sync.WaitGroup) time.Time {
 	}
 	now := time.Now()
 	seen := lifecycle.Observed{Instances: w.a.obs.Instances(w.c.UUID), VolumesReady: w.mounts != nil}
-	seen.Tried, seen.Overfull = w.tried, overfull
+	seen.Tried, seen.Overfull, seen.Starting = w.tried, overfull, w.starting()
 	seen.VolumesStale = seen.VolumesReady && !reflect.DeepEqual(w.volumes, w.c.Spec.Volumes)
 	w.a.exec.LastWords(ctx, w.c, seen.Instances)
 	w.syncProbes(ctx, seen)
@@ -216,7 +216,7 @@ func (w *worker) launch(ctx context.Context, flights *sync.WaitGroup, act lifecy
 	}
 	w.log.WithFields(logrus.Fields{"action": act.Op, "container": act.Container, "attempt": act.Attempt, "cause": act.Cause}).
 		Debug("Acting")
-	if act.Op == lifecycle.Start {
+	if act.Op == lifecycle.Start || act.Op == lifecycle.Restart {
 		w.try(act)
 	}
 	wanted, cancel := context.WithCancel(ctx)
@@ -230,6 +230,17 @@ func (w *worker) launch(ctx context.Context, flights *sync.WaitGroup, act lifecy
 	})
 }
 
+// starting are the containers a start of which is under way.
+func (w *worker) starting() map[string]bool {
+	names := map[string]bool{}
+	for _, f := range w.flying {
+		if f.action.Op == lifecycle.Start || f.action.Op == lifecycle.Restart {
+			names[f.action.Container] = true
+		}
+	}
+	return names
+}
+
 // try remembers the instance that is about to be started.
 func (w *worker) try(act lifecycle.Action) {
 	for _, i := range w.a.obs.Instances(w.c.UUID) {
@@ -241,11 +252,11 @@ func (w *worker) try(act lifecycle.Action) {
 
 // abandon cancels the making of what is not wanted any more.
 func (w *worker) abandon() {
-	if w.c.Deletion == nil && w.c.Facts.End == nil {
-		return
-	}
+	over := w.c.Deletion != nil || w.c.Facts.End != nil
 	for _, f := range w.flying {
-		if f.action.Op == lifecycle.Create {
+		s := w.c.StandaloneOf(f.action.Container)
+		old := s != nil && f.action.Starts < s.Want.Rebuild
+		if f.action.Op == lifecycle.Create && (over || old) {
 			f.cancel()
 		}
 	}

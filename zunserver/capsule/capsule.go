@@ -130,6 +130,9 @@ type ContainerFacts struct {
 	// BackOffSeconds is how long after the end of Run the next attempt waits: 0, then 10 doubling to 300
 	// (kubelet: kuberuntime_manager.go doBackOff). It is 0 again after a run of more than ten minutes.
 	BackOffSeconds int64 `json:"backOffSeconds,omitempty"`
+	// Starting is the start of a standalone container that its next run will answer ([Want]). It is written before the engine
+	// is asked, so that a run is never taken for the answer to a wish that came later.
+	Starting int64 `json:"starting,omitempty"`
 	// Failure is what keeps the next attempt from being created or started; nil when nothing does.
 	Failure *Failure `json:"failure,omitempty"`
 	// Pull is how the newest attempt came by its image.
@@ -177,7 +180,8 @@ type Stopping struct {
 	Reason string    `json:"reason"`
 }
 
-// Run is one attempt of a container: one engine container, never restarted.
+// Run is one attempt of a container: one engine container, never restarted. That of a standalone container is started again in
+// place, which is another run under the same ID and Attempt, and one that was made and not started yet is a run too.
 type Run struct {
 	ID      string `json:"id"`
 	Attempt int    `json:"attempt"`
@@ -199,8 +203,12 @@ type Run struct {
 	// Lost: the container vanished before its end was seen; ExitCode is 137 by convention (kubelet:
 	// ContainerStatusUnknown).
 	Lost bool `json:"lost,omitempty"`
-	// Starts is the start of a standalone container that the run answers: see [Want].
+	// Starts is the start of a standalone container that the run answers, Made the one that its engine container was made for:
+	// see [Want].
 	Starts int64 `json:"starts,omitempty"`
+	Made   int64 `json:"made,omitempty"`
+	// Restarts is how often the restart policy had it started again since (Docker: RestartCount).
+	Restarts int `json:"restarts,omitempty"`
 	// Paused: its processes are frozen.
 	Paused bool `json:"paused,omitempty"`
 	// Stopping is set when the agent ends the attempt because of its probes.
@@ -247,6 +255,7 @@ const (
 	FailedCreate  FailureKind = "create"
 	FailedStart   FailureKind = "start"
 	FailedResize  FailureKind = "resize"
+	FailedPause   FailureKind = "pause"
 )
 
 // Failure is an operation that failed and will be tried again.

@@ -8,7 +8,8 @@
 //
 //	part       what it is                           writer
 //	Spec       what was asked for                   api        (on create; what may change later: Spec.Adopt)
-//	Deletion   that it shall go, when, how gently   api        (on delete; the grace may only shrink)
+//	Standalone what owners of containers want       api        (a container with AutoRemove that has ended goes by the agent's)
+//	Deletion   that it shall go, when, how gently   api        (on delete; the grace may only shrink; likewise)
 //	Claim      where it shall live                  scheduler
 //	Facts      what was observed                    the agent of the claimed host
 //

@@ -45,10 +45,11 @@ func (cs *ContainerSpec) ruled(exitCode int) bool {
 	return false
 }
 
-// Done says whether the capsule has come to its own end: nothing of it will be started again. Sidecars may still run.
+// Done says whether the capsule has come to its own end: nothing of it will be started again. Sidecars may still run. What its
+// owner starts and stops has no end of its own.
 func (c *Capsule) Done() bool {
-	if c.Facts.End != nil {
-		return true
+	if c.Facts.End != nil || c.Kind != KindCapsule {
+		return c.Facts.End != nil
 	}
 	for i := range c.Spec.InitContainers {
 		cs := &c.Spec.InitContainers[i]

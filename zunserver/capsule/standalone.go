@@ -63,9 +63,41 @@ type Want struct {
 	// Rebuild is the value of Starts from which on the engine's container is a new one, made from the image of the spec;
 	// before, the same one is started again and its files stay.
 	Rebuild int64 `json:"rebuild,omitempty"`
-	// GraceSeconds is how long it gets to stop; nil is the spec's.
+	// GraceSeconds is how long it gets to stop, from At on; nil is the spec's. An owner's kill is WantStopped with 0.
 	GraceSeconds *int64    `json:"graceSeconds,omitempty"`
 	At           time.Time `json:"at,omitzero"`
+}
+
+// Up says whether it shall have been started.
+func (w *Want) Up() bool { return w.State == WantRunning || w.State == WantPaused }
+
+// Restarts says whether the policy has the container started again after r, a run that has ended while its owner wants it up.
+// One that vanished from its host is made again with AutoHeal only.
+func (s *Standalone) Restarts(r *Run) bool {
+	if r.Lost {
+		return s.AutoHeal
+	}
+	switch s.RestartPolicy {
+	case "always", "unless-stopped":
+		return true
+	case "on-failure":
+		return r.ExitCode != 0 && (s.MaximumRetryCount == 0 || r.Restarts < s.MaximumRetryCount)
+	default:
+		return false
+	}
+}
+
+// Expired says whether the container called name in the spec has ended for good and is to be deleted because of that.
+func (c *Capsule) Expired(name string) bool {
+	s, r := c.StandaloneOf(name), c.Facts.run(name)
+	switch {
+	case s == nil || !s.AutoRemove || r.State() != StateExited || r.Made < s.Want.Rebuild:
+		return false
+	case s.Want.Up():
+		return r.Starts >= s.Want.Starts && !s.Restarts(r)
+	default:
+		return s.Want.State == WantStopped
+	}
 }
 
 // StandaloneOf is the entry of the container called name in the spec, or nil.

@@ -15,7 +15,9 @@ const (
 	StatusCreated    = "Created"
 	StatusRunning    = "Running"
 	StatusRestarting = "Restarting"
+	StatusPaused     = "Paused"
 	StatusStopped    = "Stopped"
+	StatusRebuilding = "Rebuilding"
 	StatusError      = "Error"
 	StatusDeleting   = "Deleting"
 	StatusUnknown    = "Unknown"
@@ -27,6 +29,12 @@ const (
 	TaskContainerCreating = "container_creating"
 	TaskContainerStarting = "container_starting"
 	TaskContainerDeleting = "container_deleting"
+
+	TaskContainerStopping   = "container_stopping"
+	TaskContainerRebooting  = "container_rebooting"
+	TaskContainerRebuilding = "container_rebuilding"
+	TaskContainerPausing    = "container_pausing"
+	TaskContainerUnpausing  = "container_unpausing"
 )
 
 // Status is the capsule's status in Zun's words, but true at any time, where Zun's stays what it was after creation:
@@ -39,6 +47,9 @@ const (
 //	Restarting  a container waits for its next attempt
 //	Running     everything runs that has not come to its good end
 //	Stopped     all containers have ended with 0 and none will run again
+//
+// That of a standalone container is its container's, where the end of a run is Stopped whatever its exit code, and Paused,
+// Created and Rebuilding are known too; that of a sandbox says how the sandbox itself is.
 func (c *Capsule) Status() string {
 	status, _ := c.judge()
 	return status
@@ -55,6 +66,8 @@ func (c *Capsule) TaskState() string {
 	switch {
 	case c.Deletion != nil:
 		return TaskContainerDeleting
+	case c.Kind == KindContainer && len(c.Spec.Containers) == 1:
+		return c.ContainerStatus(c.Spec.Containers[0].Name, time.Time{}).TaskState
 	case c.Status() == StatusCreating && c.Claim.Host != "":
 		return TaskContainerCreating
 	default:
@@ -63,18 +76,18 @@ func (c *Capsule) TaskState() string {
 }
 
 func (c *Capsule) judge() (status, reason string) {
+	if status, reason, ok := c.judgeWhole(); ok {
+		return status, reason
+	}
 	f := &c.Facts
-	switch {
-	case c.Deletion != nil:
-		return StatusDeleting, c.Claim.Lost()
-	case f.End != nil:
-		return StatusError, sentence(f.End.Reason, f.End.Message)
-	case c.Claim.Host == "":
-		return StatusCreating, c.Claim.Reason
-	case c.Claim.Lost() != "":
-		return StatusUnknown, c.Claim.Lost()
-	case f.Failure != nil && !f.Sandbox.Ready:
-		return failing(f.Failure), f.Failure.Message
+	switch c.Kind {
+	case KindSandbox:
+		return c.judgeSandbox(), ""
+	case KindContainer:
+		if len(c.Standalone) == 1 {
+			status, reason, _ = c.judgeStandalone(&c.Standalone[0], f.Container(c.Standalone[0].Container))
+			return status, reason
+		}
 	}
 	for i := range c.Spec.InitContainers {
 		cs := &c.Spec.InitContainers[i]
@@ -85,6 +98,26 @@ func (c *Capsule) judge() (status, reason string) {
 		return StatusError, fmt.Sprintf("init container %s ended with exit code %d", cs.Name, cf.Run.ExitCode)
 	}
 	return c.judgeContainers()
+}
+
+// judgeWhole is for what concerns the capsule as a whole; ok is false when there is nothing of the kind.
+func (c *Capsule) judgeWhole() (status, reason string, ok bool) {
+	f := &c.Facts
+	switch {
+	case c.Deletion != nil:
+		return StatusDeleting, c.Claim.Lost(), true
+	case f.End != nil:
+		return StatusError, sentence(f.End.Reason, f.End.Message), true
+	case c.Claim.Host == "":
+		return StatusCreating, c.Claim.Reason, true
+	case c.Claim.Lost() != "":
+		return StatusUnknown, c.Claim.Lost(), true
+	case f.Failure != nil && !f.Sandbox.Ready && c.Kind != KindCapsule:
+		return failingAs(c.judgeSandbox(), f.Failure), f.Failure.Message, true
+	case f.Failure != nil && !f.Sandbox.Ready:
+		return failing(f.Failure), f.Failure.Message, true
+	}
+	return "", "", false
 }
 
 // judgeContainers finds the word that matters most. Init containers count while they keep the others from running.
@@ -204,6 +237,9 @@ func (c *Capsule) ContainerStatus(name string, now time.Time) ContainerStatus {
 	}
 	cf := c.Facts.Container(name)
 	var s ContainerStatus
+	if own := c.StandaloneOf(name); own != nil {
+		return c.standaloneStatus(own, cf, now)
+	}
 	s.Status, s.Reason = c.judgeContainer(cs, cf, init)
 	if lost := c.Claim.Lost(); lost != "" && s.Status == StatusRunning {
 		s.Status, s.Reason = StatusUnknown, lost
@@ -229,7 +265,11 @@ func (c *Capsule) ContainerStatus(name string, now time.Time) ContainerStatus {
 func (f *ContainerFacts) StatusDetail(now time.Time) string {
 	switch f.Run.State() {
 	case StateRunning:
-		return "Up " + lasting(now.Sub(f.Run.StartedAt))
+		up := "Up " + lasting(now.Sub(f.Run.StartedAt))
+		if f.Run.Paused {
+			up += " (paused)"
+		}
+		return up
 	case StateExited:
 		return fmt.Sprintf("Exited(%d) %s ago ", f.Run.ExitCode, lasting(now.Sub(f.Run.FinishedAt)))
 	case StateCreated:

@@ -14,8 +14,12 @@ const (
 	PrepareVolumes Op = "prepare-volumes"
 	Create         Op = "create" // pulls the image first if need be
 	Start          Op = "start"
-	Stop           Op = "stop" // runs preStop first
+	Stop           Op = "stop"    // runs preStop first
+	Restart        Op = "restart" // of what has ended, in place
+	Pause          Op = "pause"
+	Unpause        Op = "unpause"
 	Resize         Op = "resize"
+	Expire         Op = "expire" // asks for the deletion of a container that has ended
 	Remove         Op = "remove"
 	RemoveRecord   Op = "remove-record" // removes the volumes first
 )
@@ -32,6 +36,8 @@ type Action struct {
 	SandboxAttempt int
 	// SandboxID is the sandbox that a container is created in.
 	SandboxID string
+	// Starts is the start of a standalone container that it is created for.
+	Starts int64
 	// TargetID is the instance whose processes an ephemeral container shall see; empty for none.
 	TargetID string
 	// Deadline of a Stop is when the container is killed.

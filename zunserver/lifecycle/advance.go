@@ -24,15 +24,15 @@ func Advance(c *capsule.Capsule, o Observed, probes map[string]ProbeResult, now 
 	f.Containers = make([]capsule.ContainerFacts, 0, len(c.Spec.InitContainers)+len(c.Spec.Containers))
 	for i := range c.Spec.InitContainers {
 		cs := &c.Spec.InitContainers[i]
-		f.Containers = append(f.Containers, advanceContainer(cs, true, old.Container(cs.Name), o, probes[cs.Name], now))
+		f.Containers = append(f.Containers, advanceContainer(cs, nil, true, old.Container(cs.Name), o, probes[cs.Name], now))
 	}
 	for i := range c.Spec.Containers {
 		cs := &c.Spec.Containers[i]
-		f.Containers = append(f.Containers, advanceContainer(cs, false, old.Container(cs.Name), o, probes[cs.Name], now))
+		f.Containers = append(f.Containers, advanceContainer(cs, c.StandaloneOf(cs.Name), false, old.Container(cs.Name), o, probes[cs.Name], now))
 	}
 	for i := range c.Spec.EphemeralContainers {
 		cs := &c.Spec.EphemeralContainers[i]
-		cf := advanceContainer(cs, false, old.Container(cs.Name), o, ProbeResult{}, now)
+		cf := advanceContainer(cs, nil, false, old.Container(cs.Name), o, ProbeResult{}, now)
 		cf.Ephemeral = true
 		f.Containers = append(f.Containers, cf)
 	}
@@ -65,7 +65,8 @@ func advanceSandbox(s capsule.Sandbox, o Observed) capsule.Sandbox {
 	return s
 }
 
-func advanceContainer(cs *capsule.ContainerSpec, init bool, old *capsule.ContainerFacts, o Observed,
+// advanceContainer is for one container; s is nil for one that is not standalone.
+func advanceContainer(cs *capsule.ContainerSpec, s *capsule.Standalone, init bool, old *capsule.ContainerFacts, o Observed,
 	probe ProbeResult, now time.Time,
 ) capsule.ContainerFacts {
 	cf := capsule.ContainerFacts{Name: cs.Name, Init: init}
@@ -73,17 +74,20 @@ func advanceContainer(cs *capsule.ContainerSpec, init bool, old *capsule.Contain
 		cf = *old
 	}
 	for _, i := range backwards(o.of(cs.Name)) {
-		if i.ran() {
-			cf = take(cf, i, now)
+		if i.ran() || s != nil && i.State == capsule.StateCreated && o.running(cs.Name) == nil {
+			cf = take(cf, s, i, now)
 		}
 	}
 	if i := o.vanished(cs.Name); i != nil && (cf.Run == nil || cf.Run.Attempt < i.Attempt) {
 		i.State, i.FinishedAt = capsule.StateExited, now
-		cf = take(cf, i, now)
+		cf = take(cf, s, i, now)
 		cf.Run = lost(cf.Run, now)
 	}
 	cf.Run = lose(cf.Run, o.of(cs.Name), now)
 	running := cf.Run.State() == capsule.StateRunning
+	if s != nil && !running && !o.Starting[cs.Name] {
+		cf.Starting = s.Want.Starts
+	}
 	sawProbe := running && probe.ID == cf.Run.ID
 	if !running {
 		cf.Ready = init && !cs.Sidecar() && cf.Run.State() == capsule.StateExited && cf.Run.ExitCode == 0
@@ -131,36 +135,54 @@ func stopping(r *capsule.Run, reason string, now time.Time) *capsule.Run {
 	return &s
 }
 
-// take merges an instance that ran into the facts, oldest attempts first.
-func take(cf capsule.ContainerFacts, i *Instance, now time.Time) capsule.ContainerFacts {
+// take merges an instance that ran into the facts, oldest attempts first; of a standalone container also one that was made.
+func take(cf capsule.ContainerFacts, s *capsule.Standalone, i *Instance, now time.Time) capsule.ContainerFacts {
+	had := cf.Run
 	switch {
-	case cf.Run != nil && i.Attempt < cf.Run.Attempt:
+	case had != nil && i.Attempt < had.Attempt:
 		return cf // its time is over; what was seen of it stays
-	case cf.Run != nil && i.Attempt == cf.Run.Attempt && cf.Run.ID == i.ID && !cf.Run.FinishedAt.IsZero():
+	case had != nil && had.ID == i.ID && !had.FinishedAt.IsZero() && (s == nil || !i.StartedAt.After(had.StartedAt)):
 		return cf // an end is final
 	}
 	run := runOf(i, now)
-	if cf.Run != nil && cf.Run.ID == i.ID {
-		run.Stopping, run.Resources = cf.Run.Stopping, cf.Run.Resources
+	same := had != nil && had.ID == i.ID && (s == nil || had.StartedAt.Equal(i.StartedAt))
+	switch {
+	case same:
+		run.Stopping, run.Resources, run.Starts, run.Made, run.Restarts = had.Stopping, had.Resources, had.Starts, had.Made, had.Restarts
+	case s != nil:
+		own(&cf, had, run, i)
 	}
-	if cf.Run == nil || cf.Run.ID != i.ID {
-		if prev := cf.Run; prev != nil {
-			if prev.FinishedAt.IsZero() {
-				prev = lost(prev, now)
-			}
-			cf.BackOffSeconds = backOffAfter(cf.BackOffSeconds, prev, run)
-			cf.Last = prev
+	if !same {
+		if had != nil && had.ID == i.ID {
+			run.Resources = had.Resources
 		}
-		cf.Started, cf.Ready, cf.Failure = false, false, nil
+		cf = succeed(cf, s, run, now)
 	}
 	cf.Run = run
+	return cf
+}
+
+// succeed puts the run before next where it belongs.
+func succeed(cf capsule.ContainerFacts, s *capsule.Standalone, next *capsule.Run, now time.Time) capsule.ContainerFacts {
+	cf.Started, cf.Ready, cf.Failure = false, false, nil
+	prev := cf.Run
+	if prev == nil || s != nil && prev.State() == capsule.StateCreated {
+		return cf // one that was made and never started is no run to be remembered
+	}
+	if prev.FinishedAt.IsZero() {
+		prev = lost(prev, now)
+	}
+	if s == nil {
+		cf.BackOffSeconds = backOffAfter(cf.BackOffSeconds, prev, next)
+	}
+	cf.Last = prev
 	return cf
 }
 
 func runOf(i *Instance, now time.Time) *capsule.Run {
 	r := &capsule.Run{
 		ID: i.ID, Attempt: i.Attempt, SandboxAttempt: i.SandboxAttempt, Image: i.Image, ImageID: i.ImageID,
-		CreatedAt: i.CreatedAt, StartedAt: i.StartedAt,
+		CreatedAt: i.CreatedAt, StartedAt: i.StartedAt, Paused: i.Paused,
 	}
 	if i.State == capsule.StateExited {
 		r.FinishedAt, r.ExitCode, r.OOM, r.Error, r.Message = i.FinishedAt, i.ExitCode, i.OOM, i.Error, i.Message
@@ -205,17 +227,27 @@ const reasonEvicted = "Evicted"
 
 // end says whether the server itself has to end the capsule now.
 func end(c *capsule.Capsule, f *capsule.Facts, o Observed, now time.Time) *capsule.End {
-	if c.Deletion != nil || (&capsule.Capsule{Spec: c.Spec, Facts: *f}).Done() {
+	if c.Deletion != nil || (&capsule.Capsule{Kind: c.Kind, Spec: c.Spec, Facts: *f}).Done() {
 		return nil
 	}
+	if c.Kind == capsule.KindCapsule {
+		if e := ownEnd(c, f, o, now); e != nil {
+			return e
+		}
+	}
+	if o.Overfull != "" {
+		return &capsule.End{Reason: reasonEvicted, At: now, Message: o.Overfull}
+	}
+	return nil
+}
+
+// ownEnd is for what ends a capsule and not what its owner starts and stops.
+func ownEnd(c *capsule.Capsule, f *capsule.Facts, o Observed, now time.Time) *capsule.End {
 	if at := deadline(&c.Spec, f); !at.IsZero() && !now.Before(at) {
 		return &capsule.End{
 			Reason: "DeadlineExceeded", At: now,
 			Message: fmt.Sprintf("active longer than the deadline of %d s", *c.Spec.ActiveDeadlineSeconds),
 		}
-	}
-	if o.Overfull != "" {
-		return &capsule.End{Reason: reasonEvicted, At: now, Message: o.Overfull}
 	}
 	sandbox := o.sandbox()
 	gone := f.Sandbox.ID != "" && (sandbox == nil || sandbox.State == capsule.StateExited)

@@ -35,6 +35,31 @@
 //	                       │                                                             ▲
 //	                       └────────── start refused (exit 126, 127, 128) ───────────────┘
 //
+// # Containers that their owners start and stop
+//
+// A container of the container API ([capsule.Standalone]) is brought to what its owner wants, by comparing Want with the facts:
+//
+//	                 Starts raised, or the policy after its back-off: in place, the same engine container
+//	                           ┌──────────────────────────────────────────┐
+//	                           ▼                                          │
+//	(none) ──create──► created ──start──► running ◄──pause──► frozen ──► exited ──► end
+//	   ▲                                     │ Rebuild raised
+//	   └── another engine container, made before the old one is stopped ──┘
+//
+// Whether a run answers the newest start is known by its number: Facts.Starting is written first, the engine is asked then, and
+// the run that is seen next bears it. Which rebuild an engine container was made for, its label says. So a crash between
+// any two steps starts nothing twice and takes nothing for what it is not. A created container is a fact here, because its owner
+// may want no more.
+//
+// Their sandbox stays up until the record goes. When it dies it is started again in place, because its containers can be started
+// again only in the one that they have; after four failures another one takes its place, and they are made again.
+//
+// Decisions (2026-11-26):
+//   - A rebuild makes the new container before the old one goes: an image that does not come stops nothing.
+//   - The back-off of standalone containers is like Docker's, in whole seconds, and so is what comes back after a reboot of the
+//     host: what the policy says. What its owner has stopped stays so.
+//   - A container that vanished from the engine is an error and not a restart, as in Zun, unless it has AutoHeal.
+//
 // Decisions (2026-11-20):
 //   - A created container that never ran is not a fact: it is recreated under the same attempt if need be, so that
 //     RestartCount counts what really ran.

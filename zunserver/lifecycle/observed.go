@@ -14,7 +14,11 @@ type Instance struct {
 	Container      string
 	Attempt        int
 	SandboxAttempt int
-	State          capsule.State
+	// Made is the start of a standalone container that it was made for.
+	Made  int64
+	State capsule.State
+	// Paused: it runs, and its processes are frozen.
+	Paused         bool
 	CreatedAt      time.Time
 	StartedAt      time.Time
 	FinishedAt     time.Time
@@ -43,6 +47,8 @@ type Observed struct {
 	// Tried holds, by container and "" for the sandbox, the newest instance whose start was asked for. One that the host
 	// does not show any more may have run, even if nobody saw it.
 	Tried map[string]Instance
+	// Starting holds the containers a start of which is under way.
+	Starting map[string]bool
 	// Overfull says which volume takes more room than it may; empty when none does.
 	Overfull string
 }
@@ -77,6 +83,16 @@ func (o Observed) vanished(container string) *Instance {
 func (o Observed) newest(container string) *Instance {
 	if is := o.of(container); len(is) > 0 {
 		return is[0]
+	}
+	return nil
+}
+
+// running returns the newest attempt of one container that runs, or nil.
+func (o Observed) running(container string) *Instance {
+	for _, i := range o.of(container) {
+		if i.State == capsule.StateRunning {
+			return i
+		}
 	}
 	return nil
 }

@@ -134,9 +134,15 @@ func (d *decision) up() {
 	d.ephemeral(sandbox)
 	if d.initialised(sandbox) {
 		for n := range d.c.Spec.Containers {
-			d.container(&d.c.Spec.Containers[n], false, sandbox)
+			cs := &d.c.Spec.Containers[n]
+			if s := d.c.StandaloneOf(cs.Name); s != nil {
+				d.standalone(cs, s, sandbox)
+			} else {
+				d.container(cs, false, sandbox)
+			}
 		}
 	}
+	d.strays()
 	d.cleanUp("an older attempt")
 }
 
@@ -161,9 +167,13 @@ func (d *decision) sandbox() *Instance {
 		return nil
 	case s.State == capsule.StateExited:
 		// Its containers sit in a dead network namespace. Once they are gone the sandbox is removed; f.Sandbox.ID
-		// makes the next one another attempt.
-		if d.leaveDeadSandbox("the sandbox died") {
+		// makes the next one another attempt. Standalone containers can be started again only in the one that they have.
+		switch {
+		case !d.leaveDeadSandbox("the sandbox died"):
+		case d.c.Kind == capsule.KindCapsule || f.Failure != nil && f.Failure.Count >= maxSandboxRestarts:
 			d.plan.add(removal(s, "the sandbox died"))
+		case d.mayRetry(f.Failure):
+			d.plan.add(Action{Op: Restart, ID: s.ID, Attempt: s.Attempt, Cause: "the sandbox died"})
 		}
 		return nil
 	case s.State == capsule.StateCreated:
@@ -272,6 +282,8 @@ func (d *decision) container(cs *capsule.ContainerSpec, init bool, sandbox *Inst
 		}
 	case i.SandboxAttempt != sandbox.Attempt:
 		d.plan.add(d.stop(i, d.now, "runs in another sandbox"))
+	case cf.Run != nil && cf.Run.ID == i.ID && cf.Run.State() == capsule.StateExited:
+		d.plan.add(d.stop(i, d.now, "it has ended and was started by somebody else"))
 	case d.health(cs, i):
 	default:
 		d.resize(cs, cf, i)
@@ -346,7 +358,8 @@ func needsAddress(cs *capsule.ContainerSpec) bool {
 	return false
 }
 
-// cleanUp removes attempts that nobody asks for any more: all but the newest and, for its logs, the one before it.
+// cleanUp removes attempts that nobody asks for any more: all but the newest and, for its logs, the one before it, which a
+// standalone container has only while it is made again.
 func (d *decision) cleanUp(cause string) {
 	busy := map[string]bool{}
 	for _, a := range d.plan.Actions {
@@ -357,10 +370,13 @@ func (d *decision) cleanUp(cause string) {
 		if i.Container == "" || kept[i.Container] > 0 {
 			continue
 		}
-		all := d.o.of(i.Container)
+		all, keep := d.o.of(i.Container), 2
+		if d.c.Kind != capsule.KindCapsule {
+			keep = 1
+		}
 		kept[i.Container] = len(all)
-		for _, old := range all[min(2, len(all)):] {
-			if a := removal(old, cause); !busy[a.Key()] {
+		for _, old := range all[min(keep, len(all)):] {
+			if a := removal(old, cause); !busy[a.Key()] && old.State != capsule.StateRunning {
 				d.plan.add(a)
 				busy[a.Key()] = true
 			}

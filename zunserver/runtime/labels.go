@@ -10,6 +10,7 @@ const (
 	LabelContainer      = "io.capsulet.container"
 	LabelAttempt        = "io.capsulet.attempt"
 	LabelSandboxAttempt = "io.capsulet.sandbox-attempt"
+	LabelMade           = "io.capsulet.made"
 )
 
 // Labels are the identity in the form that a container carries. A sandbox has no container label.
@@ -24,6 +25,9 @@ func (i Identity) Labels() map[string]string {
 	if !i.Sandbox() {
 		labels[LabelContainer] = i.Container
 	}
+	if i.Made > 0 {
+		labels[LabelMade] = strconv.FormatInt(i.Made, 10)
+	}
 	return labels
 }
 
@@ -31,6 +35,7 @@ func (i Identity) Labels() map[string]string {
 func IdentityOf(labels map[string]string) Identity {
 	attempt, _ := strconv.Atoi(labels[LabelAttempt])
 	sandboxAttempt, _ := strconv.Atoi(labels[LabelSandboxAttempt])
+	made, _ := strconv.ParseInt(labels[LabelMade], 10, 64)
 	return Identity{
 		Instance:       labels[LabelInstance],
 		Capsule:        labels[LabelCapsule],
@@ -38,5 +43,6 @@ func IdentityOf(labels map[string]string) Identity {
 		Container:      labels[LabelContainer],
 		Attempt:        attempt,
 		SandboxAttempt: sandboxAttempt,
+		Made:           made,
 	}
 }

@@ -202,6 +202,8 @@ type Identity struct {
 	Attempt   int
 	// SandboxAttempt is the attempt of the sandbox that the container was created in.
 	SandboxAttempt int
+	// Made is the start of a standalone container that it was made for; 0 for others.
+	Made int64
 }
 
 // Sandbox says whether the container is a sandbox.

@@ -5,6 +5,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -205,6 +206,26 @@ func (s *Store) UpdateStandalone(ctx context.Context, uuid string, update func(*
 		c.Spec, c.Standalone = twin.Spec, twin.Standalone
 		return write, nil
 	})
+}
+
+// ExpireContainer deletes a standalone container of a record that the host has, if it has ended for good and its owner wants that
+// ([capsule.Capsule.Expired]): with its record, or out of its sandbox. It does nothing otherwise: somebody may have started it again.
+func (s *Store) ExpireContainer(ctx context.Context, uuid, host, container string, now time.Time) error {
+	_, err := s.change(ctx, "expire a container of", uuid, func(c *capsule.Capsule) (verdict, error) {
+		switch {
+		case c.Claim.Host != host:
+			return keep, fmt.Errorf("it is not claimed for host %s: %w", host, errdefs.ErrFailedPrecondition)
+		case c.Deletion != nil || !c.Expired(container):
+			return keep, nil
+		case c.Kind == capsule.KindContainer:
+			c.Deletion = &capsule.Deletion{At: now}
+		default:
+			c.Spec.Containers = slices.DeleteFunc(c.Spec.Containers, func(cs capsule.ContainerSpec) bool { return cs.Name == container })
+			c.Standalone = slices.DeleteFunc(c.Standalone, func(s capsule.Standalone) bool { return s.Container == container })
+		}
+		return write, nil
+	})
+	return err
 }
 
 // RemoveCapsule ends the record of a capsule that was deleted and has nothing left; nil when it is gone,

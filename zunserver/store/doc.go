@@ -23,6 +23,9 @@
 //	ClaimCapsule    Claim                       scheduler
 //	MarkAway        Claim.Away                  scheduler
 //	UpdateFacts     Facts                       the agent of the claimed host
+//	ExpireContainer Deletion; of a container    the agent of the claimed host, of a container with AutoRemove that has
+//	                in a sandbox its Spec and   ended; whether it has is looked at in the same write
+//	                Standalone, which go
 //	RemoveCapsule   the end of the record       the agent, when nothing is left on the host; the scheduler, when the
 //	                                            delete was forced and the host is away
 //	HostLease.Put   the host                    the agent that holds the host's election

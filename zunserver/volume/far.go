@@ -47,8 +47,9 @@ type Far struct {
 type known struct {
 	// points are the mount points of its volumes on the host, by the engine's name.
 	points map[string]string
-	// sandbox is the ID of the one that was filled, with these volumes.
+	// sandbox is the ID of the one that was filled, in the life that began then, with these volumes.
 	sandbox string
+	began   time.Time
 	volumes []capsule.Volume
 	// touched are the files for termination messages.
 	touched  map[string]bool
@@ -194,7 +195,7 @@ func (f *Far) SandboxMounts(c *capsule.Capsule) []runtime.Mount {
 // Fill implements Driver.
 func (f *Far) Fill(ctx context.Context, c *capsule.Capsule, s Sandbox) error {
 	k := f.of(c.UUID)
-	if k.sandbox == s.ID && reflect.DeepEqual(k.volumes, c.Spec.Volumes) {
+	if k.sandbox == s.ID && k.began.Equal(s.StartedAt) && reflect.DeepEqual(k.volumes, c.Spec.Volumes) {
 		return nil
 	}
 	addresses, err := f.await(ctx, s.ID)
@@ -215,7 +216,7 @@ func (f *Far) Fill(ctx context.Context, c *capsule.Capsule, s Sandbox) error {
 	}
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	k.sandbox, k.volumes = s.ID, c.Spec.Volumes
+	k.sandbox, k.began, k.volumes = s.ID, s.StartedAt, c.Spec.Volumes
 	return nil
 }
 

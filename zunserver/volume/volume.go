@@ -2,6 +2,7 @@ package volume
 
 import (
 	"context"
+	"time"
 
 	"github.com/capsulet/capsulet/zunserver/capsule"
 	"github.com/capsulet/capsulet/zunserver/runtime"
@@ -49,6 +50,8 @@ type Driver interface {
 // Sandbox is the sandbox of a capsule, as far as volumes need it.
 type Sandbox struct {
 	ID string
+	// StartedAt tells apart its lives, if it is started again in place: what was in memory is gone then.
+	StartedAt time.Time
 	// Addresses are the capsule's as they are known; a driver that has to wait for the sandbox finds them itself.
 	Addresses []string
 	// Hosts makes the content of /etc/hosts around the host's own, which is there when own is true; nil: containers keep

@@ -21,15 +21,19 @@ import (
 	"github.com/capsulet/capsulet/zunserver/volume"
 )
 
-// Records removes what the store has of a capsule.
+// Records is what the store does for actions.
 type Records interface {
+	// RemoveCapsule removes a record of which nothing is left.
 	RemoveCapsule(ctx context.Context, uuid string) error
+	// ExpireContainer deletes a standalone container that has ended for good, if it still has.
+	ExpireContainer(ctx context.Context, uuid, host, container string, now time.Time) error
 }
 
 // Config is what an executor needs; all of it is required.
 type Config struct {
-	// Instance is the capsulet installation whose containers are ours; Address is where the host is reached by others.
-	Instance, Address string
+	// Name is the host's; Instance is the capsulet installation whose containers are ours; Address is where the host is reached
+	// by others.
+	Name, Instance, Address string
 	// SeccompDir is where the seccomp profiles of this machine are.
 	SeccompDir string
 
@@ -88,11 +92,16 @@ func (e *Executor) Execute(ctx, engine context.Context, c *capsule.Capsule, moun
 	case lifecycle.Create:
 		kind, err = e.create(ctx, engine, c, mounts, act)
 		r.Cleared = err == nil && act.Container != ""
-	case lifecycle.Start:
+	case lifecycle.Start, lifecycle.Restart:
 		kind, err = e.start(ctx, c, act)
 		r.Untried = errdefs.IsFailedPrecondition(err)
 	case lifecycle.Stop:
 		err = e.stop(ctx, c, act)
+	case lifecycle.Pause, lifecycle.Unpause:
+		kind, err = capsule.FailedPause, e.freeze(ctx, c, act)
+		r.Cleared = err == nil
+	case lifecycle.Expire:
+		err = e.cfg.Records.ExpireContainer(ctx, c.UUID, e.cfg.Name, act.Container, time.Now())
 	case lifecycle.Resize:
 		kind, err = capsule.FailedResize, e.resize(ctx, c, act)
 		r.Cleared = err == nil
@@ -106,7 +115,7 @@ func (e *Executor) Execute(ctx, engine context.Context, c *capsule.Capsule, moun
 	case e.unreachable(ctx, err):
 		e.cfg.Suspect()
 		pause(ctx, time.Second)
-	case act.Op == lifecycle.Stop || act.Op == lifecycle.Remove || act.Op == lifecycle.RemoveRecord:
+	case act.Op == lifecycle.Stop || act.Op == lifecycle.Remove || act.Op == lifecycle.RemoveRecord || act.Op == lifecycle.Expire:
 		// Nothing a user could mend: it is simply tried again.
 		e.cfg.Log.WithError(err).WithFields(map[string]any{"capsule": c.UUID, "action": act.Op, "container": act.Container}).
 			Warn("Action failed, it will be tried again")
@@ -193,7 +202,7 @@ func (e *Executor) configure(ctx context.Context, c *capsule.Capsule, mounts map
 	}
 	id := runtime.Identity{
 		Instance: e.cfg.Instance, Capsule: c.UUID, CapsuleName: c.Spec.Name, Container: act.Container,
-		Attempt: act.Attempt, SandboxAttempt: act.SandboxAttempt,
+		Attempt: act.Attempt, SandboxAttempt: act.SandboxAttempt, Made: act.Starts,
 	}
 	p := e.place(c, mounts)
 	release, err := e.lock(ctx, c.UUID)
@@ -231,14 +240,16 @@ func (e *Executor) takeOver(ctx context.Context, cfg runtime.ContainerConfig) er
 	if err != nil {
 		return fmt.Errorf("inspecting the container that has the name %s: %w", cfg.Name, err)
 	}
-	if found.Identity != cfg.Identity {
+	ours := found.Identity
+	ours.Made = cfg.Identity.Made // one of an earlier start: what becomes of it is decided by the next look
+	if ours != cfg.Identity {
 		return fmt.Errorf("the container name %s is taken by a container that is not this capsule's: remove it", cfg.Name)
 	}
 	e.cfg.Observer.Put(found)
 	return nil
 }
 
-// start starts a created container and looks at it.
+// start starts a created container, or one that has ended in place, and looks at it.
 func (e *Executor) start(ctx context.Context, c *capsule.Capsule, act lifecycle.Action) (capsule.FailureKind, error) {
 	if err := e.fill(ctx, c, act); err != nil {
 		return capsule.FailedVolume, err
@@ -250,7 +261,11 @@ func (e *Executor) start(ctx context.Context, c *capsule.Capsule, act lifecycle.
 	looked := e.cfg.Observer.Starting(act.ID)
 	defer looked()
 	starting, cancel := context.WithTimeout(ctx, startDeadline)
-	err = e.cfg.Runtime.Start(starting, act.ID)
+	if act.Op == lifecycle.Restart {
+		err = e.cfg.Runtime.Restart(starting, act.ID)
+	} else {
+		err = e.cfg.Runtime.Start(starting, act.ID)
+	}
 	cancel()
 	release()
 	if errdefs.IsNotFound(err) {
@@ -263,7 +278,7 @@ func (e *Executor) start(ctx context.Context, c *capsule.Capsule, act lifecycle.
 	e.cfg.Observer.Refresh(ctx, c.UUID, act.ID)
 	looked()
 	if err != nil {
-		if act.Container == "" || !e.ended(c.UUID, act.ID) {
+		if act.Container == "" || act.Op == lifecycle.Restart || !e.ended(c.UUID, act.ID) {
 			return capsule.FailedStart, fmt.Errorf("starting container: %w", err)
 		}
 		return "", nil // the facts say so: it ended with the engine's error
@@ -299,21 +314,6 @@ func (e *Executor) stop(ctx context.Context, c *capsule.Capsule, act lifecycle.A
 		return fmt.Errorf("stopping container: %w", err)
 	}
 	e.cfg.Observer.Refresh(ctx, c.UUID, act.ID)
-	return nil
-}
-
-// resize gives a running container the limits that its spec asks for now.
-func (e *Executor) resize(ctx context.Context, c *capsule.Capsule, act lifecycle.Action) error {
-	cs, _ := c.Spec.Container(act.Container)
-	if cs == nil {
-		return nil
-	}
-	ctx, cancel := context.WithTimeout(ctx, startDeadline)
-	defer cancel()
-	if err := e.cfg.Runtime.Update(ctx, act.ID, container.Resources(&c.Spec, cs)); err != nil && !errdefs.IsNotFound(err) {
-		return fmt.Errorf("resizing container: %w", err)
-	}
-	e.sized(c, act, true)
 	return nil
 }
 

@@ -21,6 +21,11 @@ func (e *Executor) hostsMount(c *capsule.Capsule, cs *capsule.ContainerSpec) ([]
 // sandboxOf is the sandbox of this ID, as volumes need it.
 func (e *Executor) sandboxOf(c *capsule.Capsule, id string) volume.Sandbox {
 	s := volume.Sandbox{ID: id, Addresses: e.addresses(c)}
+	for _, i := range e.cfg.Observer.Instances(c.UUID) {
+		if i.ID == id {
+			s.StartedAt = i.StartedAt
+		}
+	}
 	if container.HasHosts(&c.Spec) {
 		s.Hosts = func(addresses []string) (before []byte, own bool, after []byte) {
 			return container.Hosts(&c.Spec, addresses)

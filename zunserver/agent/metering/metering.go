@@ -106,6 +106,10 @@ func (s *Meters) rate(uuid, id string, u *capsule.Usage) {
 		s.of[uuid] = map[string]*reading{}
 	}
 	r := s.of[uuid][id]
+	if r != nil && u.CPUNanos < r.last { // it was started again in place
+		s.end[uuid] += r.last
+		r = nil
+	}
 	if r == nil {
 		s.of[uuid][id] = &reading{began: *u, last: u.CPUNanos}
 		return

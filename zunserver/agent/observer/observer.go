@@ -136,7 +136,8 @@ func (o *Observer) look(ctx context.Context, e runtime.Event) {
 	case "create":
 		return // the one who creates says so, or the next list does
 	case "start":
-		if !ok || ours || known.State == capsule.StateRunning || known.State == capsule.StateExited {
+		late := known.State == capsule.StateExited && !e.At.After(known.FinishedAt)
+		if !ok || ours || known.State == capsule.StateRunning || late {
 			return
 		}
 	case "oom":
@@ -204,14 +205,14 @@ func (o *Observer) take(c runtime.Container) bool {
 		o.seen[c.Identity.Capsule] = cs
 	}
 	old, ok := cs[c.ID]
-	if ok && rank(old.State) > rank(c.State) {
+	if ok && (old.StartedAt.After(c.StartedAt) || old.StartedAt.Equal(c.StartedAt) && rank(old.State) > rank(c.State)) {
 		return false
 	}
 	cs[c.ID] = sight{c, time.Now()}
-	return !ok || old.State != c.State
+	return !ok || old.State != c.State || old.Paused != c.Paused || !old.StartedAt.Equal(c.StartedAt)
 }
 
-// rank orders the states of one container: it never goes back.
+// rank orders the states of one run of a container: it never goes back.
 func rank(s capsule.State) int {
 	switch s {
 	case capsule.StateCreated:
@@ -240,7 +241,7 @@ func (o *Observer) Instances(uuid string) []lifecycle.Instance {
 	for _, c := range o.seen[uuid] {
 		is = append(is, lifecycle.Instance{
 			ID: c.ID, Container: c.Identity.Container, Attempt: c.Identity.Attempt,
-			SandboxAttempt: c.Identity.SandboxAttempt, State: c.State,
+			SandboxAttempt: c.Identity.SandboxAttempt, Made: c.Identity.Made, State: c.State, Paused: c.Paused,
 			CreatedAt: c.CreatedAt, StartedAt: c.StartedAt, FinishedAt: c.FinishedAt,
 			ExitCode: c.ExitCode, OOM: c.OOM, Error: c.Error, Image: c.Image, ImageID: c.ImageID,
 			Addresses: c.Addresses, Network: c.Network,

@@ -339,7 +339,7 @@ func testUpdate(t *testing.T, b *bench) {
 func testIdentity(t *testing.T, b *bench) {
 	b.created(t, b.sandboxConfig())
 	cfg := b.config("app", b.Sleep...)
-	cfg.Identity.Attempt, cfg.Identity.SandboxAttempt = 7, 3
+	cfg.Identity.Attempt, cfg.Identity.SandboxAttempt, cfg.Identity.Made = 7, 3, 5
 	cfg.Labels = map[string]string{"example.org/x": "y", runtime.LabelCapsule: "a lie"}
 	if c := b.inspect(t, b.created(t, cfg)); c.Identity != cfg.Identity {
 		t.Errorf("%+v, want %+v", c.Identity, cfg.Identity)
