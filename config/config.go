@@ -19,8 +19,26 @@ type Config struct {
 	Store      Store  `yaml:"store"`
 	Hosts      []Host `yaml:"hosts"`
 	// SandboxImage replaces the built-in sandbox; empty means the built-in one.
-	SandboxImage string `yaml:"sandboxImage"`
-	Node         Node   `yaml:"node"`
+	SandboxImage string   `yaml:"sandboxImage"`
+	Networks     Networks `yaml:"networks"`
+	Quota        Quota    `yaml:"quota"`
+	Node         Node     `yaml:"node"`
+}
+
+// Networks are what capsules and containers may be in.
+type Networks struct {
+	// Engine are names of networks that the engines have of their own, besides bridge, which may always be chosen.
+	Engine []string `yaml:"engine"`
+}
+
+// Quota is what each project may have, unless the API says otherwise for it or for all; -1 is no limit (Zun: conf/quota.py). The
+// administrator's own project has no limits.
+type Quota struct {
+	Containers int64 `yaml:"containers"`
+	// MemoryMiB is in MiB, CPU in cores, DiskGiB in GiB.
+	MemoryMiB int64 `yaml:"memoryMiB"`
+	CPU       int64 `yaml:"cpu"`
+	DiskGiB   int64 `yaml:"diskGiB"`
 }
 
 // Log says what is logged and how.
@@ -126,6 +144,7 @@ func Default() Config {
 		API:        API{Listen: "127.0.0.1:9517", MaxBodyBytes: 8 << 20, StreamIdleTimeout: "4h"},
 		Store:      Store{Prefix: "/capsulet/"},
 		Hosts:      []Host{{Endpoint: DefaultEndpoint}},
+		Quota:      Quota{Containers: 40, MemoryMiB: 51200, CPU: 20, DiskGiB: 100},
 		Node: Node{Name: "capsulet", KubeletPort: 10250, MaxPods: 110,
 			Taint: "virtual-kubelet.io/provider=capsulet:NoSchedule"},
 	}

@@ -54,6 +54,7 @@ func TestSample(t *testing.T) {
 	want := Default()
 	want.Hosts[0].Labels, want.Node.Labels, want.Store.Endpoints = map[string]string{}, map[string]string{}, []string{}
 	want.API.WebsocketOrigins = []string{}
+	want.Networks.Engine = []string{}
 	if !cmp.Equal(c, want) {
 		t.Error(cmp.Diff(want, c))
 	}
@@ -190,6 +191,9 @@ func TestBad(t *testing.T) {
 		{"etcd certificate", "", []string{"--etcd-cert=/c", "--etcd-key=/k"}, []string{"store.certFile: is for an etcd cluster"}},
 		{"etcd password", "store: {endpoints: ['https://e:1'], username: u}\n", nil, []string{"store.username: and store.passwordFile go together"}},
 		{"prefix", "store: {prefix: x}\n", nil, []string{`store.prefix: "x" is not like /capsulet/`}},
+		{"quota", "quota: {cpu: -2}\n", nil, []string{"quota.cpu: -2 is less than -1, which is no limit"}},
+		{"engine network", "networks: {engine: [host, 'a b']}\n", nil,
+			[]string{"networks.engine[0]: host is not a network that can be chosen", `networks.engine[1]: "a b" is not the name of a network`}},
 		{"no hosts", "hosts: []\n", nil, []string{"hosts: names no Docker host"}},
 		{"hosts twice", "hosts: [{name: a, endpoint: 'unix:///a'}, {name: a, endpoint: 'unix:///a'}]\n", nil,
 			[]string{`hosts[1].name: "a" is the name of hosts[0] too`, `hosts[1].endpoint: "unix:///a" is the endpoint of hosts[0] too`}},

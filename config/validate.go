@@ -44,8 +44,35 @@ func (c *Config) Validate() error {
 	c.API.validate(&p)
 	c.Store.validate(&p)
 	c.validateHosts(&p)
+	c.Networks.validate(&p)
+	c.Quota.validate(&p)
 	c.Node.validate(&p)
 	return errors.Join(p...)
+}
+
+// engineNetwork is Docker's own pattern for names.
+var engineNetwork = regexp.MustCompile(`^[a-zA-Z0-9][a-zA-Z0-9_.-]*$`)
+
+func (n *Networks) validate(p *problems) {
+	for i, name := range n.Engine {
+		key := fmt.Sprintf("networks.engine[%d]", i)
+		switch {
+		case !engineNetwork.MatchString(name):
+			p.add(key, "%q is not the name of a network", name)
+		case name == "host" || name == "none" || name == "default":
+			p.add(key, "%s is not a network that can be chosen", name)
+		}
+	}
+}
+
+func (q *Quota) validate(p *problems) {
+	for key, limit := range map[string]int64{
+		"quota.containers": q.Containers, "quota.memoryMiB": q.MemoryMiB, "quota.cpu": q.CPU, "quota.diskGiB": q.DiskGiB,
+	} {
+		if limit < -1 {
+			p.add(key, "%d is less than -1, which is no limit", limit)
+		}
+	}
 }
 
 func (p *problems) absolute(key, path string) {

@@ -15,6 +15,7 @@ import (
 	"github.com/capsulet/capsulet/zunserver/agent"
 	"github.com/capsulet/capsulet/zunserver/agent/metering"
 	"github.com/capsulet/capsulet/zunserver/api"
+	"github.com/capsulet/capsulet/zunserver/api/view"
 	"github.com/capsulet/capsulet/zunserver/auth"
 	"github.com/capsulet/capsulet/zunserver/network"
 	"github.com/capsulet/capsulet/zunserver/runtime"
@@ -38,6 +39,10 @@ type Config struct {
 	Policy       *auth.Policy
 	Hosts        []HostConfig
 	MaxBodyBytes int64
+	// Quotas are the default limits of a project; nil: none.
+	Quotas *view.Quotas
+	// EngineNetworks are the engines' own networks that capsules may be in, besides bridge.
+	EngineNetworks []string
 	// AwayAfter is how long a host has to be away before its capsules count as lost; 0 is the scheduler's, 40 s.
 	AwayAfter time.Duration
 	// StreamIdleTimeout ends a session in which nothing is said; 0 is the kubelet\'s, four hours.
@@ -110,9 +115,10 @@ func New(ctx context.Context, cfg Config) (_ *Server, err error) {
 	if s.local, err = newLocal(); err != nil {
 		return nil, err
 	}
+	resources := s.resources()
+	records := s.admitted(&resources)
 	s.handler = api.New(api.Config{
-		Capsules: s.store, Hosts: s.store, Streams: streams{s.agents}, Stats: newMeters(s.agents, cfg.Log), Auth: auth.Under(cfg.Policy, auth.AnyOf{s.local, cfg.Auth}), Log: cfg.Log,
-		Containers:   s.store,
+		Resources: resources, Capsules: records, Containers: records, Hosts: s.store, Streams: streams{s.agents}, Stats: newMeters(s.agents, cfg.Log), Auth: auth.Under(cfg.Policy, auth.AnyOf{s.local, cfg.Auth}), Log: cfg.Log,
 		MaxBodyBytes: cfg.MaxBodyBytes, StreamIdleTimeout: cfg.StreamIdleTimeout, Now: time.Now,
 		WebsocketURL: cfg.WebsocketURL, WebsocketOrigins: cfg.WebsocketOrigins,
 	})
@@ -156,6 +162,7 @@ func (s *Server) Run(ctx context.Context) error {
 			return nil
 		}
 	})
+	g.Go(func() error { return s.register(ctx) })
 	g.Go(func() error { return ended(ctx, s.scheduler.Run(ctx), "scheduler") })
 	for name, a := range s.agents {
 		g.Go(func() error { return ended(ctx, a.Run(ctx), "agent of host "+name) })

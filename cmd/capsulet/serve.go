@@ -21,6 +21,7 @@ import (
 	"github.com/capsulet/capsulet/config"
 	"github.com/capsulet/capsulet/zunserver"
 	"github.com/capsulet/capsulet/zunserver/api"
+	"github.com/capsulet/capsulet/zunserver/api/view"
 	"github.com/capsulet/capsulet/zunserver/auth"
 	"github.com/capsulet/capsulet/zunserver/runtime"
 	"github.com/capsulet/capsulet/zunserver/runtime/docker"
@@ -114,6 +115,10 @@ func newServer(ctx context.Context, cfg *config.Config, log *logrus.Entry) (*zun
 		},
 		Hosts: hosts(cfg), MaxBodyBytes: cfg.API.MaxBodyBytes, StreamIdleTimeout: idle, Log: log,
 		WebsocketURL: cfg.API.WebsocketURL, WebsocketOrigins: cfg.API.WebsocketOrigins,
+		Quotas: &view.Quotas{
+			Containers: cfg.Quota.Containers, Memory: cfg.Quota.MemoryMiB, CPU: cfg.Quota.CPU, Disk: cfg.Quota.DiskGiB,
+		},
+		EngineNetworks: cfg.Networks.Engine,
 		Open: func(ctx context.Context, h zunserver.HostConfig) (runtime.Host, error) {
 			d := docker.Config{
 				Endpoint: h.Endpoint, Instance: cfg.Instance, SandboxImage: cfg.SandboxImage, Near: &h.Near,

@@ -33,6 +33,9 @@ type Store interface {
 	RemoveCapsule(ctx context.Context, uuid string) error
 	ExpireContainer(ctx context.Context, uuid, host, container string, now time.Time) error
 	AcquireHost(ctx context.Context, name string, ttl time.Duration) (*store.HostLease, error)
+	Network(ctx context.Context, uuid string) (capsule.Network, error)
+	HostImages(ctx context.Context, host string) ([]capsule.HostImage, error)
+	UpdateHostImage(ctx context.Context, host, uuid string, update func(*capsule.HostImage)) error
 }
 
 // Config is what an agent needs. Name, Instance, Runtime, Volumes, Network, Meter, Store and Log are required.
@@ -87,6 +90,8 @@ type Agent struct {
 	synced bool
 	// changed says that the host's state changed and its record is to be written.
 	changed chan struct{}
+	// pulls says that an image was asked for.
+	pulls chan struct{}
 }
 
 // New returns an agent that does nothing before Run.
@@ -111,7 +116,7 @@ func New(cfg Config) *Agent {
 	}
 	a := &Agent{
 		cfg: cfg, log: cfg.Log.WithField("host", cfg.Name), workers: map[string]*worker{},
-		changed: make(chan struct{}, 1), meters: metering.New(cfg.Meter),
+		changed: make(chan struct{}, 1), pulls: make(chan struct{}, 1), meters: metering.New(cfg.Meter),
 	}
 	a.obs = observer.New(cfg.Runtime, a.log, a.wake)
 	a.exec = executor.New(executor.Config{
@@ -159,6 +164,8 @@ func (a *Agent) serve(ctx context.Context, lease *store.HostLease) error {
 	g.Go(func() error { return a.obs.Run(ctx, a.cfg.Relist) })
 	g.Go(func() error { return a.feed(ctx) })
 	g.Go(func() error { return a.sweep(ctx) })
+	g.Go(func() error { return a.sweepNetworks(ctx) })
+	g.Go(func() error { return a.servePulls(ctx) })
 	g.Go(func() error { return a.evict(ctx) })
 	err := g.Wait()
 	a.mu.Lock()

@@ -21,6 +21,7 @@ func (a *Agent) watchHost(ctx context.Context, lease *store.HostLease) error {
 	for {
 		h := a.ping(ctx, last)
 		if worth := h; !reflect.DeepEqual(withoutTime(worth), withoutTime(last)) || h.SeenAt.Sub(last.SeenAt) > 15*time.Second {
+			h.Reports = last.Reports + 1
 			if err := lease.Put(ctx, h); err != nil && ctx.Err() == nil {
 				a.log.WithError(err).Warn("Cannot write the host's record")
 			} else {
@@ -37,7 +38,7 @@ func (a *Agent) watchHost(ctx context.Context, lease *store.HostLease) error {
 }
 
 func withoutTime(h capsule.Host) capsule.Host {
-	h.SeenAt = time.Time{}
+	h.SeenAt, h.Reports = time.Time{}, 0
 	return h
 }
 

@@ -28,8 +28,10 @@ type Config struct {
 	Hosts      hosts.Backend
 	Streams    streams.Backend
 	Stats      capsules.Stats
-	Auth       auth.Authenticator
-	Log        *logrus.Entry
+	// Resources are served where they are there.
+	Resources Resources
+	Auth      auth.Authenticator
+	Log       *logrus.Entry
 	// StreamIdleTimeout ends a session in which nothing is said; 0 is the kubelet's, four hours.
 	StreamIdleTimeout time.Duration
 	// WebsocketURL and WebsocketOrigins are for terminals in browsers: see [sockets.Config].
@@ -56,7 +58,7 @@ func New(cfg Config) http.Handler {
 	ofContainers := containers.Resource{Backend: cfg.Containers, Now: cfg.Now}
 	ofSandboxes := sandboxes.Resource{Backend: cfg.Containers, Now: cfg.Now}
 	routes := slices.Concat(discovery(), ofCapsules.Routes(), ofStreams.Routes(), ofHosts.Routes(), terminals.Routes(),
-		ofEndpoints.Routes(), ofContainers.Routes(), ofSandboxes.Routes())
+		ofEndpoints.Routes(), ofContainers.Routes(), ofSandboxes.Routes(), cfg.Resources.routes())
 	return rest.New(rest.Config{Auth: cfg.Auth, Log: cfg.Log, MaxBodyBytes: cfg.MaxBodyBytes, Now: cfg.Now}, routes...)
 }
 

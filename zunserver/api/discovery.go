@@ -40,7 +40,8 @@ func v1(c *rest.Call) error {
 			"href": "https://docs.openstack.org/developer/zun/dev/api-spec-v1.html", "rel": "describedby", "type": "text/html"}},
 		"capsulet": extensions,
 	}
-	for _, resource := range []string{"capsules", "containers", "sandboxes", "hosts"} {
+	for _, resource := range []string{"capsules", "containers", "sandboxes", "hosts", "services", "availability_zones", "images", "networks",
+		"quotas", "quota_classes", "registries"} {
 		body[resource] = []any{link(c.Base()+"/v1/"+resource+"/", "self"), link(c.Base()+"/"+resource+"/", "bookmark")}
 	}
 	return c.JSON(http.StatusOK, body)

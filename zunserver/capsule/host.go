@@ -1,6 +1,9 @@
 package capsule
 
-import "time"
+import (
+	"cmp"
+	"time"
+)
 
 // Host is one Docker host as its agent describes it. The record lives as long as the agent's lease: a host without a
 // living agent has no record and gets no new capsule.
@@ -34,11 +37,40 @@ type Host struct {
 	Up     bool      `json:"up"`
 	Reason string    `json:"reason,omitempty"`
 	Since  time.Time `json:"since,omitzero"`
-	// Disabled hosts keep their capsules and get no new one.
-	Disabled bool `json:"disabled,omitempty"`
+	// Disabled hosts keep their capsules and get no new one. Neither do those that were forced down.
+	Disabled       bool   `json:"disabled,omitempty"`
+	DisabledReason string `json:"disabledReason,omitempty"`
+	ForcedDown     bool   `json:"forcedDown,omitempty"`
+	// Reports is how often the agent has written the record since it began.
+	Reports int64 `json:"reports,omitempty"`
 	// SeenAt is when the engine last answered.
 	SeenAt time.Time `json:"seenAt,omitzero"`
 
 	// Revision is the store's, not part of the stored value.
 	Revision int64 `json:"revision,omitempty"`
+}
+
+// DefaultZone is the availability zone of hosts that are in none by configuration (Zun: default_availability_zone).
+const DefaultZone = "nova"
+
+// Zone is the host's availability zone.
+func (h *Host) Zone() string { return cmp.Or(h.AvailabilityZone, DefaultZone) }
+
+// Service is what operators said of a host: Zun's service zun-compute there (zun/objects/zun_service.py). The record outlives
+// the host's.
+type Service struct {
+	Host string `json:"host"`
+	// CreatedAt is when the host was first served.
+	CreatedAt time.Time `json:"createdAt,omitzero"`
+	UpdatedAt time.Time `json:"updatedAt,omitzero"`
+	// Zone is where the host was when it was last configured.
+	Zone           string `json:"zone,omitempty"`
+	Disabled       bool   `json:"disabled,omitempty"`
+	DisabledReason string `json:"disabledReason,omitempty"`
+	ForcedDown     bool   `json:"forcedDown,omitempty"`
+}
+
+// Serve takes over what operators said of the host.
+func (h *Host) Serve(s Service) {
+	h.Disabled, h.DisabledReason, h.ForcedDown = s.Disabled, s.DisabledReason, s.ForcedDown
 }

@@ -1,6 +1,7 @@
 package capsule
 
 import (
+	"fmt"
 	"net/netip"
 	"strings"
 	"time"
@@ -69,6 +70,14 @@ func NetworkID(engineName string) string {
 		return id
 	}
 	return ""
+}
+
+// NetworkUUID is what the API calls a network by: its UUID, or one that stands for the name of an engine's own.
+func NetworkUUID(engineName string) string {
+	if id := NetworkID(engineName); id != "" {
+		return id
+	}
+	return uuid.NewSHA1(uuid.NameSpaceOID, []byte("capsulet "+fmt.Sprintf("%q", []string{"network", engineName}))).String()
 }
 
 // SandboxNets are the networks that a sandbox of the capsule has to be in, the first of which gives it its first address. It

@@ -19,7 +19,8 @@ const (
 	Pause          Op = "pause"
 	Unpause        Op = "unpause"
 	Resize         Op = "resize"
-	Expire         Op = "expire" // asks for the deletion of a container that has ended
+	Expire         Op = "expire"  // asks for the deletion of a container that has ended
+	Connect        Op = "connect" // a sandbox, to the networks of the spec and from all others
 	Remove         Op = "remove"
 	RemoveRecord   Op = "remove-record" // removes the volumes first
 )

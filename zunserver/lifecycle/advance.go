@@ -16,7 +16,10 @@ func Advance(c *capsule.Capsule, o Observed, probes map[string]ProbeResult, now 
 		f.StartedAt = now
 	}
 	f.Sandbox = advanceSandbox(f.Sandbox, o)
-	if f.Sandbox.Ready && f.Failure != nil && f.Failure.Kind != capsule.FailedVolume {
+	if f.Sandbox.Ready && f.Failure != nil && f.Failure.Kind != capsule.FailedVolume && f.Failure.Kind != capsule.FailedNetwork {
+		f.Failure = nil
+	}
+	if f.Failure != nil && f.Failure.Kind == capsule.FailedNetwork && !astray(&c.Spec, o.sandbox()) {
 		f.Failure = nil
 	}
 	f.Failure = age(f.Failure, now)
@@ -60,7 +63,7 @@ func advanceSandbox(s capsule.Sandbox, o Observed) capsule.Sandbox {
 	s.Ready = i.State == capsule.StateRunning
 	s.StartedAt = i.StartedAt
 	if s.Ready {
-		s.Addresses, s.Network = i.Addresses, i.Network
+		s.Addresses, s.Network, s.Networks = i.Addresses, i.Network, attachments(i.Networks)
 	}
 	return s
 }

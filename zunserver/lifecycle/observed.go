@@ -28,6 +28,8 @@ type Instance struct {
 	Image, ImageID string
 	Addresses      []string
 	Network        string
+	// Networks are all that a sandbox is in; nil when nobody has looked yet.
+	Networks []capsule.Attachment
 	// Message is the termination message of an exited container.
 	Message string
 }

@@ -89,6 +89,19 @@ func sidecar(s *scene) {
 	s.probes["side"] = lifecycle.ProbeResult{ID: "side0", Started: true, Ready: true}
 }
 
+// nets are what the spec asks for, in is where the sandbox is.
+func (s *scene) nets(names ...string) {
+	for _, n := range names {
+		s.c.Spec.Nets = append(s.c.Spec.Nets, capsule.Net{Network: n})
+	}
+}
+
+func (s *scene) in(names ...string) {
+	for _, n := range names {
+		s.instance("s0").Networks = append(s.instance("s0").Networks, capsule.Attachment{Network: n, Addresses: []string{"10.0.0.2"}})
+	}
+}
+
 // sized gives container a, which has one cpu, another request.
 func sized(s *scene, wants string) {
 	list := func(cpu string) corev1.ResourceRequirements {
@@ -136,6 +149,32 @@ func TestDecide(t *testing.T) {
 			s.instance("s0").State = capsule.StateCreated
 			s.a().Env = []capsule.EnvVar{{Name: "IP", Ref: capsule.RefCapsuleAddress}}
 		}, "start sandbox.0 (sandbox created)\ncreate b.0 (container has not run yet)", 0},
+		{"a sandbox joins all networks before it starts", func(s *scene) {
+			s.drop("i0", "a0", "b0")
+			s.c.Facts = capsule.Facts{}
+			s.nets("a", "b")
+			s.instance("s0").State, s.instance("s0").Networks = capsule.StateCreated, []capsule.Attachment{{Network: "a"}}
+		}, "connect sandbox.0 (its networks are not those of the spec)", 0},
+		{"and then starts", func(s *scene) {
+			s.drop("i0", "a0", "b0")
+			s.c.Facts = capsule.Facts{}
+			s.nets("a", "b")
+			s.instance("s0").State, s.instance("s0").Networks = capsule.StateCreated, []capsule.Attachment{{Network: "a"}, {Network: "b"}}
+		}, "start sandbox.0 (sandbox created)\ncreate init.0 (container has not run yet)", 0},
+		{"a network more while it runs", func(s *scene) { s.nets("bridge", "b"); s.in("bridge") },
+			"connect sandbox.0 (its networks are not those of the spec)", 0},
+		{"a network less while it runs", func(s *scene) { s.nets("b"); s.in("bridge", "b") },
+			"connect sandbox.0 (its networks are not those of the spec)", 0},
+		{"no network at all any more", func(s *scene) { s.nets("none"); s.in("bridge") },
+			"connect sandbox.0 (its networks are not those of the spec)", 0},
+		{"in the one that nobody named", func(s *scene) { s.in("bridge") }, "", 0},
+		{"in none, as was asked", func(s *scene) { s.nets("none"); s.in("none") }, "", 0},
+		{"in none, of an engine without a bridge", func(s *scene) { s.in("none") }, "", 0},
+		{"a connection that failed a moment ago", func(s *scene) {
+			s.nets("b")
+			s.in("bridge")
+			s.c.Facts.Failure = lifecycle.Fail(nil, capsule.FailedNetwork, "", "address in use", now)
+		}, "", time.Second},
 		{"created containers start once the sandbox runs", func(s *scene) {
 			s.drop("a0", "b0")
 			s.c.Facts = capsule.Facts{}

@@ -11,6 +11,8 @@ const (
 	LabelAttempt        = "io.capsulet.attempt"
 	LabelSandboxAttempt = "io.capsulet.sandbox-attempt"
 	LabelMade           = "io.capsulet.made"
+	// LabelNetwork is on networks: the UUID that the API knows one by.
+	LabelNetwork = "io.capsulet.network"
 )
 
 // Labels are the identity in the form that a container carries. A sandbox has no container label.

@@ -31,6 +31,7 @@ type Host interface {
 	Images
 	Streams
 	Volumes
+	Networks
 	Statistics
 	// Close releases the connection. Containers go on.
 	Close() error
@@ -229,9 +230,11 @@ type Container struct {
 	Error   string
 	Image   string
 	ImageID string
-	// Addresses are of a sandbox with its own network, IPv4 first; Network is the name of its network.
+	// Addresses are of a sandbox with its own network, IPv4 first; Network is the name of the one that gave the first.
 	Addresses []string
 	Network   string
+	// Networks are all that a sandbox is in, also one that does not run, Network first; without addresses unless it runs.
+	Networks []capsule.Attachment
 	// LogPath is the log file on the host where the engine keeps one.
 	LogPath string
 	// WritableDir is the directory on the host that has what the container wrote into its root file system, where the engine
@@ -260,12 +263,14 @@ type ContainerConfig struct {
 	JoinPID string
 	HostPID bool
 	HostIPC bool
-	// Network of a sandbox: "" the engine's default bridge, "host", "none", or the name of a network.
-	Network  string
-	Hostname string
-	DNS      *capsule.DNS
-	Ports    []PortMapping
-	Sysctls  map[string]string
+	// Network of a sandbox: "" the engine's default bridge, "host", "none", or the name of a network. IPv4 and IPv6 are fixed
+	// addresses in it.
+	Network    string
+	IPv4, IPv6 string
+	Hostname   string
+	DNS        *capsule.DNS
+	Ports      []PortMapping
+	Sysctls    map[string]string
 
 	Mounts    []Mount
 	Resources Resources
@@ -349,46 +354,6 @@ type Event struct {
 	Action string
 	At     time.Time
 }
-
-// Image is a local image.
-type Image struct {
-	ID          string
-	Tags        []string
-	Digests     []string
-	SizeBytes   int64
-	CreatedAt   time.Time
-	User        string
-	WorkDir     string
-	Env         []string
-	Entrypoint  []string
-	Cmd         []string
-	StopSignal  string
-	Volumes     []string
-	ExposePorts []string
-	Labels      map[string]string
-}
-
-// ImageConfig is the configuration of an imported image.
-type ImageConfig struct {
-	Entrypoint []string
-	Cmd        []string
-	Env        []string
-	User       string
-	WorkDir    string
-	Labels     map[string]string
-	Platform   string
-}
-
-// RegistryAuth are the credentials for one pull. They are never logged.
-type RegistryAuth struct {
-	Username, Password, ServerAddress, IdentityToken string
-}
-
-// String hides the secret.
-func (RegistryAuth) String() string { return "***" }
-
-// GoString hides the secret.
-func (RegistryAuth) GoString() string { return "***" }
 
 // ExecConfig is a command to run in a container.
 type ExecConfig struct {

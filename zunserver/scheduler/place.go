@@ -25,15 +25,20 @@ type Weigher func(Need, Room) float64
 // filters in the order in which they are asked; the first that a host does not pass is the reason.
 var filters = []Filter{
 	{"down",
-		func(_ Need, r Room) bool { return r.Host.Up },
-		func(_ Need, r Room) string { return cmp.Or(r.Host.Reason, "its engine does not answer") }},
+		func(_ Need, r Room) bool { return r.Host.Up && !r.Host.ForcedDown },
+		func(_ Need, r Room) string {
+			if r.Host.ForcedDown {
+				return "forced down"
+			}
+			return cmp.Or(r.Host.Reason, "its engine does not answer")
+		}},
 	{"disabled",
 		func(_ Need, r Room) bool { return !r.Host.Disabled },
-		func(Need, Room) string { return "takes no new capsules" }},
+		func(_ Need, r Room) string { return cmp.Or(r.Host.DisabledReason, "takes no new capsules") }},
 	{"in another availability zone",
-		func(n Need, r Room) bool { return n.Zone == "" || n.Zone == r.Host.AvailabilityZone },
+		func(n Need, r Room) bool { return n.Zone == "" || n.Zone == r.Host.Zone() },
 		func(n Need, r Room) string {
-			return fmt.Sprintf("needs %s, is in %s", n.Zone, cmp.Or(r.Host.AvailabilityZone, "none"))
+			return fmt.Sprintf("needs %s, is in %s", n.Zone, r.Host.Zone())
 		}},
 	{"without AppArmor",
 		func(n Need, r Room) bool { return !n.AppArmor || r.Host.AppArmor },

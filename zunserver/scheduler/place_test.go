@@ -70,6 +70,14 @@ func TestPlace(t *testing.T) {
 		{"the larger host", func(w *world) { w.hosts[1].MemoryBytes *= 2 }, "h2", ""},
 		{"one down", func(w *world) { w.hosts[0].Up = false }, "h2", ""},
 		{"one disabled", func(w *world) { w.hosts[0].Disabled = true }, "h2", ""},
+		{"one forced down", func(w *world) { w.hosts[0].ForcedDown = true }, "h2", ""},
+		{"all forced down", func(w *world) { w.hosts[0].ForcedDown, w.hosts[1].ForcedDown = true, true },
+			"", "0 of 2 hosts fit: 2 down (h1: forced down; h2: forced down)"},
+		{"disabled for a reason", func(w *world) {
+			w.hosts = w.hosts[:1]
+			w.hosts[0].Disabled, w.hosts[0].DisabledReason = true, "new disks"
+		}, "", "0 of 1 hosts fit: 1 disabled (h1: new disks)"},
+		{"in the zone of hosts that are in none", func(w *world) { w.c.Spec.AvailabilityZone = "nova" }, "h1", ""},
 		{"zone", func(w *world) { w.c.Spec.AvailabilityZone, w.hosts[1].AvailabilityZone = "z", "z" }, "h2", ""},
 		{"a runtime of its own", func(w *world) { w.c.Spec.Runtime, w.hosts[1].Runtimes = "gvisor", []string{"runc", "gvisor"} }, "h2", ""},
 		{"what the whole asks for counts", func(w *world) {
@@ -102,7 +110,7 @@ func TestPlace(t *testing.T) {
 			w.placed = append(w.placed, on("h1", asking("5", "9Gi")))
 		}, "h1", ""},
 		{"disabled and zone", func(w *world) { w.hosts[0].Disabled, w.c.Spec.AvailabilityZone = true, "z" },
-			"", "0 of 2 hosts fit: 1 disabled (h1: takes no new capsules), 1 in another availability zone (h2: needs z, is in none)"},
+			"", "0 of 2 hosts fit: 1 disabled (h1: takes no new capsules), 1 in another availability zone (h2: needs z, is in nova)"},
 		{"many hosts", func(w *world) {
 			for i := range 3 {
 				w.hosts = append(w.hosts, host(fmt.Sprint("h", 3+i)))

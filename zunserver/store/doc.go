@@ -4,7 +4,7 @@
 //
 //	/capsulet/                          Config.Prefix
 //	├── capsules/<uuid>                 one capsule.Capsule, sealed
-//	├── disabled/<host>                 exists while the host is disabled; outlives leases
+//	├── disabled/<host>                 one capsule.Service as JSON, or empty: disabled; outlives leases
 //	├── election/<host>/<lease>         who owns the host: the oldest key wins (etcd's concurrency.Election)
 //	├── hosts/<host>                    one capsule.Host as JSON, bound to the owner's lease
 //	├── lead/scheduler/<lease>          which server's scheduler decides, likewise
@@ -29,7 +29,7 @@
 //	RemoveCapsule   the end of the record       the agent, when nothing is left on the host; the scheduler, when the
 //	                                            delete was forced and the host is away
 //	HostLease.Put   the host                    the agent that holds the host's election
-//	DisableHost     disabled                    api
+//	ChangeService   Disabled, ForcedDown …      api; the server at its start
 //
 // Every write of a capsule is a compare-and-swap on the record's revision: a writer that lost reads again and decides
 // again, until its context ends. So a claim never lands on a deleted capsule and facts never revive a removed one.

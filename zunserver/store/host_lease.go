@@ -98,7 +98,8 @@ func (l *HostLease) Put(ctx context.Context, h capsule.Host) error {
 	if h.Name != l.name {
 		return fmt.Errorf("put host %s: the lease is for %s: %w", h.Name, l.name, errdefs.ErrInvalidArgument)
 	}
-	h.Disabled, h.Revision = false, 0
+	h.Serve(capsule.Service{})
+	h.Revision = 0
 	value, err := json.Marshal(h)
 	if err != nil {
 		return fmt.Errorf("put host %s: %w", l.name, err)

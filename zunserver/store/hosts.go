@@ -27,7 +27,7 @@ type HostEvent struct {
 // hostView is what the two keys of every host say at one revision.
 type hostView struct {
 	hosts    map[string]capsule.Host
-	disabled map[string]bool
+	services map[string]capsule.Service
 }
 
 // Hosts returns the hosts that have an agent, in the order of their names, and the revision that the list is complete for.
@@ -40,9 +40,13 @@ func (s *Store) Hosts(ctx context.Context) ([]capsule.Host, int64, error) {
 	if err != nil {
 		return nil, 0, fmt.Errorf("list hosts: %w", classify(ctx, err))
 	}
-	disabled := map[string]bool{}
+	services := map[string]capsule.Service{}
 	for _, kv := range resp.Responses[1].GetResponseRange().Kvs {
-		disabled[strings.TrimPrefix(string(kv.Key), s.disabledPrefix())] = true
+		of, err := s.decodeService(kv)
+		if err != nil {
+			return nil, 0, fmt.Errorf("list hosts: %w", err)
+		}
+		services[of.Host] = of
 	}
 	var list []capsule.Host
 	for _, kv := range resp.Responses[0].GetResponseRange().Kvs {
@@ -50,29 +54,10 @@ func (s *Store) Hosts(ctx context.Context) ([]capsule.Host, int64, error) {
 		if err != nil {
 			return nil, 0, fmt.Errorf("list hosts: %w", err)
 		}
-		h.Disabled = disabled[h.Name]
+		h.Serve(services[h.Name])
 		list = append(list, h)
 	}
 	return list, resp.Header.Revision, nil
-}
-
-// DisableHost says whether the host gets new capsules. It holds for a host that is not there (yet), and outlives agents.
-func (s *Store) DisableHost(ctx context.Context, name string, disabled bool) error {
-	if err := checkHostName(name); err != nil {
-		return err
-	}
-	ctx, cancel := bounded(ctx)
-	defer cancel()
-	// The comparison keeps a repeated call from being a change.
-	key, exists, op := s.disabledKey(name), "=", clientv3.OpPut(s.disabledKey(name), "")
-	if !disabled {
-		exists, op = ">", clientv3.OpDelete(key)
-	}
-	_, err := s.client.Txn(ctx).If(clientv3.Compare(clientv3.CreateRevision(key), exists, 0)).Then(op).Commit()
-	if err != nil {
-		return fmt.Errorf("disable or enable host %s: %w", name, classify(ctx, err))
-	}
-	return nil
 }
 
 // WatchHosts sends every change of a host, or of its being disabled, after the revision since. It ends as WatchCapsules does.
@@ -96,7 +81,7 @@ func (s *Store) hostView(ctx context.Context, since int64) (*hostView, error) {
 	if err := s.checkRevision(ctx, since); err != nil {
 		return nil, err
 	}
-	v := &hostView{hosts: map[string]capsule.Host{}, disabled: map[string]bool{}}
+	v := &hostView{hosts: map[string]capsule.Host{}, services: map[string]capsule.Service{}}
 	if since == 0 {
 		return v, nil // before everything
 	}
@@ -119,7 +104,11 @@ func (s *Store) hostEvent(v *hostView, e *clientv3.Event) (event HostEvent, ok b
 	event = HostEvent{Kind: Put, Revision: e.Kv.ModRevision}
 	var name string
 	if name, ok = strings.CutPrefix(string(e.Kv.Key), s.disabledPrefix()); ok {
-		v.disabled[name] = e.Type == clientv3.EventTypePut
+		if delete(v.services, name); e.Type == clientv3.EventTypePut {
+			if v.services[name], err = s.decodeService(e.Kv); err != nil {
+				return event, false, err
+			}
+		}
 		event.Host, ok = v.hosts[name]
 	} else if name, ok = strings.CutPrefix(string(e.Kv.Key), s.hostsPrefix()); ok && e.Type == clientv3.EventTypePut {
 		if event.Host, err = decodeHost(e.Kv); err != nil {
@@ -131,7 +120,7 @@ func (s *Store) hostEvent(v *hostView, e *clientv3.Event) (event HostEvent, ok b
 		event.Host, ok = v.hosts[name]
 		delete(v.hosts, name)
 	}
-	event.Host.Disabled = v.disabled[name]
+	event.Host.Serve(v.services[name])
 	event.Host.Revision = e.Kv.ModRevision
 	return event, ok, nil
 }

@@ -2,6 +2,8 @@ package store
 
 import (
 	"context"
+	"slices"
+	"sync"
 	"testing"
 	"time"
 
@@ -25,6 +27,62 @@ func putHost(t *testing.T, l *HostLease, address string) {
 	t.Helper()
 	if err := l.Put(t.Context(), capsule.Host{Name: l.name, Address: address, Up: true, Disabled: true, Revision: 7}); err != nil {
 		t.Fatal(err)
+	}
+}
+
+func disable(t *testing.T, s *Store, host string, disabled bool) error {
+	t.Helper()
+	_, err := s.ChangeService(t.Context(), host, func(of *capsule.Service) { of.Disabled = disabled })
+	return err
+}
+
+func TestServices(t *testing.T) {
+	s, ctx := open(t, Config{DataDir: t.TempDir(), SealKey: newKey(t)}), t.Context()
+	if _, err := s.client.Put(ctx, s.disabledKey("old"), ""); err != nil { // as it was written before there were services
+		t.Fatal(err)
+	}
+	since := time.Date(2026, 11, 26, 1, 2, 3, 0, time.UTC)
+	for range 2 {
+		if _, err := s.ChangeService(ctx, "h1", func(of *capsule.Service) { of.CreatedAt, of.DisabledReason = since, "disks" }); err != nil {
+			t.Fatal(err)
+		}
+	}
+	want := []capsule.Service{{Host: "h1", CreatedAt: since, DisabledReason: "disks"}, {Host: "old", Disabled: true}}
+	if got, err := s.Services(ctx); err != nil || !slices.Equal(got, want) {
+		t.Errorf("%+v, %v", got, err)
+	}
+	putHost(t, acquire(t, s, "h1"), "a")
+	if _, err := s.ChangeService(ctx, "h1", func(of *capsule.Service) { of.ForcedDown = true }); err != nil {
+		t.Fatal(err)
+	}
+	if list, _, err := s.Hosts(ctx); err != nil || len(list) != 1 || !list[0].ForcedDown || list[0].Disabled || list[0].DisabledReason != "disks" {
+		t.Errorf("%+v, %v", list, err)
+	}
+	if err := s.RemoveService(ctx, "h1"); err != nil {
+		t.Error(err)
+	}
+	if err := s.RemoveService(ctx, "h1"); !errdefs.IsNotFound(err) {
+		t.Errorf("removed twice: %v", err)
+	}
+	if list, _, err := s.Hosts(ctx); err != nil || len(list) != 1 || list[0].ForcedDown {
+		t.Errorf("%+v, %v", list, err)
+	}
+}
+
+// Changes of one service that come at once are all made.
+func TestServiceChangesMeet(t *testing.T) {
+	s := shared(t)
+	var wg sync.WaitGroup
+	for n := range 20 {
+		wg.Go(func() {
+			if _, err := s.ChangeService(t.Context(), "busy", func(of *capsule.Service) { of.DisabledReason += string(rune('a' + n)) }); err != nil {
+				t.Error(err)
+			}
+		})
+	}
+	wg.Wait()
+	if got, err := s.Services(t.Context()); err != nil || len(got) != 1 || len(got[0].DisabledReason) != 20 {
+		t.Errorf("%+v, %v", got, err)
 	}
 }
 
@@ -53,7 +111,7 @@ func TestHosts(t *testing.T) {
 			t.Errorf("after %s of %s the list is %+v", kind, name, list)
 		}
 	}
-	if err := s.DisableHost(ctx, "h1", true); err != nil { // before it is there: no event
+	if err := disable(t, s, "h1", true); err != nil { // before it is there: no event
 		t.Fatal(err)
 	}
 	l1, l2 := acquire(t, s, "h1"), acquire(t, s, "h2")
@@ -62,7 +120,7 @@ func TestHosts(t *testing.T) {
 	putHost(t, l2, "b")
 	expect(Put, "h2", "b", false)
 	for _, disabled := range []bool{false, false, true, true} { // the repeated ones are no change
-		if err := s.DisableHost(ctx, "h1", disabled); err != nil {
+		if err := disable(t, s, "h1", disabled); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -78,14 +136,14 @@ func TestHosts(t *testing.T) {
 	// A watch that starts in the middle knows what was before.
 	_, revision, _ = s.Hosts(ctx)
 	ch = s.WatchHosts(ctx, revision)
-	if err := s.DisableHost(ctx, "h2", true); err != nil {
+	if err := disable(t, s, "h2", true); err != nil {
 		t.Fatal(err)
 	}
 	expect(Put, "h2", "b", true)
 	putHost(t, acquire(t, s, "h1"), "c")
 	expect(Put, "h1", "c", true)
 
-	if err := s.DisableHost(ctx, "a/b", true); !errdefs.IsInvalidArgument(err) {
+	if err := disable(t, s, "a/b", true); !errdefs.IsInvalidArgument(err) {
 		t.Errorf("host name with a slash: %v", err)
 	}
 }

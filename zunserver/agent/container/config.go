@@ -70,7 +70,11 @@ func Sandbox(c *capsule.Capsule, p Place, attempt int) runtime.ContainerConfig {
 		cfg.Resources.CPUShares = insideShares
 	}
 	if s.HostNetwork {
-		cfg.Network, cfg.Hostname = "host", ""
+		cfg.Network, cfg.Hostname = capsule.HostNetwork, ""
+	} else if nets := s.SandboxNets(); len(nets) == 0 {
+		cfg.Network = capsule.NoNetwork
+	} else if first := nets[0]; first.Network != capsule.BridgeNetwork {
+		cfg.Network, cfg.IPv4, cfg.IPv6 = capsule.EngineNetwork(first.Network), first.IPv4, first.IPv6
 	}
 	if s.SecurityContext != nil && len(s.SecurityContext.Sysctls) > 0 {
 		cfg.Sysctls = map[string]string{}

@@ -27,6 +27,8 @@ type Records interface {
 	RemoveCapsule(ctx context.Context, uuid string) error
 	// ExpireContainer deletes a standalone container that has ended for good, if it still has.
 	ExpireContainer(ctx context.Context, uuid, host, container string, now time.Time) error
+	// Network returns a network of the API by its UUID; NotFound when there is none.
+	Network(ctx context.Context, uuid string) (capsule.Network, error)
 }
 
 // Config is what an executor needs; all of it is required.
@@ -60,6 +62,8 @@ type Executor struct {
 
 	mu    sync.Mutex
 	locks map[string]chan struct{} // by capsule
+
+	bridges sync.Mutex // held while one is looked for and made
 }
 
 // New returns an executor.
@@ -105,6 +109,9 @@ func (e *Executor) Execute(ctx, engine context.Context, c *capsule.Capsule, moun
 	case lifecycle.Resize:
 		kind, err = capsule.FailedResize, e.resize(ctx, c, act)
 		r.Cleared = err == nil
+	case lifecycle.Connect:
+		kind, err = capsule.FailedNetwork, e.connect(ctx, c, act)
+		r.Cleared = err == nil
 	case lifecycle.Remove:
 		err = e.Remove(ctx, c.UUID, act.ID)
 	case lifecycle.RemoveRecord:
@@ -137,7 +144,7 @@ func (e *Executor) unreachable(ctx context.Context, err error) bool {
 
 // noteFor finds the kind and the reason of a failure.
 func noteFor(kind capsule.FailureKind, act lifecycle.Action, err error) *Note {
-	if act.Container == "" && kind != capsule.FailedVolume {
+	if act.Container == "" && kind != capsule.FailedVolume && kind != capsule.FailedNetwork {
 		kind = capsule.FailedSandbox
 	}
 	n := noteOf(kind, err)
@@ -159,6 +166,9 @@ func (e *Executor) create(ctx, engine context.Context, c *capsule.Capsule, mount
 		p := e.place(c, mounts)
 		p.Sandbox, p.Inside = e.cfg.Volumes.SandboxMounts(c), !e.cfg.Host().Near
 		cfg = container.Sandbox(c, p, act.Attempt)
+		if err := e.networkFor(ctx, cfg.Network); err != nil {
+			return capsule.FailedSandbox, err
+		}
 	} else {
 		var kind capsule.FailureKind
 		var err error
@@ -186,7 +196,7 @@ func (e *Executor) create(ctx, engine context.Context, c *capsule.Capsule, mount
 	}
 	e.cfg.Observer.Put(runtime.Container{
 		ID: id, Name: cfg.Name, Identity: cfg.Identity, State: capsule.StateCreated, CreatedAt: began,
-		Image: cfg.Image, ImageID: img.ID,
+		Image: cfg.Image, ImageID: img.ID, Networks: madeIn(&cfg),
 	})
 	return "", nil
 }

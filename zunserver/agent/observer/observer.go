@@ -3,6 +3,7 @@ package observer
 
 import (
 	"context"
+	"reflect"
 	"sort"
 	"sync"
 	"time"
@@ -209,7 +210,8 @@ func (o *Observer) take(c runtime.Container) bool {
 		return false
 	}
 	cs[c.ID] = sight{c, time.Now()}
-	return !ok || old.State != c.State || old.Paused != c.Paused || !old.StartedAt.Equal(c.StartedAt)
+	return !ok || old.State != c.State || old.Paused != c.Paused || !old.StartedAt.Equal(c.StartedAt) ||
+		!reflect.DeepEqual(old.Networks, c.Networks)
 }
 
 // rank orders the states of one run of a container: it never goes back.
@@ -244,7 +246,7 @@ func (o *Observer) Instances(uuid string) []lifecycle.Instance {
 			SandboxAttempt: c.Identity.SandboxAttempt, Made: c.Identity.Made, State: c.State, Paused: c.Paused,
 			CreatedAt: c.CreatedAt, StartedAt: c.StartedAt, FinishedAt: c.FinishedAt,
 			ExitCode: c.ExitCode, OOM: c.OOM, Error: c.Error, Image: c.Image, ImageID: c.ImageID,
-			Addresses: c.Addresses, Network: c.Network,
+			Addresses: c.Addresses, Network: c.Network, Networks: c.Networks,
 		})
 	}
 	sort.Slice(is, func(i, j int) bool {

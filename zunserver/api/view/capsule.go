@@ -1,6 +1,7 @@
 package view
 
 import (
+	"cmp"
 	"fmt"
 	"net/netip"
 	"strconv"
@@ -232,27 +233,33 @@ func ports(list []capsule.Port) []int32 {
 	return numbers
 }
 
-// addresses are keyed by network; Docker's networks have names, so the UUIDs are derived.
+// addresses are keyed by the UUIDs of networks; an engine's own have names, so theirs are derived, as those of ports and subnets.
 func addresses(c *capsule.Capsule) map[string][]Address {
 	s := c.Facts.Sandbox
-	if len(s.Addresses) == 0 {
-		return map[string][]Address{}
+	in := s.Networks
+	if len(in) == 0 && len(s.Addresses) > 0 { // the host's network, or a record of before 2026-11-26
+		in = []capsule.Attachment{{Network: cmp.Or(s.Network, capsule.HostNetwork), Addresses: s.Addresses}}
 	}
-	network := s.Network
-	if network == "" {
-		network = "host"
-	}
-	list := make([]Address, 0, len(s.Addresses))
-	for _, a := range s.Addresses {
-		version := 4
-		if ip, err := netip.ParseAddr(a); err == nil && ip.Is6() && !ip.Is4In6() {
-			version = 6
+	all := make(map[string][]Address, len(in))
+	for _, n := range in {
+		list := make([]Address, 0, len(n.Addresses))
+		for _, a := range n.Addresses {
+			version := 4
+			if ip, err := netip.ParseAddr(a); err == nil && ip.Is6() && !ip.Is4In6() {
+				version = 6
+			}
+			list = append(list, Address{
+				Addr: a, Version: version, Port: Port(c.UUID, n.Network), SubnetID: derived("subnet", n.Network, strconv.Itoa(version)),
+			})
 		}
-		list = append(list, Address{
-			Addr: a, Version: version, Port: derived("port", c.UUID, a), SubnetID: derived("subnet", network, strconv.Itoa(version)),
-		})
+		all[capsule.NetworkUUID(n.Network)] = list
 	}
-	return map[string][]Address{derived("network", network): list}
+	return all
+}
+
+// Port is the UUID of a capsule's port in a network, which has a name on the engine; a port has one address of each family.
+func Port(capsuleUUID, engineNetwork string) string {
+	return derived("port", capsuleUUID, engineNetwork)
 }
 
 // derived is a UUID that stands for the words.
@@ -317,7 +324,9 @@ func date(t time.Time) *string {
 	return orNull(t.UTC().Format(time.DateTime))
 }
 
-func mebibytes(n int64) string { return strconv.FormatInt(n>>20, 10) }
+func mebibytes(n int64) string { return decimal(n >> 20) }
+
+func decimal(n int64) string { return strconv.FormatInt(n, 10) }
 
 func orNull(s string) *string {
 	if s == "" {

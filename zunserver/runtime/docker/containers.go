@@ -40,7 +40,7 @@ func (h *Host) List(ctx context.Context, uuid string) ([]runtime.Container, erro
 	g, gctx := errgroup.WithContext(ctx)
 	g.SetLimit(inspectors)
 	for i, s := range list {
-		if c, ok := h.seen.Get(s.ID, s.State); ok {
+		if c, ok := h.seen.Get(s.ID, s.State); ok && convert.SameNetworks(s, c) {
 			found[i] = &c
 			continue
 		}
@@ -139,7 +139,7 @@ func (h *Host) create(ctx context.Context, cfg runtime.ContainerConfig) (string,
 	if err != nil {
 		return "", fmt.Errorf("create container %s: %w", cfg.Name, err)
 	}
-	r, err := api.ContainerCreate(ctx, s.Config, s.Host, nil, nil, cfg.Name)
+	r, err := api.ContainerCreate(ctx, s.Config, s.Host, s.Networking, nil, cfg.Name)
 	if err != nil {
 		return "", fmt.Errorf("create container %s: %w", cfg.Name, classes.OfCreate(err))
 	}

@@ -115,6 +115,7 @@ func (h *Host) newContainer(cfg runtime.ContainerConfig) (*container, error) {
 		ID: h.newID("container"), Name: cfg.Name, Identity: cfg.Identity, State: capsule.StateCreated,
 		CreatedAt: h.now(), Image: cfg.Image, ImageID: img.info.ID,
 	}
+	c.plug(&cfg)
 	return c, nil
 }
 
@@ -183,15 +184,17 @@ func (e *engine) start(c *container) error {
 	if err := e.mount(c); err != nil {
 		return err
 	}
+	if err := e.join(c); err != nil {
+		c.view.State, c.view.Error, c.view.FinishedAt, c.view.ExitCode = capsule.StateExited, err.Error(), c.view.CreatedAt, 128
+		c.wake()
+		return err
+	}
 	e.starts[c.view.Name]++
 	c.view = runtime.Container{
 		ID: c.view.ID, Name: c.view.Name, Identity: c.view.Identity, Image: c.view.Image, ImageID: c.view.ImageID, CreatedAt: c.view.CreatedAt,
 		State: capsule.StateRunning, StartedAt: e.now(), Pid: 1000 + e.starts[c.view.Name] + len(e.starts),
 	}
-	if c.cfg.Sandbox == "" && c.cfg.Network != "host" && c.cfg.Network != "none" {
-		c.view.Network = cmp.Or(c.cfg.Network, "bridge")
-		c.view.Addresses = []string{e.takeAddress()}
-	}
+	c.showNetworks()
 	for _, l := range b.Stdout {
 		c.log = append(c.log, logLine{at: e.now(), text: l})
 	}
@@ -248,11 +251,10 @@ func (e *engine) exit(c *container, code int, oom bool) {
 	for _, stop := range c.timers {
 		stop()
 	}
-	for _, a := range c.view.Addresses {
-		delete(e.addresses, a)
-	}
+	network := c.view.Network
+	e.leave(c)
 	v := &c.view
-	v.State, v.Pid, v.FinishedAt, v.ExitCode, v.OOM, v.Addresses = capsule.StateExited, 0, e.now(), code, oom, nil
+	v.State, v.Pid, v.FinishedAt, v.ExitCode, v.OOM, v.Network = capsule.StateExited, 0, e.now(), code, oom, network
 	v.Paused, c.killed, c.held, c.timers = false, false, nil, nil
 	e.publish(c, "die")
 	c.wake()
@@ -369,17 +371,6 @@ func (e *engine) sorted() []*container {
 
 func (c *container) snapshot() runtime.Container {
 	v := c.view
-	v.Addresses = slices.Clone(v.Addresses)
+	v.Addresses, v.Networks = slices.Clone(v.Addresses), slices.Clone(v.Networks)
 	return v
-}
-
-// takeAddress gives the lowest free address; the caller holds mu.
-func (e *engine) takeAddress() string {
-	for n := 2; ; n++ {
-		a := fmt.Sprintf("172.17.%d.%d", n/256, n%256)
-		if !e.addresses[a] {
-			e.addresses[a] = true
-			return a
-		}
-	}
 }

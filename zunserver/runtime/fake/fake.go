@@ -63,6 +63,7 @@ func New(cfg Config) *Host {
 		starts:     map[string]int{},
 		addresses:  map[string]bool{},
 		volumes:    map[string]*vol{},
+		networks:   predefined(),
 		link:       make(chan struct{}),
 	}
 	return &Host{engine: e, instance: cfg.Instance}
@@ -101,6 +102,7 @@ type engine struct {
 	next       int
 	addresses  map[string]bool
 	volumes    map[string]*vol
+	networks   map[string]*bridge
 	starts     map[string]int // by container name
 	violations []string
 	calls      []Call
@@ -118,7 +120,8 @@ type container struct {
 	view      runtime.Container
 	cfg       runtime.ContainerConfig
 	behaviour Behaviour
-	sandbox   string // ID
+	sandbox   string     // ID
+	endpoints []endpoint // of a sandbox
 	log       []logLine
 	files     map[string]file
 	usage     capsule.Usage

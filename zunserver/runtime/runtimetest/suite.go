@@ -106,6 +106,8 @@ func Run(t *testing.T, newHost func(t *testing.T) Subject) {
 		{"Pull", testPull},
 		{"Context", testContext},
 		{"SharedNetwork", testSharedNetwork},
+		{"Networks", testNetworks},
+		{"SandboxInNetworks", testSandboxInNetworks},
 		{"Identity", testIdentity},
 	}
 	for _, tt := range tests {

@@ -88,6 +88,18 @@ func OfStart(err error) error {
 	return Of(err)
 }
 
+// OfNetwork is Of for networks, where engines call much forbidden or broken that is in the way of something else.
+func OfNetwork(err error) error {
+	message := words(err)
+	lower := strings.ToLower(message)
+	for _, w := range []string{"has active endpoints", "overlaps with", "address already in use", "already exists in network"} {
+		if strings.Contains(lower, w) {
+			return &classed{message, errdefs.ErrFailedPrecondition}
+		}
+	}
+	return Of(err)
+}
+
 // The words by which registries and what is on the way to them say what is wrong; engines pass them on as text.
 var pullWords = []struct {
 	class error

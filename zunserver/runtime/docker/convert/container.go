@@ -30,6 +30,9 @@ func Inspected(r container.InspectResponse) runtime.Container {
 	if r.State == nil {
 		return out
 	}
+	if out.Identity.Sandbox() {
+		out.Networks = attachments(r)
+	}
 	out.StartedAt, out.FinishedAt = parseTime(r.State.StartedAt), parseTime(r.State.FinishedAt)
 	out.State = State(r.State)
 	switch out.State {
@@ -37,7 +40,7 @@ func Inspected(r container.InspectResponse) runtime.Container {
 		out.Pid, out.Paused = r.State.Pid, r.State.Paused
 		out.FinishedAt = time.Time{}
 		if out.Identity.Sandbox() {
-			out.Network, out.Addresses = addresses(r)
+			out.Network, out.Addresses = addresses(out.Networks)
 		}
 	case capsule.StateExited:
 		out.ExitCode, out.Error = r.State.ExitCode, r.State.Error
@@ -68,33 +71,14 @@ func State(s *container.State) capsule.State {
 	}
 }
 
-// addresses returns the network of the first address and all addresses, IPv4 first.
-func addresses(r container.InspectResponse) (network string, all []string) {
-	if r.NetworkSettings == nil {
-		return "", nil
-	}
-	var v6 []string
-	for _, name := range slices.Sorted(maps.Keys(r.NetworkSettings.Networks)) {
-		n := r.NetworkSettings.Networks[name]
-		if n == nil {
-			continue
-		}
-		if valid(n.IPAddress) {
-			all = append(all, n.IPAddress)
-		}
-		if valid(n.GlobalIPv6Address) {
-			v6 = append(v6, n.GlobalIPv6Address)
-		}
-		if network == "" && (valid(n.IPAddress) || valid(n.GlobalIPv6Address)) {
-			network = name
-		}
-	}
-	return network, append(all, v6...)
-}
-
 func valid(address string) bool {
 	_, err := netip.ParseAddr(address)
 	return err == nil
+}
+
+func isV6(address string) bool {
+	ip, err := netip.ParseAddr(address)
+	return err == nil && ip.Is6()
 }
 
 // parseTime reads the engine's times; its zero ("0001-01-01T00:00:00Z") and what cannot be read are the zero time.

@@ -12,6 +12,7 @@ import (
 	"github.com/containerd/errdefs"
 	"github.com/docker/docker/api/types/container"
 	"github.com/docker/docker/api/types/mount"
+	"github.com/docker/docker/api/types/network"
 	"github.com/docker/go-connections/nat"
 
 	"github.com/capsulet/capsulet/zunserver/runtime"
@@ -31,6 +32,8 @@ var logConfig = container.LogConfig{
 type Spec struct {
 	Config *container.Config
 	Host   *container.HostConfig
+	// Networking is nil where nothing is to be said of it.
+	Networking *network.NetworkingConfig
 }
 
 // Container translates a configuration; with dropOOMScore a negative oom_score_adj is left out. Errors are of the class
@@ -122,6 +125,9 @@ func (s *Spec) asSandbox(cfg runtime.ContainerConfig) error {
 			// Without a search list Docker takes the host's; the root domain is how it spells "none".
 			h.DNSSearch = []string{"."}
 		}
+	}
+	if e := Endpoint(cfg.IPv4, cfg.IPv6); e != nil {
+		s.Networking = &network.NetworkingConfig{EndpointsConfig: map[string]*network.EndpointSettings{cfg.Network: e}}
 	}
 	if cfg.Network == "host" {
 		return nil // every port is the host's already
