@@ -10,8 +10,8 @@ import (
 	"github.com/capsulet/capsulet/zunserver/runtime/fake"
 )
 
-// ask asks for an image as the API does.
-func (w *world) ask(repo, policy string, at time.Time, logins ...capsule.Credential) string {
+// askFor asks for an image as the API does.
+func (w *world) askFor(repo, policy string, at time.Time, logins ...capsule.Credential) string {
 	w.t.Helper()
 	id := capsule.ImageUUID(hostName, repo, "1")
 	_, err := w.store.Images().Change(w.t.Context(), hostName+"/"+id, func(i *capsule.HostImage, _ bool) error {
@@ -55,7 +55,7 @@ func TestPullsThatWereAskedFor(t *testing.T) {
 	w.stopAgent()
 	w.host.AddImage("wanted:1", fake.Behaviour{})
 	now := time.Now().UTC()
-	good, bad, never := w.ask("wanted", "", now), w.ask("missing", "", now), w.ask("nowhere", "never", now)
+	good, bad, never := w.askFor("wanted", "", now), w.askFor("missing", "", now), w.askFor("nowhere", "never", now)
 	w.startAgent()
 	if i := w.awaitImage(good, "pulled", imageIs(capsule.ImageAvailable)); i.ImageID == "" || i.TriedAt.Before(now) || i.Tries != 1 {
 		t.Errorf("%+v", i)
@@ -68,7 +68,7 @@ func TestPullsThatWereAskedFor(t *testing.T) {
 	}
 	// Who asks again gets another try.
 	w.host.AddImage("missing:1", fake.Behaviour{})
-	w.ask("missing", "always", time.Now().UTC())
+	w.askFor("missing", "always", time.Now().UTC())
 	if i := w.awaitImage(bad, "pulled", imageIs(capsule.ImageAvailable)); i.Failure != "" || i.Tries != 1 {
 		t.Errorf("%+v", i)
 	}
