@@ -132,6 +132,19 @@ Events:
 			}
 		}
 	})
+	t.Run("stats and endpoints", func(t *testing.T) {
+		w.T = t
+		if got := usual(w.ok("", "capsule stats web db --no-stream --containers")); !strings.HasPrefix(got, "CAPSULE CONTAINER CPU MEMORY RECEIVED SENT\n") ||
+			!strings.Contains(got, "\nweb main ") || !strings.Contains(got, "\ndb side ") {
+			t.Errorf("%s", got)
+		}
+		w.fails(1, "", "capsule stats web nope --no-stream", "no capsule nope")
+		w.fails(0, "", "capsule endpoints web", "No endpoints.")
+		ports := strings.Replace(template("open", "app"), "name: main", "ports: [{containerPort: 80}], name: main", 1)
+		w.ok(ports, "capsule create --wait -f -")
+		w.prints("\nPORT ADDRESS SCOPE\n80/TCP ADDRESS:80 host\n80/TCP ADDRESS:80 internal\n", "capsule endpoints open")
+		w.prints("\nADDRESS:80\n", "capsule endpoints open --from web -o name")
+	})
 	t.Run("delete and wait", func(t *testing.T) {
 		w.T = t
 		w.fails(1, "", "capsule delete web -l app=web", "exclude each other")
@@ -144,7 +157,7 @@ Events:
 		}
 		w.ok("", "capsule delete -l 'app in (web, job2)' --wait")
 		w.fails(1, "", "capsule show web", "web could not be found", "capsulet capsule list")
-		if out := w.ok("", "capsule delete --all --wait --grace-period 0"); strings.Count(out, "deleted\n") != 4 {
+		if out := w.ok("", "capsule delete --all --wait --grace-period 0"); strings.Count(out, "deleted\n") != 6 {
 			t.Errorf("%s", out)
 		}
 		w.fails(0, "", "capsule delete --all", "No capsules.")

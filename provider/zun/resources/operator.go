@@ -168,3 +168,19 @@ func (c Client) CreateNetwork(ctx context.Context, of NewNetwork) (Network, erro
 func (c Client) DeleteNetwork(ctx context.Context, id string) error {
 	return c.ask(ctx, "delete network "+id, http.MethodDelete, nil, nil, "networks", id)
 }
+
+// Endpoint is one way to a port of a capsule or a container.
+type Endpoint struct {
+	Address       string `json:"address"`
+	Port          int    `json:"port"`
+	Scope         string `json:"scope"`
+	PortScope     string `json:"portScope"`
+	ContainerPort int    `json:"containerPort"`
+	Protocol      string `json:"protocol"`
+}
+
+// Endpoints lists where the ports of a capsule or container are reached; with from, the nearest ways out of that capsule.
+// family is capsules or containers. It is capsulet's.
+func (c Client) Endpoints(ctx context.Context, family, id string, q Query) ([]Endpoint, error) {
+	return list[Endpoint](ctx, c, "endpoints", []string{family, id, "endpoints"}, q)
+}

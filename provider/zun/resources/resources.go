@@ -10,6 +10,7 @@ import (
 	"fmt"
 	"net/http"
 	"net/url"
+	"strings"
 
 	"github.com/containerd/errdefs"
 
@@ -40,7 +41,7 @@ const maxPages = 10_000
 
 // list reads all pages. key is the property that has the items.
 func list[T any](ctx context.Context, c Client, key string, path []string, q Query) ([]T, error) {
-	what := "list " + path[0]
+	what := "list " + strings.ReplaceAll(path[len(path)-1], "_", " ")
 	all := []T{}
 	query := q.values()
 	for range maxPages {

@@ -7,7 +7,6 @@ import (
 
 	"github.com/containerd/errdefs"
 
-	"github.com/capsulet/capsulet/zunserver/api/capsules"
 	"github.com/capsulet/capsulet/zunserver/api/rest"
 	"github.com/capsulet/capsulet/zunserver/auth"
 	"github.com/capsulet/capsulet/zunserver/capsule"
@@ -18,11 +17,7 @@ const logPatience = 10 * time.Minute
 
 // logs is GET /v1/capsules/{id}/logs.
 func (r *Resource) logs(c *rest.Call) error {
-	one, err := capsules.Find(c, r.Capsules, auth.CapsuleLogs)
-	if err != nil {
-		return err
-	}
-	container, err := containerOf(one, c.R.URL.Query().Get("container"))
+	one, container, err := r.find(c, auth.CapsuleLogs)
 	if err != nil {
 		return err
 	}

@@ -74,11 +74,7 @@ func (r *Resource) attach(c *rest.Call) error {
 
 // running finds the capsule and its container, which has to run.
 func (r *Resource) running(c *rest.Call, action auth.Action) (*capsule.Capsule, string, error) {
-	one, err := capsules.Find(c, r.Capsules, action)
-	if err != nil {
-		return nil, "", err
-	}
-	container, err := containerOf(one, c.R.URL.Query().Get("container"))
+	one, container, err := r.find(c, action)
 	if err != nil {
 		return nil, "", err
 	}

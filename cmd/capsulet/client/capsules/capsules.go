@@ -16,6 +16,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/capsulet/capsulet/cmd/capsulet/client"
+	"github.com/capsulet/capsulet/cmd/capsulet/client/endpoints"
 	"github.com/capsulet/capsulet/provider/zun"
 	"github.com/capsulet/capsulet/zunserver/capsule"
 )
@@ -26,7 +27,7 @@ func New() *cobra.Command {
 	one := func(c *cobra.Command) *cobra.Command { return k.Complete(c, false, names) }
 	several := func(c *cobra.Command) *cobra.Command { return k.Complete(c, true, names) }
 	family.AddCommand(create(k), one(update(k)), apply(k), list(k), several(show(k)), several(remove(k)), several(await(k)),
-		one(logs(k)), one(exec(k)), one(attach(k)), one(portForward(k)), one(events(k)), several(stats(k)))
+		one(logs(k)), one(exec(k)), one(attach(k)), one(portForward(k)), one(events(k)), several(stats(k)), one(endpoints.Verb(k, "capsule")))
 	return family
 }
 

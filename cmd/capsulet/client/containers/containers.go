@@ -16,6 +16,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/capsulet/capsulet/cmd/capsulet/client"
+	"github.com/capsulet/capsulet/cmd/capsulet/client/endpoints"
 	"github.com/capsulet/capsulet/provider/zun"
 	"github.com/capsulet/capsulet/provider/zun/resources"
 )
@@ -31,7 +32,7 @@ func New() *cobra.Command {
 	}
 	family.AddCommand(one(rename(k)), one(update(k)), one(commit(k)), one(history(k)))
 	family.AddCommand(one(network(k, "attach")), one(network(k, "detach")), one(networks(k)))
-	family.AddCommand(one(logs(k)), one(exec(k)), one(attach(k)), one(top(k)), several(stats(k)))
+	family.AddCommand(one(logs(k)), one(exec(k)), one(attach(k)), one(top(k)), several(stats(k)), one(endpoints.Verb(k, "container")))
 	return family
 }
 

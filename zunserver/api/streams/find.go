@@ -1,0 +1,58 @@
+package streams
+
+import (
+	"github.com/google/uuid"
+
+	"github.com/capsulet/capsulet/zunserver/api/capsules"
+	"github.com/capsulet/capsulet/zunserver/api/rest"
+	"github.com/capsulet/capsulet/zunserver/auth"
+	"github.com/capsulet/capsulet/zunserver/capsule"
+)
+
+// ofContainers are the policy's words for what is done with containers of the container API.
+var ofContainers = map[auth.Action]auth.Action{
+	auth.CapsuleLogs: "container:logs", auth.CapsuleExec: "container:execute", auth.CapsuleAttach: "container:attach",
+}
+
+// find is the record and the container that a request is about. {id} is a capsule, a record of another kind by its UUID, or the
+// UUID of a container in one of them, which is meant then: so containers of sandboxes have streams too.
+func (r *Resource) find(c *rest.Call, action auth.Action) (*capsule.Capsule, string, error) {
+	named := c.R.URL.Query().Get("container")
+	one, err := capsules.Find(c, r.Capsules, action)
+	if err != nil {
+		var name string
+		if one, name = r.withContainer(c, action); one == nil || named != "" && named != name {
+			return nil, "", err
+		}
+		named = name
+	}
+	if of := ofContainers[action]; of != "" && one.Kind != capsule.KindCapsule && auth.Allowed(of, c.Caller, one.Project) != nil {
+		return nil, "", rest.NotFound(c.R.PathValue("id"))
+	}
+	container, err := containerOf(one, named)
+	return one, container, err
+}
+
+// withContainer is the record that has the container whose UUID the path has, and its name there; nil if there is none that the
+// caller may see.
+func (r *Resource) withContainer(c *rest.Call, action auth.Action) (*capsule.Capsule, string) {
+	ident := c.R.PathValue("id")
+	id, err := uuid.Parse(ident)
+	if err != nil || len(ident) != 36 {
+		return nil, ""
+	}
+	all, _, err := r.Capsules.Capsules(c.R.Context())
+	if err != nil {
+		return nil, "" // the error of the look-up before is told
+	}
+	for _, one := range all {
+		for _, list := range [][]capsule.ContainerSpec{one.Spec.Containers, one.Spec.InitContainers, one.Spec.EphemeralContainers} {
+			for i := range list {
+				if list[i].UUID == id.String() && auth.Allowed(action, c.Caller, one.Project) == nil {
+					return one, list[i].Name
+				}
+			}
+		}
+	}
+	return nil, ""
+}
