@@ -6,6 +6,7 @@ import (
 	"maps"
 
 	"github.com/containerd/errdefs"
+	"github.com/distribution/reference"
 	"github.com/docker/docker/api/types/container"
 
 	"github.com/capsulet/capsulet/zunserver/capsule"
@@ -52,7 +53,10 @@ func (h *Host) Unpause(ctx context.Context, id string) error {
 	if err != nil {
 		return err
 	}
-	if convert.State(r.State) == capsule.StateRunning && !r.State.Paused {
+	switch {
+	case convert.State(r.State) != capsule.StateRunning: // which the engine calls a failure of its own
+		return fmt.Errorf("unpause container %s: it does not run: %w", id, errdefs.ErrFailedPrecondition)
+	case !r.State.Paused:
 		return nil
 	}
 	api, err := h.api(ctx)
@@ -111,6 +115,9 @@ func (h *Host) Commit(ctx context.Context, id, ref string, labels map[string]str
 	api, err := h.api(ctx)
 	if err != nil {
 		return "", err
+	}
+	if _, err := reference.ParseNormalizedNamed(ref); err != nil {
+		return "", fmt.Errorf("make image %.255q of container %s: %w: %w", ref, id, err, errdefs.ErrInvalidArgument)
 	}
 	cfg := &container.Config{Labels: maps.Clone(labels)}
 	if cfg.Labels == nil {
