@@ -23,6 +23,7 @@ func TestWantsConverge(t *testing.T) {
 	t.Logf("seed %d (repeat with -seed)", s)
 	random := rand.New(rand.NewPCG(s, s))
 	w := newWorld(t)
+	w.patience = time.Minute // a pull that failed is tried again after ten seconds
 	var mu sync.Mutex
 	faults := rand.New(rand.NewPCG(s, 1))
 	hiccup := func(op, _ string) error {

@@ -29,9 +29,14 @@ type world struct {
 	store *store.Store
 	host  *fake.Host
 	// wrap, when set, is what the next agent gets for the host.
-	wrap  func(*fake.Host) runtime.Host
-	end   context.CancelFunc
-	ended chan struct{}
+	wrap func(*fake.Host) runtime.Host
+	// volumes, when set, are the next agent's.
+	volumes  volume.Driver
+	instance string
+	// patience is how long await waits.
+	patience time.Duration
+	end      context.CancelFunc
+	ended    chan struct{}
 	// leases has the lease that the agent holds.
 	leases chan *store.HostLease
 }
@@ -63,7 +68,7 @@ func newWorld(t *testing.T) *world {
 	t.Cleanup(func() { _ = s.Close() })
 	h := fake.New(fake.Config{Instance: "test", VolumeDir: t.TempDir()})
 	h.AddImage("app", fake.Behaviour{})
-	w := &world{t: t, store: s, host: h, leases: make(chan *store.HostLease, 1)}
+	w := &world{t: t, store: s, host: h, leases: make(chan *store.HostLease, 1), patience: 15 * time.Second, instance: "test"}
 	w.startAgent()
 	t.Cleanup(func() {
 		w.stopAgent()
@@ -80,8 +85,12 @@ func (w *world) startAgent() {
 	if w.wrap != nil {
 		host = w.wrap(w.host)
 	}
+	volumes := w.volumes
+	if volumes == nil {
+		volumes = volume.NewFar(w.host)
+	}
 	a := agent.New(agent.Config{
-		Name: hostName, Instance: "test", Address: "192.0.2.1", Runtime: host, Volumes: volume.NewFar(w.host), Network: network.NewFar(w.host), Meter: stats.NewFar(w.host),
+		Name: hostName, Instance: w.instance, Address: "192.0.2.1", Runtime: host, Volumes: volumes, Network: network.NewFar(w.host), Meter: stats.NewFar(w.host),
 		Store: tappedStore{w.store, w.leases},
 		Log:   w.log(), Ping: 20 * time.Millisecond, Relist: 200 * time.Millisecond,
 		SweepAfter: 300 * time.Millisecond, Lease: 2 * time.Second, Measure: 50 * time.Millisecond,
@@ -134,7 +143,7 @@ func (w *world) delete(uuid string, grace int64) {
 // await watches the capsule until ok says so; nil is given once its record is gone.
 func (w *world) await(uuid, what string, ok func(*capsule.Capsule) bool) *capsule.Capsule {
 	w.t.Helper()
-	ctx, cancel := context.WithTimeout(w.t.Context(), 15*time.Second)
+	ctx, cancel := context.WithTimeout(w.t.Context(), w.patience)
 	defer cancel()
 	all, revision, err := w.store.Capsules(ctx)
 	if err != nil {
