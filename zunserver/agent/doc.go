@@ -30,6 +30,13 @@
 // news of the worker. News of an attempt that is being made waits for the write that shows the attempt, so that the way
 // from a claim to a running container has no write more; a real pull and a failed hook are written at once.
 //
+// # Networks and images
+//
+// The sandbox is made in the first network of the spec, joins the others before it starts, and is connected and disconnected as
+// it runs when the spec changes: package lifecycle compares what the engine shows with what is asked for. A network of the API
+// becomes a bridge of the host when a sandbox first needs it, and goes when its record has gone and the engine lets it. Images
+// that were asked for as such are records too; the agent pulls them and writes what became of it.
+//
 // # Statistics
 //
 // They are read from the kernel's files when somebody asks (package stats); the pids come from the observer, so that a

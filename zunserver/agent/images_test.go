@@ -53,7 +53,7 @@ func TestPullsThatWereAskedFor(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
 	w.stopAgent()
-	w.host.AddImage("wanted:1", fake.Behaviour{})
+	w.host.Add(fake.Image{Ref: "wanted:1", Remote: true})
 	now := time.Now().UTC()
 	good, bad, never := w.askFor("wanted", "", now), w.askFor("missing", "", now), w.askFor("nowhere", "never", now)
 	w.startAgent()
@@ -67,7 +67,7 @@ func TestPullsThatWereAskedFor(t *testing.T) {
 		t.Errorf("%+v", i)
 	}
 	// Who asks again gets another try.
-	w.host.AddImage("missing:1", fake.Behaviour{})
+	w.host.Add(fake.Image{Ref: "missing:1", Remote: true})
 	w.askFor("missing", "always", time.Now().UTC())
 	if i := w.awaitImage(bad, "pulled", imageIs(capsule.ImageAvailable)); i.Failure != "" || i.Tries != 1 {
 		t.Errorf("%+v", i)

@@ -7,6 +7,8 @@
 //
 //	rest      a request under way: callers, microversions, parameters, pages, errors, streamed answers
 //	capsules, hosts, streams   resources; a new family is a new package
+//	networks, registries, quotas, images, services   what capsules and containers use, and the hosts have
+//	admission the gate in front of the store that every record comes through: networks, logins, quotas
 //	endpoints where ports are reached
 //	sockets   terminals over WebSockets in Zun's protocol, for the resources that attach and execute
 //	limit     how much may be under way
@@ -30,6 +32,8 @@
 //	stats     GET /v1/capsules/stats, native only: a capsule.StatsReport, with the hosts for who may see hosts
 //	endpoints GET /v1/capsules/{id}/endpoints?container=&from=, /v1/containers/{id}/endpoints?from=: where ports are reached
 //	          (package endpoints)
+//	networks  spec.nets of a template: [{network, ipv4, ipv6}]; GET /v1/networks and /v1/networks/{id}; subnets, internal and
+//	          project_id of a new one
 //	update    PATCH /v1/capsules/{id} with {"template": the whole new one}; what may change says capsule.Spec.Adopt
 //
 // # What a caller sees

@@ -84,7 +84,7 @@ func TestLoginsOfCapsules(t *testing.T) {
 			got = append(got, cs.Name+" "+l.Server+" "+l.Username)
 		}
 	}
-	if want := []string{"a reg.example:5000 given", "a https://reg.example:5000/v2 u", "b index.docker.io hub"}; !slices.Equal(got, want) {
+	if want := []string{"a reg.example:5000 given", "a reg.example:5000 u", "b docker.io hub"}; !slices.Equal(got, want) {
 		t.Errorf("logins %q, want %q", got, want)
 	}
 }

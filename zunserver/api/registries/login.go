@@ -10,14 +10,14 @@ import (
 	"github.com/capsulet/capsulet/zunserver/capsule"
 )
 
-// Credential is the login at the registry that a project calls ident, by name or UUID, and the registry's UUID. The error for
-// one that is not there is a refusal.
+// Credential is the login at the registry that a project calls ident, by name or UUID, and the registry's UUID. Its server is
+// called as images call it. The error for one that is not there is a refusal.
 func (r *Resource) Credential(ctx context.Context, project, ident string) (capsule.Credential, string, error) {
 	one, err := r.lookUp(ctx, project, ident, false)
 	if err != nil {
 		return capsule.Credential{}, "", err
 	}
-	return one.Credential(), one.UUID, nil
+	return login(one), one.UUID, nil
 }
 
 // Logins finds, for an image, the logins at the registries of a project that it can come from.
@@ -35,11 +35,17 @@ func (r *Resource) Logins(ctx context.Context, project string) (func(image strin
 		var logins []capsule.Credential
 		for _, one := range all {
 			if one.Username != "" && domain(one.Domain) == reference.Domain(named) {
-				logins = append(logins, one.Credential())
+				logins = append(logins, login(one))
 			}
 		}
 		return logins
 	}, nil
+}
+
+func login(r *capsule.Registry) capsule.Credential {
+	c := r.Credential()
+	c.Server = domain(r.Domain)
+	return c
 }
 
 // domain is what images call a registry that people write as a URL or by its old name.
