@@ -22,7 +22,9 @@ type Config struct {
 	SandboxImage string   `yaml:"sandboxImage"`
 	Networks     Networks `yaml:"networks"`
 	Quota        Quota    `yaml:"quota"`
-	Node         Node     `yaml:"node"`
+	// Notifications are who is told of events.
+	Notifications []Notification `yaml:"notifications"`
+	Node          Node           `yaml:"node"`
 }
 
 // Networks are what capsules and containers may be in.
@@ -99,6 +101,16 @@ type HostTLS struct {
 	CA   string `yaml:"ca"`
 	Cert string `yaml:"cert"`
 	Key  string `yaml:"key"`
+}
+
+// Notification is a receiver of events.
+type Notification struct {
+	// URL is https, or http on this machine.
+	URL string `yaml:"url"`
+	// SecretFile holds what signs them; they are not signed when empty.
+	SecretFile string `yaml:"secretFile"`
+	// Events are patterns of types of events; all when empty.
+	Events []string `yaml:"events"`
 }
 
 // Node is the virtual node in a Kubernetes cluster.

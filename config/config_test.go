@@ -53,7 +53,7 @@ func TestSample(t *testing.T) {
 	}
 	want := Default()
 	want.Hosts[0].Labels, want.Node.Labels, want.Store.Endpoints = map[string]string{}, map[string]string{}, []string{}
-	want.API.WebsocketOrigins = []string{}
+	want.API.WebsocketOrigins, want.Notifications = []string{}, []Notification{}
 	want.Networks.Engine = []string{}
 	if !cmp.Equal(c, want) {
 		t.Error(cmp.Diff(want, c))
@@ -74,7 +74,7 @@ func everyKey(t *testing.T, path string, typ reflect.Type, tree map[string]any) 
 			t.Errorf("the sample does not show %s%s", path, name)
 			continue
 		}
-		if list, ok := sub.([]any); ok && ft.Kind() == reflect.Slice && ft.Elem().Kind() == reflect.Struct {
+		if list, ok := sub.([]any); ok && ft.Kind() == reflect.Slice && ft.Elem().Kind() == reflect.Struct && len(list) > 0 {
 			ft, sub = ft.Elem(), list[0]
 		}
 		if ft.Kind() == reflect.Struct {
@@ -185,6 +185,9 @@ func TestBad(t *testing.T) {
 		{"idle for a word", "api: {streamIdleTimeout: long}\n", nil, []string{`api.streamIdleTimeout: "long" is no duration above 0, such as 4h`}},
 		{"sockets of HTTP", "api: {websocketURL: 'http://zun.example'}\n", nil, []string{`api.websocketURL: "http://zun.example" is not like wss://`}},
 		{"public nowhere", "hosts: [{endpoint: 'unix:///a', publicAddress: 'a b'}]\n", nil, []string{`hosts[0].publicAddress: "a b" is neither`}},
+		{"told in the clear", "notifications: [{url: 'http://hooks.example'}]\n", nil, []string{`notifications[0].url: hooks.example is on another machine`}},
+		{"told of no event", "notifications: [{url: 'https://hooks.example', events: ['[']}]\n", nil, []string{`notifications[0].events: "[" is not like`}},
+		{"told nowhere", "notifications: [{secretFile: /x}]\n", nil, []string{`notifications[0].url: is not like https://`}},
 		{"idle for nothing", "api: {streamIdleTimeout: 0s}\n", nil, []string{`api.streamIdleTimeout: "0s" is no duration above 0`}},
 		{"body", "api: {maxBodyBytes: 0}\n", nil, []string{"api.maxBodyBytes: 0 is not positive"}},
 		{"etcd endpoint", "", []string{"--etcd-endpoints=etcd:2379"}, []string{`store.endpoints: "etcd:2379" is not like`}},

@@ -71,6 +71,11 @@ func (k key) set(s string) error {
 		for _, endpoint := range split(s) {
 			*p = append(*p, Host{Endpoint: endpoint})
 		}
+	case *[]Notification:
+		*p = nil
+		for _, u := range split(s) {
+			*p = append(*p, Notification{URL: u})
+		}
 	default:
 		return fmt.Errorf("a %T cannot be set by a string", p)
 	}

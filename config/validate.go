@@ -7,6 +7,7 @@ import (
 	"net"
 	"net/netip"
 	"net/url"
+	"path"
 	"path/filepath"
 	"regexp"
 	"slices"
@@ -46,6 +47,7 @@ func (c *Config) Validate() error {
 	c.validateHosts(&p)
 	c.Networks.validate(&p)
 	c.Quota.validate(&p)
+	c.validateNotifications(&p)
 	c.Node.validate(&p)
 	return errors.Join(p...)
 }
@@ -169,6 +171,24 @@ func (c *Config) validateHosts(p *problems) {
 			p.add(key+".publicAddress", "%q is neither an IP address nor a name", h.PublicAddress)
 		}
 		h.validateEndpoint(p, key)
+	}
+}
+
+func (c *Config) validateNotifications(p *problems) {
+	for i, n := range c.Notifications {
+		key := fmt.Sprintf("notifications[%d]", i)
+		u, err := url.Parse(n.URL)
+		switch {
+		case err != nil || u.Host == "" || u.Scheme != "https" && u.Scheme != "http":
+			p.add(key+".url", "is not like https://hooks.example/capsulet")
+		case u.Scheme == "http" && !loopback(u.Hostname()):
+			p.add(key+".url", "%s is on another machine, and without TLS everybody on the way could read what is sent", u.Host)
+		}
+		for _, pattern := range n.Events {
+			if _, err := path.Match(pattern, ""); err != nil || pattern == "" {
+				p.add(key+".events", "%q is not like capsule.*.end", pattern)
+			}
+		}
 	}
 }
 

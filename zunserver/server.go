@@ -18,6 +18,7 @@ import (
 	"github.com/capsulet/capsulet/zunserver/api/view"
 	"github.com/capsulet/capsulet/zunserver/auth"
 	"github.com/capsulet/capsulet/zunserver/network"
+	"github.com/capsulet/capsulet/zunserver/notify"
 	"github.com/capsulet/capsulet/zunserver/runtime"
 	"github.com/capsulet/capsulet/zunserver/scheduler"
 	"github.com/capsulet/capsulet/zunserver/stats"
@@ -50,7 +51,9 @@ type Config struct {
 	// WebsocketURL and WebsocketOrigins are for terminals in browsers: see sockets.Config.
 	WebsocketURL     string
 	WebsocketOrigins []string
-	Log              *logrus.Entry
+	// Notifications are who is told of events: see package notify.
+	Notifications []notify.Target
+	Log           *logrus.Entry
 	// Open connects to a host. It must not fail because the host is down.
 	Open func(ctx context.Context, h HostConfig) (runtime.Host, error)
 }
@@ -80,6 +83,7 @@ type Server struct {
 	hosts     []runtime.Host
 	agents    map[string]*agent.Agent
 	scheduler *scheduler.Scheduler
+	notifier  *notify.Notifier
 	handler   http.Handler
 	local     *local
 }
@@ -112,6 +116,14 @@ func New(ctx context.Context, cfg Config) (_ *Server, err error) {
 		Store: s.store, Log: cfg.Log, AwayAfter: cfg.AwayAfter,
 		Lead: func(ctx context.Context) (scheduler.Lead, error) { return s.store.Lead(ctx, "scheduler", leadTTL) },
 	})
+	s.notifier, err = notify.New(notify.Config{
+		Store: s.store, Marks: store.NewTable[notify.Mark](s.store, "notifications"), Targets: cfg.Notifications,
+		Publisher: "capsulet:" + cfg.Instance, Log: cfg.Log.WithField("part", "notifications"),
+		Lead: func(ctx context.Context) (notify.Lead, error) { return s.store.Lead(ctx, "notifications", leadTTL) },
+	})
+	if err != nil {
+		return nil, err
+	}
 	if s.local, err = newLocal(); err != nil {
 		return nil, err
 	}
@@ -164,6 +176,7 @@ func (s *Server) Run(ctx context.Context) error {
 	})
 	g.Go(func() error { return s.register(ctx) })
 	g.Go(func() error { return ended(ctx, s.scheduler.Run(ctx), "scheduler") })
+	g.Go(func() error { return ended(ctx, s.notifier.Run(ctx), "notifier") })
 	for name, a := range s.agents {
 		g.Go(func() error { return ended(ctx, a.Run(ctx), "agent of host "+name) })
 	}

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"bytes"
 	"context"
 	"crypto/tls"
 	"errors"
@@ -23,6 +24,7 @@ import (
 	"github.com/capsulet/capsulet/zunserver/api"
 	"github.com/capsulet/capsulet/zunserver/api/view"
 	"github.com/capsulet/capsulet/zunserver/auth"
+	"github.com/capsulet/capsulet/zunserver/notify"
 	"github.com/capsulet/capsulet/zunserver/runtime"
 	"github.com/capsulet/capsulet/zunserver/runtime/docker"
 	"github.com/capsulet/capsulet/zunserver/store"
@@ -106,6 +108,10 @@ func newServer(ctx context.Context, cfg *config.Config, log *logrus.Entry) (*zun
 	if err != nil {
 		return nil, fmt.Errorf("api.streamIdleTimeout: %w", err)
 	}
+	targets, err := notificationTargets(cfg)
+	if err != nil {
+		return nil, err
+	}
 	return zunserver.New(ctx, zunserver.Config{
 		Instance: cfg.Instance, StateDir: cfg.StateDir, RunDir: cfg.RunDir, SeccompDir: cfg.SeccompDir, Auth: tokens,
 		Store: store.Config{
@@ -114,7 +120,7 @@ func newServer(ctx context.Context, cfg *config.Config, log *logrus.Entry) (*zun
 			SealKey: key, Log: log.WithField("part", "store"),
 		},
 		Hosts: hosts(cfg), MaxBodyBytes: cfg.API.MaxBodyBytes, StreamIdleTimeout: idle, Log: log,
-		WebsocketURL: cfg.API.WebsocketURL, WebsocketOrigins: cfg.API.WebsocketOrigins,
+		WebsocketURL: cfg.API.WebsocketURL, WebsocketOrigins: cfg.API.WebsocketOrigins, Notifications: targets,
 		Quotas: &view.Quotas{
 			Containers: cfg.Quota.Containers, Memory: cfg.Quota.MemoryMiB, CPU: cfg.Quota.CPU, Disk: cfg.Quota.DiskGiB,
 		},
@@ -130,6 +136,23 @@ func newServer(ctx context.Context, cfg *config.Config, log *logrus.Entry) (*zun
 			return docker.Open(ctx, d)
 		},
 	})
+}
+
+// notificationTargets reads the secrets of who is told of events.
+func notificationTargets(cfg *config.Config) (list []notify.Target, err error) {
+	for i, n := range cfg.Notifications {
+		t := notify.Target{URL: n.URL, Events: n.Events}
+		if n.SecretFile != "" {
+			if t.Secret, err = os.ReadFile(n.SecretFile); err != nil {
+				return nil, fmt.Errorf("notifications[%d].secretFile: %w", i, err)
+			}
+			if t.Secret = bytes.TrimRight(t.Secret, "\r\n "); len(t.Secret) == 0 {
+				return nil, fmt.Errorf("notifications[%d].secretFile: %s is empty", i, n.SecretFile)
+			}
+		}
+		list = append(list, t)
+	}
+	return list, nil
 }
 
 // hosts names every host and finds the addresses that the configuration leaves out.
