@@ -3,6 +3,7 @@ package docker_test
 import (
 	"archive/tar"
 	"bytes"
+	"context"
 	"crypto/sha256"
 	"encoding/json"
 	"fmt"
@@ -100,7 +101,13 @@ func TestPullWithLogin(t *testing.T) {
 	defer server.Close()
 	domain := strings.TrimPrefix(server.URL, "http://")
 	ref := domain + "/team/app:1"
-	t.Cleanup(func() { _ = h.RemoveImage(deadline(t), ref) })
+	t.Cleanup(func() {
+		ctx, cancel := context.WithTimeout(context.WithoutCancel(t.Context()), patience)
+		defer cancel()
+		if err := h.RemoveImage(ctx, ref); err != nil {
+			t.Errorf("clean up: %v", err)
+		}
+	})
 	if _, err := h.Pull(deadline(t), ref, nil, nil); !errdefs.IsPermissionDenied(err) && !errdefs.IsNotFound(err) {
 		t.Fatalf("without a login: %v", err)
 	}
