@@ -57,9 +57,9 @@ func New(cfg Config) http.Handler {
 		URL: cfg.WebsocketURL, Origins: cfg.WebsocketOrigins, IdleTimeout: cfg.StreamIdleTimeout, Now: cfg.Now})
 	ofContainers := containers.Resource{Backend: cfg.Containers, Now: cfg.Now}
 	ofSandboxes := sandboxes.Resource{Backend: cfg.Containers, Now: cfg.Now}
-	routes := slices.Concat(discovery(), ofCapsules.Routes(), ofStreams.Routes(), ofHosts.Routes(), terminals.Routes(),
+	routes := slices.Concat(ofCapsules.Routes(), ofStreams.Routes(), ofHosts.Routes(), terminals.Routes(),
 		ofEndpoints.Routes(), ofContainers.Routes(), ofSandboxes.Routes(), cfg.Resources.routes())
-	return rest.New(rest.Config{Auth: cfg.Auth, Log: cfg.Log, MaxBodyBytes: cfg.MaxBodyBytes, Now: cfg.Now}, routes...)
+	return rest.New(rest.Config{Auth: cfg.Auth, Log: cfg.Log, MaxBodyBytes: cfg.MaxBodyBytes, Now: cfg.Now}, slices.Concat(discovery(routes), routes)...)
 }
 
 // NewServer is a server for the handler with limits that no honest client meets. Streams lift the deadlines for

@@ -1,38 +1,80 @@
 package api
 
 import (
+	"maps"
 	"net/http"
+	"slices"
+	"strings"
+	"sync"
 
+	"github.com/capsulet/capsulet/zunserver/api/openapi"
 	"github.com/capsulet/capsulet/zunserver/api/rest"
+	"github.com/capsulet/capsulet/zunserver/api/view"
 )
 
 // extensions are capsulet's; clients ask for them here and never guess.
-var extensions = map[string]any{"extensions": []string{"native", "watch", "logs", "template", "update", "streams", "stats", "endpoints"}}
+var extensions = map[string][]string{"extensions": {"native", "watch", "logs", "template", "update", "streams", "stats", "openapi", "endpoints"}}
 
-// discovery is what a client asks first.
-func discovery() []rest.Route {
-	return []rest.Route{
-		{Method: "GET", Path: "/{$}", Serve: root, Public: true},
-		{Method: "GET", Path: "/healthcheck", Serve: healthcheck, Public: true},
-		{Method: "GET", Path: "/v1", Serve: v1, Public: true},
+// discovery is what a client asks first: what there is, by the table of the other routes.
+func discovery(others []rest.Route) []rest.Route {
+	d := &described{resources: resources(others)}
+	routes := []rest.Route{
+		{Method: "GET", Path: "/{$}", Serve: root, Public: true, Doc: rest.Doc{Summary: "Show the versions of the API.", Answers: map[int]any{200: view.Root{}}}},
+		{Method: "GET", Path: "/healthcheck", Serve: healthcheck, Public: true, Doc: rest.Doc{
+			Summary: "Say OK.", Answers: map[int]any{200: ""}, MediaType: "text/plain"}},
+		{Method: "GET", Path: "/v1", Serve: d.v1, Public: true, Doc: rest.Doc{
+			Summary: "Show the resources of version 1.", Answers: map[int]any{200: map[string]any{}}}},
+		{Method: "GET", Path: rest.OpenAPIPath, Serve: d.openAPI, Public: true, Doc: rest.Doc{
+			Summary: "Show this document.", Answers: map[int]any{200: map[string]any{}}}},
 	}
+	d.document = sync.OnceValues(func() ([]byte, error) { return openapi.Document(slices.Concat(routes, others)) })
+	return routes
+}
+
+// described is what the routes say of themselves.
+type described struct {
+	resources []string
+	document  func() ([]byte, error)
+}
+
+// resources are the first words of the paths under /v1, in order.
+func resources(routes []rest.Route) []string {
+	found := map[string]bool{}
+	for _, r := range routes {
+		if rest, ok := strings.CutPrefix(r.Path, "/v1/"); ok {
+			word, _, _ := strings.Cut(rest, "/")
+			found[word] = true
+		}
+	}
+	return slices.Sorted(maps.Keys(found))
+}
+
+// openAPI is GET /openapi.json.
+func (d *described) openAPI(c *rest.Call) error {
+	document, err := d.document()
+	if err != nil {
+		return err
+	}
+	c.W.Header().Set("Content-Type", "application/json")
+	_, _ = c.W.Write(document)
+	return nil
 }
 
 // root is GET / (zun/api/controllers/root.py).
 func root(c *rest.Call) error {
-	v1 := map[string]any{
-		"id": "v1", "status": "CURRENT", "max_version": rest.MaxVersion.String(), "min_version": rest.MinVersion.String(),
-		"links": []any{link(c.Base()+"/v1/", "self")},
+	v1 := view.APIVersion{
+		ID: "v1", Status: "CURRENT", MaxVersion: rest.MaxVersion.String(), MinVersion: rest.MinVersion.String(),
+		Links: []view.Link{{Href: c.Base() + "/v1/", Rel: "self"}},
 	}
-	return c.JSON(http.StatusOK, map[string]any{
-		"name": "OpenStack Zun API", "description": "Zun is an OpenStack project which aims to provide containers service. " +
+	return c.JSON(http.StatusOK, view.Root{
+		Name: "OpenStack Zun API", Description: "Zun is an OpenStack project which aims to provide containers service. " +
 			"This is capsulet, which speaks its API.",
-		"versions": []any{v1}, "default_version": v1, "capsulet": extensions,
+		Versions: []view.APIVersion{v1}, DefaultVersion: v1, Capsulet: extensions,
 	})
 }
 
 // v1 is GET /v1 (zun/api/controllers/v1/__init__.py); it names the resources that are served here.
-func v1(c *rest.Call) error {
+func (d *described) v1(c *rest.Call) error {
 	body := map[string]any{
 		"id":          "v1",
 		"media_types": []any{map[string]any{"base": "application/json", "type": "application/vnd.openstack.zun.v1+json"}},
@@ -40,14 +82,13 @@ func v1(c *rest.Call) error {
 			"href": "https://docs.openstack.org/developer/zun/dev/api-spec-v1.html", "rel": "describedby", "type": "text/html"}},
 		"capsulet": extensions,
 	}
-	for _, resource := range []string{"capsules", "containers", "sandboxes", "hosts", "services", "availability_zones", "images", "networks",
-		"quotas", "quota_classes", "registries"} {
+	for _, resource := range d.resources {
 		body[resource] = []any{link(c.Base()+"/v1/"+resource+"/", "self"), link(c.Base()+"/"+resource+"/", "bookmark")}
 	}
 	return c.JSON(http.StatusOK, body)
 }
 
-func link(href, rel string) map[string]any { return map[string]any{"href": href, "rel": rel} }
+func link(href, rel string) view.Link { return view.Link{Href: href, Rel: rel} }
 
 // healthcheck is oslo.middleware's.
 func healthcheck(c *rest.Call) error {

@@ -18,6 +18,7 @@ import (
 	"github.com/containerd/errdefs"
 
 	"github.com/capsulet/capsulet/zunserver/api"
+	"github.com/capsulet/capsulet/zunserver/api/openapi/openapitest"
 	"github.com/capsulet/capsulet/zunserver/auth"
 	"github.com/capsulet/capsulet/zunserver/capsule"
 	"github.com/capsulet/capsulet/zunserver/store"
@@ -170,7 +171,7 @@ func newWorld(t *testing.T, change ...func(*api.Config, *http.Server)) *world {
 	for _, f := range change {
 		f(&cfg, server.Config)
 	}
-	server.Config.Handler = api.New(cfg)
+	server.Config.Handler = openapitest.Handler(t, api.New(cfg))
 	server.Start()
 	t.Cleanup(server.Close)
 	w.url = server.URL

@@ -149,14 +149,18 @@ func (r *Resource) listCapsules(c *rest.Call) error {
 	if err != nil {
 		return err
 	}
-	shown := make([]any, 0, len(page))
-	for _, one := range page {
-		shown = append(shown, r.show(c, one))
-	}
 	if c.Native {
-		return c.JSON(http.StatusOK, map[string]any{"capsules": shown, "revision": revision})
+		list := nativeList{Capsules: make([]*capsule.Capsule, 0, len(page)), Revision: revision}
+		for _, one := range page {
+			list.Capsules = append(list.Capsules, view.Native(one))
+		}
+		return c.JSON(http.StatusOK, list)
 	}
-	return c.JSON(http.StatusOK, map[string]any{"capsules": shown, "next": next})
+	list := view.CapsuleList{Capsules: make([]any, 0, len(page)), Next: next}
+	for _, one := range page {
+		list.Capsules = append(list.Capsules, r.show(c, one))
+	}
+	return c.JSON(http.StatusOK, list)
 }
 
 // capsuleKeys are what capsules can be sorted by. Zun's id is the order of creation.

@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/capsulet/capsulet/zunserver/api/rest"
+	"github.com/capsulet/capsulet/zunserver/api/view"
 	"github.com/capsulet/capsulet/zunserver/capsule"
 	"github.com/capsulet/capsulet/zunserver/store"
 )
@@ -39,11 +40,43 @@ type Resource struct {
 
 // Routes are what it serves.
 func (r *Resource) Routes() []rest.Route {
+	one := []any{view.Capsule132{}, view.Capsule131{}}
 	return []rest.Route{
-		{Method: "GET", Path: "/v1/capsules", Serve: r.listCapsules},
-		{Method: "POST", Path: "/v1/capsules", Serve: r.createCapsule},
-		{Method: "GET", Path: "/v1/capsules/{id}", Serve: r.getCapsule}, // and the native /v1/capsules/stats
-		{Method: "PATCH", Path: "/v1/capsules/{id}", Serve: r.updateCapsule},
-		{Method: "DELETE", Path: "/v1/capsules/{id}", Serve: r.deleteCapsule},
+		{Method: "GET", Path: "/v1/capsules", Serve: r.listCapsules, Doc: rest.Doc{
+			Summary: "List capsules, or watch them.", Query: listQuery{},
+			Answers: map[int]any{200: view.CapsuleList{}}, Native: nativeList{},
+		}},
+		{Method: "POST", Path: "/v1/capsules", Serve: r.createCapsule, Doc: rest.Doc{
+			Summary: "Create a capsule from a template.", Body: createBody{}, Answers: map[int]any{202: one}, Native: capsule.Capsule{},
+		}},
+		{Method: "GET", Path: "/v1/capsules/{id}", Serve: r.getCapsule, Doc: rest.Doc{ // and the native /v1/capsules/stats
+			Summary: "Show a capsule, by UUID or name.", Answers: map[int]any{200: one}, Native: capsule.Capsule{},
+		}},
+		{Method: "PATCH", Path: "/v1/capsules/{id}", Serve: r.updateCapsule, Doc: rest.Doc{
+			Summary: "Change a capsule to a whole new template.", Body: createBody{}, Answers: map[int]any{200: one}, Native: capsule.Capsule{},
+		}},
+		{Method: "DELETE", Path: "/v1/capsules/{id}", Serve: r.deleteCapsule, Doc: rest.Doc{
+			Summary: "Ask for the end of a capsule.", Query: deleteQuery{}, Answers: map[int]any{204: nil},
+		}},
 	}
 }
+
+// The parameters and bodies, for the OpenAPI document.
+type (
+	listQuery struct {
+		rest.PageQuery
+		Watch string `query:"watch" description:"true: a line of JSON for each change after since, natively"`
+		Since int64  `query:"since" description:"the revision that a watch goes on from"`
+	}
+	deleteQuery struct {
+		GracePeriod int64  `query:"grace_period" description:"seconds until containers are killed; the template's when not given"`
+		Force       string `query:"force" description:"true: give a capsule up whose host is away"`
+	}
+	createBody struct {
+		Template any `json:"template" required:"true" description:"a capsule template as an object, or as a string of JSON or YAML"`
+	}
+	nativeList struct {
+		Capsules []*capsule.Capsule `json:"capsules"`
+		Revision int64              `json:"revision"`
+	}
+)

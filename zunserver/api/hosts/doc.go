@@ -5,6 +5,7 @@ import (
 	"context"
 
 	"github.com/capsulet/capsulet/zunserver/api/rest"
+	"github.com/capsulet/capsulet/zunserver/api/view"
 	"github.com/capsulet/capsulet/zunserver/capsule"
 )
 
@@ -28,7 +29,17 @@ type Resource struct {
 func (r *Resource) Routes() []rest.Route {
 	since := rest.Version{Major: 1, Minor: 4}
 	return []rest.Route{
-		{Method: "GET", Path: "/v1/hosts", Serve: r.listHosts, Since: since},
-		{Method: "GET", Path: "/v1/hosts/{id}", Serve: r.getHost, Since: since},
+		{Method: "GET", Path: "/v1/hosts", Serve: r.listHosts, Since: since, Doc: rest.Doc{
+			Summary: "List the container hosts.", Query: rest.PageQuery{}, Answers: map[int]any{200: view.HostList{}}, Native: nativeList{},
+		}},
+		{Method: "GET", Path: "/v1/hosts/{id}", Serve: r.getHost, Since: since, Doc: rest.Doc{
+			Summary: "Show a container host, by UUID or name.", Answers: map[int]any{200: view.ContainerHost{}}, Native: capsule.Host{},
+		}},
 	}
+}
+
+// nativeList is a list in the native form.
+type nativeList struct {
+	Hosts    []capsule.Host `json:"hosts"`
+	Revision int64          `json:"revision"`
 }

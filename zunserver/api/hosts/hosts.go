@@ -33,17 +33,17 @@ func (r *Resource) listHosts(c *rest.Call) error {
 		if page == nil {
 			page = []capsule.Host{}
 		}
-		return c.JSON(http.StatusOK, map[string]any{"hosts": page, "revision": revision})
+		return c.JSON(http.StatusOK, nativeList{page, revision})
 	}
 	placed, _, err := r.Capsules.Capsules(c.R.Context())
 	if err != nil {
 		return fmt.Errorf("list hosts: %w", err)
 	}
-	shown := make([]any, 0, len(page))
+	shown := make([]view.ContainerHost, 0, len(page))
 	for i := range page {
 		shown = append(shown, view.Host(&page[i], placed, c.Base()))
 	}
-	return c.JSON(http.StatusOK, map[string]any{"hosts": shown, "next": next})
+	return c.JSON(http.StatusOK, view.HostList{Hosts: shown, Next: next})
 }
 
 // getHost is GET /v1/hosts/{id}, by UUID or name.

@@ -103,11 +103,10 @@ func (c *Call) fail(err error) {
 		// As keystonemiddleware's, which answers before Zun does.
 		c.W.Header().Set("WWW-Authenticate", fmt.Sprintf("Keystone uri=%q", c.Base()))
 		message = "The request you have made requires authentication. (" + message + ")"
-		_ = c.JSON(status, c.asStatus(status, message, map[string]any{"error": map[string]any{"code": status, "title": "Unauthorized",
-			"message": message}}))
+		_ = c.JSON(status, c.asStatus(status, message, map[string]any{"error": Stranger{Code: status, Title: "Unauthorized", Message: message}}))
 		return
 	}
-	_ = c.JSON(status, c.asStatus(status, message, errorBody(c.id, status, code, message)))
+	_ = c.JSON(status, c.asStatus(status, message, map[string]any{"errors": failure(c.id, status, code, message).Errors}))
 }
 
 // asStatus makes a body for who would have spoken a protocol of Kubernetes also what its clients expect: metav1.Status.
@@ -121,18 +120,47 @@ func (c *Call) asStatus(status int, message string, body map[string]any) map[str
 // Errors is what Zun's error body says of an error, for a line in a stream.
 func (c *Call) Errors(err error) (status int, message string, errors any) {
 	status, code, message := c.Verdict(err)
-	return status, message, errorBody(c.id, status, code, message)["errors"]
+	return status, message, failure(c.id, status, code, message).Errors
 }
 
-func errorBody(id string, status int, code, message string) map[string]any {
-	title := message
+// Unauthorized is the body of 401 (keystonemiddleware).
+type Unauthorized struct {
+	Error Stranger `json:"error"`
+}
+
+// Stranger says why the caller is not known.
+type Stranger struct {
+	Code    int    `json:"code"`
+	Title   string `json:"title"`
+	Message string `json:"message"`
+}
+
+// Failure is Zun's body of an error, with what asStatus adds.
+type Failure struct {
+	Errors []FailureDetail `json:"errors"`
+}
+
+// FailureDetail is the one error of a Failure.
+type FailureDetail struct {
+	RequestID string `json:"request_id"`
+	// Code is "container." and a word; routing errors have none.
+	Code   string `json:"code"`
+	Status int    `json:"status"`
+	Title  string `json:"title"`
+	Detail string `json:"detail"`
+	Links  []any  `json:"links"`
+	// The range of microversions, when the request's is not in it (zun/api/http_error.py).
+	MaxVersion string `json:"max_version,omitempty"`
+	MinVersion string `json:"min_version,omitempty"`
+}
+
+func failure(id string, status int, code, message string) Failure {
+	d := FailureDetail{RequestID: id, Code: "container." + code, Status: status, Title: message, Detail: message, Links: []any{}}
 	if status == http.StatusInternalServerError {
-		title = "Internal Server Error"
+		d.Title = "Internal Server Error"
 	}
-	e := map[string]any{"request_id": id, "code": "container." + code, "status": status, "title": title, "detail": message,
-		"links": []any{}}
-	if code == "microversion-unsupported" { // zun/api/http_error.py
-		e["max_version"], e["min_version"] = MaxVersion.String(), MinVersion.String()
+	if code == "microversion-unsupported" {
+		d.MaxVersion, d.MinVersion = MaxVersion.String(), MinVersion.String()
 	}
-	return map[string]any{"errors": []any{e}}
+	return Failure{Errors: []FailureDetail{d}}
 }

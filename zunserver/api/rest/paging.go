@@ -11,9 +11,18 @@ import (
 // maxPage is the size of a page that the caller does not limit, and of the largest ([api]max_limit of Zun).
 const maxPage = 1000
 
+// PageQuery are the parameters of a list, for the OpenAPI document.
+type PageQuery struct {
+	Limit       int64  `query:"limit" minimum:"1" description:"items of a page, at most 1000"`
+	Marker      string `query:"marker" description:"UUID of the last item of the page before"`
+	SortKey     string `query:"sort_key" description:"default id, the order of creation"`
+	SortDir     string `query:"sort_dir" enum:"asc,desc"`
+	AllProjects string `query:"all_projects" description:"true: of all projects, for administrators"`
+}
+
 // Paged sorts the items and cuts a page out of them as the query says (zun/api/utils.py, validate_limit). next is the URL of
 // the next page, or nil. Callers of the native form get everything unless they ask for less.
-func Paged[T any](c *Call, items []T, keys map[string]func(T) string, id func(T) string) (page []T, next any, err error) {
+func Paged[T any](c *Call, items []T, keys map[string]func(T) string, id func(T) string) (page []T, next *string, err error) {
 	q := c.R.URL.Query()
 	limit, given, err := c.Number("limit", 1)
 	if err != nil {
@@ -56,7 +65,8 @@ func Paged[T any](c *Call, items []T, keys map[string]func(T) string, id func(T)
 	follow.Set("marker", id(page[limit-1]))
 	follow.Set("sort_key", sortKey)
 	follow.Set("sort_dir", sortDir)
-	return page, c.Base() + c.R.URL.Path + "?" + follow.Encode(), nil
+	url := c.Base() + c.R.URL.Path + "?" + follow.Encode()
+	return page, &url, nil
 }
 
 // Sortable is a time as text whose order is that of time.

@@ -29,6 +29,9 @@ type Config struct {
 	Now func() time.Time
 }
 
+// OpenAPIPath is where the description of all routes is.
+const OpenAPIPath = "/openapi.json"
+
 // requestTimeout bounds everything that is not a stream.
 const requestTimeout = 30 * time.Second
 
@@ -63,6 +66,8 @@ type Doc struct {
 	Answers map[int]any
 	// MediaType of the answers, where it is not JSON.
 	MediaType string
+	// Native is the body of a good answer to who reads the native media type; nil: it is as for everybody.
+	Native any
 }
 
 type server struct{ Config }
@@ -100,17 +105,23 @@ func (s *server) at(path string, paths map[string][]Route) http.Handler {
 	})
 }
 
-// cleanPath does what Zun's clients rely on: double slashes and a slash at the end do not count, and /v1 may be left out.
+// Clean is the path that a route has for the path of a request, as Zun's clients rely on: double slashes and a slash at the end
+// do not count, and /v1 may be left out.
+func Clean(asked string) string {
+	p := path.Clean("/" + asked)
+	first, _, _ := strings.Cut(p[1:], "/")
+	if first != "" && first != "v1" && first != "healthcheck" && p != OpenAPIPath {
+		p = "/v1" + p
+	}
+	return p
+}
+
 func cleanPath(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		p := path.Clean("/" + r.URL.Path)
-		first, _, _ := strings.Cut(p[1:], "/")
-		if first != "" && first != "v1" && first != "healthcheck" {
-			p = "/v1" + p
-		}
 		twin := *r
 		u := *r.URL
-		u.Path, u.RawPath = p, ""
+		u.Path = Clean(r.URL.Path)
+		u.RawPath = ""
 		twin.URL = &u
 		next.ServeHTTP(w, &twin)
 	})

@@ -10,12 +10,6 @@ import (
 // Version is a microversion.
 type Version struct{ Major, Minor int }
 
-// The microversions that are served: all of Zun's (zun/api/controllers/versions.py).
-var (
-	MinVersion = Version{1, 1}
-	MaxVersion = Version{1, 40}
-)
-
 func (v Version) String() string { return fmt.Sprintf("%d.%d", v.Major, v.Minor) }
 
 // Before says whether v is older than o.

@@ -37,11 +37,50 @@ type Resource struct {
 
 // Routes are what it serves.
 func (r *Resource) Routes() []rest.Route {
-	routes := []rest.Route{{Method: "GET", Path: "/v1/capsules/{id}/logs", Serve: r.logs, Stream: true}}
-	for action, serve := range map[string]rest.Handler{"exec": r.exec, "attach": r.attach, "portforward": r.portForward} {
+	routes := []rest.Route{{Method: "GET", Path: "/v1/capsules/{id}/logs", Serve: r.logs, Stream: true, Doc: rest.Doc{
+		Summary: "Read the log of a container of a capsule.", Query: logsQuery{},
+		Answers: map[int]any{200: ""}, MediaType: "application/octet-stream",
+	}}}
+	session := func(action, summary string, query any, serve rest.Handler) {
 		for _, method := range []string{"GET", "POST"} {
-			routes = append(routes, rest.Route{Method: method, Path: "/v1/capsules/{id}/" + action, Serve: serve, Stream: true})
+			routes = append(routes, rest.Route{Method: method, Path: "/v1/capsules/{id}/" + action, Serve: serve, Stream: true,
+				Doc: rest.Doc{Summary: summary, Query: query, Answers: map[int]any{101: nil}}})
 		}
 	}
+	session("exec", "Run a command in a container of a capsule.", execQuery{}, r.exec)
+	session("attach", "Join the main process of a container of a capsule.", sessionQuery{}, r.attach)
+	session("portforward", "Reach ports inside a capsule.", portsQuery{}, r.portForward)
 	return routes
 }
+
+// The parameters, for the OpenAPI document.
+type (
+	containerQuery struct {
+		Container string `query:"container" description:"name of the container; the only one, or the first, when not given"`
+	}
+	logsQuery struct {
+		containerQuery
+		Previous   string `query:"previous" description:"true: the attempt before the current one"`
+		Follow     string `query:"follow" description:"true: go on until the container ends"`
+		Timestamps string `query:"timestamps" description:"true: the time before each line"`
+		Tail       string `query:"tail" description:"number of last lines, or all"`
+		Since      string `query:"since" description:"RFC 3339 or seconds since 1970"`
+		Until      string `query:"until" description:"RFC 3339 or seconds since 1970"`
+		Stdout     string `query:"stdout" description:"true, and stderr not: this one only"`
+		Stderr     string `query:"stderr" description:"true, and stdout not: this one only"`
+	}
+	sessionQuery struct {
+		containerQuery
+		Stdin  string `query:"stdin"`
+		Stdout string `query:"stdout"`
+		Stderr string `query:"stderr"`
+		TTY    string `query:"tty"`
+	}
+	execQuery struct {
+		sessionQuery
+		Command []string `query:"command" description:"once for each word"`
+	}
+	portsQuery struct {
+		Ports string `query:"ports" description:"for WebSocket clients: the ports, with commas between"`
+	}
+)

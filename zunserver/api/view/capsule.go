@@ -89,6 +89,12 @@ type Capsule131 struct {
 	InitContainersUUIDs []string          `json:"init_containers_uuids"`
 }
 
+// CapsuleList is a page of capsules, each a Capsule132 or a Capsule131.
+type CapsuleList struct {
+	Capsules []any   `json:"capsules"`
+	Next     *string `json:"next"`
+}
+
 // Container is Zun's representation of a container (zun/api/controllers/v1/views/containers_view.py), which is the same for
 // those in capsules, but for the links.
 type Container struct {

@@ -26,6 +26,12 @@ type ContainerHost struct {
 	EnableCPUPinning   bool              `json:"enable_cpu_pinning"`
 }
 
+// HostList is a page of hosts.
+type HostList struct {
+	Hosts []ContainerHost `json:"hosts"`
+	Next  *string         `json:"next"`
+}
+
 // Host is Zun's representation of a host. Used are the sums of what the capsules that live there ask for; placed may hold
 // capsules of other hosts too.
 func Host(h *capsule.Host, placed []*capsule.Capsule, base string) ContainerHost {
