@@ -45,6 +45,7 @@ func Document(routes []rest.Route) ([]byte, error) {
 // configure names the schemas and teaches the reflector what JSON the leaf types of Kubernetes are.
 func configure(r *jsonschema.Reflector) {
 	for value, schema := range map[any]string{
+		&[]byte{}:            `{"type":["string","null"],"format":"base64"}`,
 		resource.Quantity{}:  `{"type":["string","number"],"description":"a Kubernetes quantity"}`,
 		intstr.IntOrString{}: `{"type":["string","integer"]}`,
 		metav1.Time{}:        `{"type":["string","null"],"format":"date-time"}`,

@@ -43,8 +43,11 @@ func (r *Resource) Routes() []rest.Route {
 	}}}
 	session := func(action, summary string, query any, serve rest.Handler) {
 		for _, method := range []string{"GET", "POST"} {
-			routes = append(routes, rest.Route{Method: method, Path: "/v1/capsules/{id}/" + action, Serve: serve, Stream: true,
-				Doc: rest.Doc{Summary: summary, Query: query, Answers: map[int]any{101: nil}}})
+			doc := rest.Doc{Summary: summary, Query: query, Answers: map[int]any{101: nil}}
+			if action == "exec" && method == "POST" { // without an upgrade
+				doc.Answers[200], doc.MediaType = "", "application/octet-stream"
+			}
+			routes = append(routes, rest.Route{Method: method, Path: "/v1/capsules/{id}/" + action, Serve: serve, Stream: true, Doc: doc})
 		}
 	}
 	session("exec", "Run a command in a container of a capsule.", execQuery{}, r.exec)
