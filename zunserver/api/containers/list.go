@@ -104,9 +104,7 @@ func (r *Resource) list(c *rest.Call) error {
 	for _, t := range some {
 		shown.Containers = append(shown.Containers, r.shown(c, t))
 	}
-	if url, ok := next.(string); ok {
-		shown.Next = &url
-	}
+	shown.Next = next
 	return c.JSON(http.StatusOK, shown)
 }
 

@@ -190,8 +190,6 @@ func (r *Resource) list(c *rest.Call) error {
 	for _, one := range some {
 		shown.Sandboxes = append(shown.Sandboxes, r.shown(c, one))
 	}
-	if url, ok := next.(string); ok {
-		shown.Next = &url
-	}
+	shown.Next = next
 	return c.JSON(http.StatusOK, shown)
 }
