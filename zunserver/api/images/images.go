@@ -50,9 +50,7 @@ func (r *Resource) list(c *rest.Call) error {
 	for _, i := range cut {
 		p.Images = append(p.Images, view.OfImage(i, c.Base()))
 	}
-	if text, ok := next.(string); ok {
-		p.Next = &text
-	}
+	p.Next = next
 	return c.JSON(http.StatusOK, p)
 }
 

@@ -49,9 +49,7 @@ func (r *Resource) list(c *rest.Call) error {
 		return err
 	}
 	p := page{Networks: slices.Concat([]view.Network{}, cut)}
-	if text, ok := next.(string); ok {
-		p.Next = &text
-	}
+	p.Next = next
 	return c.JSON(http.StatusOK, p)
 }
 

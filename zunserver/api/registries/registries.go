@@ -91,9 +91,7 @@ func (r *Resource) list(c *rest.Call) error {
 	for _, one := range cut {
 		p.Registries = append(p.Registries, view.OfRegistry(one, c.Base()))
 	}
-	if text, ok := next.(string); ok {
-		p.Next = &text
-	}
+	p.Next = next
 	return c.JSON(http.StatusOK, p)
 }
 

@@ -233,8 +233,6 @@ func (r *Resource) zones(c *rest.Call) error {
 	for _, name := range cut {
 		p.Zones = append(p.Zones, view.Zone{AvailabilityZone: name})
 	}
-	if text, ok := next.(string); ok {
-		p.Next = &text
-	}
+	p.Next = next
 	return c.JSON(http.StatusOK, p)
 }
