@@ -180,6 +180,14 @@ func TestAutoRemove(t *testing.T) {
 	c := w.container(func(c *capsule.Capsule) { c.Spec.Containers[0].Image, c.Standalone[0].AutoRemove = "exits", true })
 	w.await(c.UUID, "gone", gone)
 	w.empty()
+	// In a sandbox it goes alone.
+	c = w.container(func(c *capsule.Capsule) {
+		c.Kind, c.Spec.Containers[0].Image, c.Standalone[0].AutoRemove = capsule.KindSandbox, "exits", true
+	})
+	w.await(c.UUID, "the sandbox is empty", func(c *capsule.Capsule) bool {
+		return len(c.Spec.Containers) == 0 && len(c.Standalone) == 0 && len(c.Facts.Containers) == 0 && is("Running")(c)
+	})
+	w.soon("the container is removed", func() bool { return len(w.host.Containers()) == 1 })
 }
 
 func TestVanished(t *testing.T) {
