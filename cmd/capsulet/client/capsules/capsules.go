@@ -27,7 +27,7 @@ func New() *cobra.Command {
 	one := func(c *cobra.Command) *cobra.Command { return k.Complete(c, false, names) }
 	several := func(c *cobra.Command) *cobra.Command { return k.Complete(c, true, names) }
 	family.AddCommand(create(k), one(update(k)), apply(k), list(k), several(show(k)), several(remove(k)), several(await(k)),
-		one(logs(k)), one(exec(k)), one(attach(k)), one(portForward(k)), one(events(k)), several(stats(k)), one(endpoints.Verb(k, "capsule")))
+		one(logs(k)), one(exec(k)), one(attach(k)), one(portForward(k)), one(events(k)), several(stats(k)), one(endpoints.Verb(k, "capsule")), cp(k), one(top(k)))
 	return family
 }
 

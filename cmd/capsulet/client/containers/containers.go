@@ -6,7 +6,7 @@
 //	wait.go    wait, delete                     reach.go   logs, exec, attach, cp, top, stats
 //	sandbox.go sandbox …
 //
-// They speak Zun's API, apart from logs -f, exec, attach and cp: those are capsulet's streams, which are not bounded in size or
+// They speak Zun's API, apart from logs, exec and attach: those are capsulet's streams, which are not bounded in size or
 // time and carry exit codes. A container is addressed there by its UUID.
 package containers
 
@@ -17,6 +17,7 @@ import (
 
 	"github.com/capsulet/capsulet/cmd/capsulet/client"
 	"github.com/capsulet/capsulet/cmd/capsulet/client/endpoints"
+	"github.com/capsulet/capsulet/cmd/capsulet/client/streams"
 	"github.com/capsulet/capsulet/provider/zun"
 	"github.com/capsulet/capsulet/provider/zun/resources"
 )
@@ -33,6 +34,10 @@ func New() *cobra.Command {
 	family.AddCommand(one(rename(k)), one(update(k)), one(commit(k)), one(history(k)))
 	family.AddCommand(one(network(k, "attach")), one(network(k, "detach")), one(networks(k)))
 	family.AddCommand(one(logs(k)), one(exec(k)), one(attach(k)), one(top(k)), several(stats(k)), one(endpoints.Verb(k, "container")))
+	family.AddCommand(streams.CopyVerb(k, "container", func(call *client.Call, name string) (string, error) {
+		_, one, err := found(call, name)
+		return one.UUID, err
+	}))
 	return family
 }
 

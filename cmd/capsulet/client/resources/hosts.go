@@ -82,7 +82,7 @@ func services() *cobra.Command {
 	})
 	family.AddCommand(all, serviceVerb(k, "enable", "Let hosts have new capsules and containers", "enabled", "enable"),
 		disable(k), serviceVerb(k, "force-down", "Make hosts count as down", "counts as down", "force_down"),
-		serviceVerb(k, "unforce-down", "Make hosts no longer count as down", "counts as it is", "force_down"), serviceVerb(k, "delete", "Forget services that are down", "deleted", ""))
+		serviceVerb(k, "unforce-down", "Make hosts no longer count as down", "counts as it is", "force_down"), serviceVerb(k, "delete", "Forget what was said of services", "deleted", ""))
 	return family
 }
 

@@ -85,7 +85,7 @@ func pull(k *client.Client) *cobra.Command {
 func search(k *client.Client) *cobra.Command {
 	var driver string
 	var exact bool
-	c := k.Shows("search WORD", "Search images in a registry", cobra.ExactArgs(1), func(call *client.Call, args []string) error {
+	c := k.Shows("search WORD", "Search images by name, where the image driver finds them", cobra.ExactArgs(1), func(call *client.Call, args []string) error {
 		api, err := of(call)
 		if err != nil {
 			return err
@@ -159,7 +159,7 @@ func createNetwork(k *client.Client) *cobra.Command {
 		_, err = fmt.Fprintf(call.Out(), "network %s created, UUID %s\n", made.Name, made.UUID)
 		return err
 	})
-	c.Flags().StringVar(&n.NeutronNetID, "neutron-net", "", "network of Neutron that it stands for, in an OpenStack cloud")
+	c.Flags().StringVar(&n.NeutronNetID, "neutron-net", "", "UUID that it shall have, which in an OpenStack cloud is that of a network of Neutron")
 	c.Flags().StringVar(&n.Project, "project", "", "project that it is for; everybody's own network otherwise")
 	c.Flags().StringArrayVar(&n.Subnets, "subnet", nil, "addresses, such as 10.1.0.0/16; the engine chooses when not given")
 	c.Flags().BoolVar(&n.Internal, "internal", false, "nothing leads out of it")
