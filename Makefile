@@ -6,15 +6,15 @@ SHELL := /bin/bash
 
 GO            ?= go
 GOLANGCI_LINT := github.com/golangci/golangci-lint/v2/cmd/golangci-lint@v2.15.0
-# Packages whose tests need a Docker engine; everything else is a unit test.
-DOCKER_SUITES := ./zunserver/runtime/docker/... ./test/engine/... ./test/controlplane/... ./test/chaos/...
+# Packages whose tests need a Docker engine, or (test/keystone) other programs of the distribution; everything else is a unit test.
+DOCKER_SUITES := ./zunserver/runtime/docker/... ./test/engine/... ./test/controlplane/... ./test/chaos/... ./test/keystone/...
 E2E           := ./test/e2e/... ./test/vksuite/...
 export CGO_ENABLED ?= 0
 
 # section prints a line that is found in a long log.
 section = printf '\n\033[1m=== %s\033[0m (%s)\n' "$(1)" "$$(date +%T)"
 # units sets $$units to the packages whose tests need no engine; a tree that cannot be listed is an error, not no tests.
-units = units=$$($(GO) list ./... | grep -v -e /zunserver/runtime/docker -e /test/engine -e /test/controlplane -e /test/e2e -e /test/bench -e /test/chaos -e /test/conformance -e /test/vksuite)
+units = units=$$($(GO) list ./... | grep -v -e /zunserver/runtime/docker -e /test/engine -e /test/controlplane -e /test/e2e -e /test/bench -e /test/chaos -e /test/conformance -e /test/vksuite -e /test/keystone)
 
 .PHONY: help
 help: ## list the targets

@@ -53,12 +53,24 @@ type Log struct {
 
 // API is the capsule API's server.
 type API struct {
-	// Listen is host:port. An address that others reach needs TLS.
-	Listen      string `yaml:"listen"`
+	// Listen are host:port or unix:///path. An address that others reach needs TLS; whoever opens a socket is the administrator.
+	Listen Addresses `yaml:"listen"`
+	// SocketMode is of the files of sockets, in octal: 0600, or 0660 for the group of this process.
+	SocketMode  string `yaml:"socketMode"`
 	TLSCertFile string `yaml:"tlsCertFile"`
 	TLSKeyFile  string `yaml:"tlsKeyFile"`
+	// ClientCAFile has the authorities of client certificates; CallersFile says whose they are.
+	ClientCAFile string `yaml:"clientCAFile"`
 	// TokenFile holds the administrator's token; <stateDir>/admin.token by default, generated when missing.
 	TokenFile string `yaml:"tokenFile"`
+	// CallersFile names callers by their tokens and certificates.
+	CallersFile string `yaml:"callersFile"`
+	// PolicyFile overrides who may do what.
+	PolicyFile string `yaml:"policyFile"`
+	// InsecureNoAuth takes everybody on this machine for the administrator.
+	InsecureNoAuth bool     `yaml:"insecureNoAuth"`
+	Keystone       Keystone `yaml:"keystone"`
+	Limits         Limits   `yaml:"limits"`
 	// MaxBodyBytes bounds a request.
 	MaxBodyBytes int64 `yaml:"maxBodyBytes"`
 	// StreamIdleTimeout, a duration of Go, ends an exec, an attachment or a forwarding in which nothing is said.
@@ -67,6 +79,32 @@ type API struct {
 	// WebsocketOrigins are other hosts, or whole origins, whose pages may open them.
 	WebsocketURL     string   `yaml:"websocketURL"`
 	WebsocketOrigins []string `yaml:"websocketOrigins"`
+}
+
+// Keystone is the identity service whose tokens are good for the capsule API; without URL there is none.
+type Keystone struct {
+	URL string `yaml:"url"`
+	// PublicURL is what callers without a token are told; URL by default.
+	PublicURL string `yaml:"publicURL"`
+	// The service user that validates tokens.
+	Username      string `yaml:"username"`
+	PasswordFile  string `yaml:"passwordFile"`
+	UserDomain    string `yaml:"userDomain"`
+	Project       string `yaml:"project"`
+	ProjectDomain string `yaml:"projectDomain"`
+	CAFile        string `yaml:"caFile"`
+	// CacheTTL, a duration of Go, is how long an answer is believed.
+	CacheTTL string `yaml:"cacheTTL"`
+}
+
+// Limits are how many requests in a second, and at once, the capsule API takes; 0 in a second is no limit.
+type Limits struct {
+	// PerIdentity is for each caller that is known.
+	PerIdentity      int `yaml:"perIdentity"`
+	PerIdentityBurst int `yaml:"perIdentityBurst"`
+	// Unknown is for each address, of requests that say nobody known and of tokens that Keystone is to be asked for.
+	Unknown      int `yaml:"unknown"`
+	UnknownBurst int `yaml:"unknownBurst"`
 }
 
 // Store says where the records are: in an etcd cluster or, without endpoints, in <stateDir>/etcd.
@@ -153,10 +191,14 @@ func Default() Config {
 		RunDir:     "/run/capsulet",
 		SeccompDir: "/var/lib/kubelet/seccomp",
 		Log:        Log{Level: "info", Format: "text"},
-		API:        API{Listen: "127.0.0.1:9517", MaxBodyBytes: 8 << 20, StreamIdleTimeout: "4h"},
-		Store:      Store{Prefix: "/capsulet/"},
-		Hosts:      []Host{{Endpoint: DefaultEndpoint}},
-		Quota:      Quota{Containers: 40, MemoryMiB: 51200, CPU: 20, DiskGiB: 100},
+		API: API{
+			Listen: Addresses{"127.0.0.1:9517"}, SocketMode: "0600", MaxBodyBytes: 8 << 20, StreamIdleTimeout: "4h",
+			Keystone: Keystone{UserDomain: "Default", ProjectDomain: "Default", CacheTTL: "1m"},
+			Limits:   Limits{PerIdentity: 1000, PerIdentityBurst: 2000, Unknown: 20, UnknownBurst: 100},
+		},
+		Store: Store{Prefix: "/capsulet/"},
+		Hosts: []Host{{Endpoint: DefaultEndpoint}},
+		Quota: Quota{Containers: 40, MemoryMiB: 51200, CPU: 20, DiskGiB: 100},
 		Node: Node{Name: "capsulet", KubeletPort: 10250, MaxPods: 110,
 			Taint: "virtual-kubelet.io/provider=capsulet:NoSchedule"},
 	}

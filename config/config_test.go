@@ -178,7 +178,21 @@ func TestBad(t *testing.T) {
 			[]string{"api.listen: 0.0.0.0:9517 is reachable from other machines, and without TLS the token of every caller could be read on the way; set api.tlsCertFile"}},
 		{"every address without TLS", "", []string{"--api-listen=:9517"}, []string{"api.listen: :9517 is reachable"}},
 		{"name without TLS", "", []string{"--api-listen=host:9517"}, []string{"api.listen: host:9517 is reachable"}},
-		{"listen", "", []string{"--api-listen=9517"}, []string{`api.listen: "9517" is not host:port`}},
+		{"listen", "", []string{"--api-listen=9517"}, []string{`api.listen: "9517" is not host:port or unix:///path`}},
+		{"listen nowhere", "api: {listen: []}\n", nil, []string{"api.listen: names no address"}},
+		{"one of two without TLS", "api: {listen: ['127.0.0.1:1', '0.0.0.0:1']}\n", nil, []string{"api.listen: 0.0.0.0:1 is reachable"}},
+		{"listen on a map", "api: {listen: {a: b}}\n", nil, []string{"c.yaml: line 1: a map"}},
+		{"socket of no path", "", []string{"--api-listen=unix://api.sock"}, []string{`api.listen: "unix://api.sock" names no absolute path`}},
+		{"socket for all", "api: {socketMode: '0666'}\n", nil, []string{`api.socketMode: "0666" is neither 0600 nor 0660`}},
+		{"open without tokens", "", []string{"--api-listen=10.0.0.1:1", "--api-insecure-no-auth", "--api-tls-cert=/c", "--api-tls-key=/k"},
+			[]string{"api.insecureNoAuth: makes everybody the administrator who reaches 10.0.0.1:1"}},
+		{"client CA", "", []string{"--api-client-ca=/ca"}, []string{"api.clientCAFile: is for TLS", "api.callersFile says"}},
+		{"limits", "api: {limits: {perIdentity: -1, unknownBurst: -2}}\n", nil, []string{"api.limits.perIdentity: -1 is negative", "api.limits.unknownBurst: -2"}},
+		{"Keystone's user", "api: {keystone: {url: 'http://k:5000/v3', userDomain: ''}}\n", nil, []string{"api.keystone.username: is missing",
+			"api.keystone.passwordFile: is missing", "api.keystone.project: is missing", "api.keystone.userDomain: is missing"}},
+		{"Keystone's URL", "api: {keystone: {url: 'k:5000', publicURL: k, cacheTTL: 0s}}\n", nil, []string{`api.keystone.url: "k:5000" is not like`,
+			`api.keystone.publicURL: "k" is not like`, `api.keystone.cacheTTL: "0s" is no duration above 0, such as 1m`}},
+		{"no Keystone", "api: {keystone: {username: u, caFile: /c}}\n", nil, []string{"api.keystone.username: is for a Keystone", "api.keystone.caFile: is for"}},
 		{"port", "", []string{"--api-listen=127.0.0.1:99999"}, []string{`is not host:port`}},
 		{"half TLS", "", []string{"--api-tls-cert=/c"}, []string{"api.tlsKeyFile: is missing: api.tlsCertFile is set"}},
 		{"other half", "", []string{"--api-tls-key=/k"}, []string{"api.tlsCertFile: is missing"}},
@@ -236,12 +250,24 @@ func TestGood(t *testing.T) {
 		"open with TLS": {"--api-listen=0.0.0.0:9517", "--api-tls-cert=/c", "--api-tls-key=/k"},
 		"loopback 6":    {"--api-listen=[::1]:0"},
 		"localhost":     {"--api-listen=localhost:9517"},
+		"socket too":    {"--api-listen=unix:///run/c.sock", "--api-listen=127.0.0.1:0"},
+		"open here":     {"--api-listen=[::1]:1", "--api-insecure-no-auth"},
 		"tcp loopback":  {"--docker-endpoint=tcp://127.0.0.1:2375"},
 		"no taint":      {"--node-no-taint", "--node-taint="},
 		"short taint":   {"--node-taint=a:NoExecute"},
 	} {
 		if _, err := load(t, "", nil, args); err != nil {
 			t.Errorf("%s: %v", name, err)
+		}
+	}
+	for _, file := range []string{"api: {listen: 'unix:///a'}\n", "api: {listen: [unix:///a]}\n"} {
+		if c, err := load(t, file, nil, nil); err != nil || !cmp.Equal(c.API.Listen, Addresses{"unix:///a"}) {
+			t.Errorf("%s: %v %v", file, c, err)
+		}
+	}
+	for url, want := range map[string]bool{"http://k:5000": true, "https://k:5000": false, "http://127.0.0.1:5000/v3": false, "": false} {
+		if k := (Keystone{URL: url}); k.Clear() != want {
+			t.Errorf("%q: in the clear: %v", url, !want)
 		}
 	}
 	if _, err := load(t, "# nothing\n", nil, nil); err != nil {

@@ -56,6 +56,8 @@ func (k key) set(s string) error {
 		*p = n
 	case *[]string:
 		*p = split(s)
+	case *Addresses:
+		*p = split(s)
 	case *map[string]string:
 		m := map[string]string{}
 		for _, pair := range split(s) {
@@ -86,6 +88,8 @@ func (k key) set(s string) error {
 func (k key) text() string {
 	switch v := k.value.Interface().(type) {
 	case []string:
+		return strings.Join(v, ",")
+	case Addresses:
 		return strings.Join(v, ",")
 	case map[string]string:
 		var pairs []string

@@ -25,9 +25,13 @@ var flagTable = []struct{ flag, path, usage string }{
 	{"seccomp-dir", "seccompDir", "directory of the seccomp profiles that containers may ask for"},
 	{"log-level", "log.level", "error, warning, info, debug or trace"},
 	{"log-format", "log.format", "text or json"},
-	{"api-listen", "api.listen", "address of the capsule API; needs TLS unless it is loopback"},
+	{"api-listen", "api.listen", "address of the capsule API, host:port or unix:///path; needs TLS unless it is loopback; may be repeated"},
 	{"api-tls-cert", "api.tlsCertFile", "certificate of the capsule API"},
 	{"api-tls-key", "api.tlsKeyFile", "key of that certificate"},
+	{"api-client-ca", "api.clientCAFile", "authorities of client certificates for the capsule API"},
+	{"api-callers-file", "api.callersFile", "callers besides the administrator, by tokens and certificates"},
+	{"api-policy-file", "api.policyFile", "who may do what, in the form of oslo.policy"},
+	{"api-insecure-no-auth", "api.insecureNoAuth", "take everybody on this machine for the administrator"},
 	{"api-token-file", "api.tokenFile", "the administrator's token (default <state-dir>/admin.token, generated)"},
 	{"etcd-endpoints", "store.endpoints", "etcd cluster, separated by commas (default: embedded in <state-dir>/etcd)"},
 	{"etcd-cert", "store.certFile", "client certificate for etcd"},
@@ -203,6 +207,6 @@ func explain(text string) string {
 
 // sectionOf names the section of the file that the type stands for.
 func sectionOf(typeName string) string {
-	return map[string]string{"Log": "log", "API": "api", "Store": "store", "Host": "hosts", "HostTLS": "hosts.tls",
+	return map[string]string{"Log": "log", "API": "api", "Keystone": "api.keystone", "Limits": "api.limits", "Store": "store", "Host": "hosts", "HostTLS": "hosts.tls",
 		"Node": "node", "Reserved": "node.reserved"}[typeName]
 }

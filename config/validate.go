@@ -4,7 +4,6 @@ import (
 	"errors"
 	"fmt"
 	"maps"
-	"net"
 	"net/netip"
 	"net/url"
 	"path"
@@ -13,7 +12,6 @@ import (
 	"slices"
 	"strconv"
 	"strings"
-	"time"
 
 	"github.com/sirupsen/logrus"
 	"k8s.io/apimachinery/pkg/api/resource"
@@ -99,28 +97,6 @@ func (p *problems) address(key, ip string) {
 	}
 	if _, err := netip.ParseAddr(ip); err != nil {
 		p.add(key, "%q is not an IP address", ip)
-	}
-}
-
-func (a *API) validate(p *problems) {
-	p.pair("api.tlsCertFile", a.TLSCertFile, "api.tlsKeyFile", a.TLSKeyFile)
-	if a.MaxBodyBytes <= 0 {
-		p.add("api.maxBodyBytes", "%d is not positive", a.MaxBodyBytes)
-	}
-	if d, err := time.ParseDuration(a.StreamIdleTimeout); err != nil || d <= 0 {
-		p.add("api.streamIdleTimeout", "%q is no duration above 0, such as 4h", a.StreamIdleTimeout)
-	}
-	if u, err := url.Parse(a.WebsocketURL); a.WebsocketURL != "" && (err != nil || u.Scheme != "ws" && u.Scheme != "wss" || u.Host == "" || u.RawQuery != "") {
-		p.add("api.websocketURL", "%q is not like wss://zun.example/v1/websocket", a.WebsocketURL)
-	}
-	host, port, err := net.SplitHostPort(a.Listen)
-	if err != nil || !isPort(port, 0) {
-		p.add("api.listen", "%q is not host:port", a.Listen)
-		return
-	}
-	if !loopback(host) && a.TLSCertFile == "" {
-		p.add("api.listen", "%s is reachable from other machines, and without TLS the token of every caller could be read "+
-			"on the way; set api.tlsCertFile and api.tlsKeyFile, or listen on 127.0.0.1", a.Listen)
 	}
 }
 

@@ -37,7 +37,9 @@ type Config struct {
 	Store      store.Config
 	Auth       auth.Authenticator
 	// Policy says what callers may do, the embedded node among them; nil is the default.
-	Policy       *auth.Policy
+	Policy *auth.Policy
+	// KeystoneURI is where callers without a token are told to get one; "" is this server itself.
+	KeystoneURI  string
 	Hosts        []HostConfig
 	MaxBodyBytes int64
 	// Quotas are the default limits of a project; nil: none.
@@ -130,7 +132,7 @@ func New(ctx context.Context, cfg Config) (_ *Server, err error) {
 	resources := s.resources()
 	records := s.admitted(&resources)
 	s.handler = api.New(api.Config{
-		Resources: resources, Capsules: records, Containers: records, Hosts: s.store, Streams: streams{s.agents}, Stats: newMeters(s.agents, cfg.Log), Auth: auth.Under(cfg.Policy, auth.AnyOf{s.local, cfg.Auth}), Log: cfg.Log,
+		Resources: resources, Capsules: records, Containers: records, Hosts: s.store, Streams: streams{s.agents}, Stats: newMeters(s.agents, cfg.Log), Auth: auth.Under(cfg.Policy, auth.AnyOf{s.local, cfg.Auth}), KeystoneURI: cfg.KeystoneURI, Log: cfg.Log,
 		MaxBodyBytes: cfg.MaxBodyBytes, StreamIdleTimeout: cfg.StreamIdleTimeout, Now: time.Now,
 		WebsocketURL: cfg.WebsocketURL, WebsocketOrigins: cfg.WebsocketOrigins,
 	})

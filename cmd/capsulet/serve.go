@@ -3,11 +3,9 @@ package main
 import (
 	"bytes"
 	"context"
-	"crypto/tls"
 	"errors"
 	"fmt"
 	"net"
-	"net/http"
 	"net/url"
 	"os"
 	"strings"
@@ -21,9 +19,7 @@ import (
 
 	"github.com/capsulet/capsulet/config"
 	"github.com/capsulet/capsulet/zunserver"
-	"github.com/capsulet/capsulet/zunserver/api"
 	"github.com/capsulet/capsulet/zunserver/api/view"
-	"github.com/capsulet/capsulet/zunserver/auth"
 	"github.com/capsulet/capsulet/zunserver/notify"
 	"github.com/capsulet/capsulet/zunserver/runtime"
 	"github.com/capsulet/capsulet/zunserver/runtime/docker"
@@ -88,13 +84,13 @@ func newServer(ctx context.Context, cfg *config.Config, log *logrus.Entry) (*zun
 	if err != nil {
 		return nil, err
 	}
-	token, err := auth.LoadOrCreateToken(cfg.API.TokenFile)
+	known, err := callers(cfg, log)
 	if err != nil {
 		return nil, err
 	}
-	tokens, err := auth.NewTokens(map[string]auth.Identity{token: auth.Administrator()})
+	policy, err := policy(cfg)
 	if err != nil {
-		return nil, fmt.Errorf("%s: %w", cfg.API.TokenFile, err)
+		return nil, err
 	}
 	password := ""
 	if cfg.Store.PasswordFile != "" {
@@ -113,7 +109,8 @@ func newServer(ctx context.Context, cfg *config.Config, log *logrus.Entry) (*zun
 		return nil, err
 	}
 	return zunserver.New(ctx, zunserver.Config{
-		Instance: cfg.Instance, StateDir: cfg.StateDir, RunDir: cfg.RunDir, SeccompDir: cfg.SeccompDir, Auth: tokens,
+		Instance: cfg.Instance, StateDir: cfg.StateDir, RunDir: cfg.RunDir, SeccompDir: cfg.SeccompDir,
+		Auth: known, Policy: policy, KeystoneURI: keystoneURI(cfg),
 		Store: store.Config{
 			Endpoints: cfg.Store.Endpoints, DataDir: cfg.EtcdDir(), CertFile: cfg.Store.CertFile, KeyFile: cfg.Store.KeyFile,
 			CAFile: cfg.Store.CAFile, Username: cfg.Store.Username, Password: password, Prefix: cfg.Store.Prefix,
@@ -204,36 +201,6 @@ func outboundAddress(endpoint string) string {
 	}
 	defer conn.Close()
 	return conn.LocalAddr().(*net.UDPAddr).IP.String()
-}
-
-// listen serves the capsule API on its address until ctx ends, and gives requests under way a moment then.
-func listen(ctx context.Context, cfg *config.Config, handler http.Handler, log *logrus.Entry) error {
-	ln, err := (&net.ListenConfig{}).Listen(ctx, "tcp", cfg.API.Listen)
-	if err != nil {
-		return fmt.Errorf("listening for the capsule API (api.listen): %w", err)
-	}
-	if cfg.API.TLSCertFile != "" {
-		pair, err := tls.LoadX509KeyPair(cfg.API.TLSCertFile, cfg.API.TLSKeyFile)
-		if err != nil {
-			_ = ln.Close()
-			return fmt.Errorf("api.tlsCertFile: %w", err)
-		}
-		ln = tls.NewListener(ln, &tls.Config{Certificates: []tls.Certificate{pair}, MinVersion: tls.VersionTLS12})
-	}
-	srv := api.NewServer(handler)
-	stop := context.AfterFunc(ctx, func() {
-		closing, cancel := context.WithTimeout(context.WithoutCancel(ctx), 2*time.Second)
-		defer cancel()
-		if srv.Shutdown(closing) != nil {
-			_ = srv.Close()
-		}
-	})
-	defer stop()
-	log.WithFields(logrus.Fields{"address": ln.Addr().String(), "tokenFile": cfg.API.TokenFile}).Info("Serving the capsule API")
-	if err := srv.Serve(ln); !errors.Is(err, http.ErrServerClosed) {
-		return fmt.Errorf("serving the capsule API: %w", err)
-	}
-	return nil
 }
 
 func newConfig() *cobra.Command {

@@ -105,7 +105,7 @@ func (g *gate) guard(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		who, err := g.authenticate(r)
 		if errors.Is(err, errBusy) {
-			http.Error(w, err.Error(), http.StatusTooManyRequests)
+			tooMany(w, err)
 			return
 		}
 		if err != nil {
@@ -115,10 +115,14 @@ func (g *gate) guard(next http.Handler) http.Handler {
 			http.Error(w, "Unauthorized", http.StatusUnauthorized)
 			return
 		}
+		if !g.answers.budgets.spend(ofUser("requests", who.name), g.limits.requests, g.limits.requestsBurst) {
+			tooMany(w, errBusyUser)
+			return
+		}
 		allowed, what, err := g.authorize(r, who)
 		switch {
 		case errors.Is(err, errBusy):
-			http.Error(w, err.Error(), http.StatusTooManyRequests)
+			tooMany(w, err)
 		case err != nil:
 			g.log.WithError(err).Warn("kubelet endpoint could not authorize a request")
 			http.Error(w, "Authorization error", http.StatusInternalServerError)
@@ -128,6 +132,11 @@ func (g *gate) guard(next http.Handler) http.Handler {
 			next.ServeHTTP(w, r)
 		}
 	})
+}
+
+func tooMany(w http.ResponseWriter, err error) {
+	w.Header().Set("Retry-After", "1")
+	http.Error(w, err.Error(), http.StatusTooManyRequests)
 }
 
 // authenticate returns nil for a stranger.
@@ -143,7 +152,7 @@ func (g *gate) authenticate(r *http.Request) (*caller, error) {
 	if known, ok := g.answers.users.Get(key); ok {
 		return known.(*caller), nil
 	}
-	if !g.answers.budgets.spend(r, g.limits) {
+	if !g.answers.budgets.spend(ofAddress(r), g.limits.reviews, g.limits.reviewsBurst) {
 		return nil, errBusy
 	}
 	ctx, cancel := context.WithTimeout(r.Context(), apiTimeout)
@@ -204,7 +213,7 @@ func (g *gate) allows(r *http.Request, who *caller, verb, subresource string) (b
 	if known, ok := g.answers.access.Get(key); ok {
 		return known.(bool), nil
 	}
-	if !g.answers.budgets.spend(r, g.limits) {
+	if !g.answers.budgets.spend(ofUser("reviews", who.name), g.limits.reviews, g.limits.reviewsBurst) {
 		return false, errBusy
 	}
 	ctx, cancel := context.WithTimeout(r.Context(), apiTimeout)

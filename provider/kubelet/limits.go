@@ -25,22 +25,29 @@ type limits struct {
 	// reading is how old statistics may be: who asks in a loop makes no more work than that, and a scrape of several
 	// endpoints sees one moment.
 	reading time.Duration
-	// reviews are questions to the API server for one address in a second, and at once. What is known costs none.
+	// reviews are questions to the API server in a second, and at once: whose a token is, for one address; what a user may do,
+	// for one user. What is known costs none.
 	reviews      rate.Limit
 	reviewsBurst int
+	// requests of one user in a second, and at once. What people do through the API server is its user's.
+	requests      rate.Limit
+	requestsBurst int
 }
 
 var defaults = limits{
 	connections: 4096, perAddress: 2048, header: 10 * time.Second, idle: 2 * time.Minute, answer: 30 * time.Second, stalled: 10 * time.Minute,
-	short: 64, lasting: 1024, reading: 500 * time.Millisecond, reviews: 20, reviewsBurst: 100,
+	short: 64, lasting: 1024, reading: 500 * time.Millisecond, reviews: 20, reviewsBurst: 100, requests: 200, requestsBurst: 1000,
 }
 
 const maxHeaderBytes = 64 << 10
 
-// reviewersKept is how long the budget of an address is remembered.
+// reviewersKept is how long a budget is remembered.
 const reviewersKept = 10 * time.Minute
 
-var errBusy = errors.New("too many requests of unknown right from this address, try again later")
+var (
+	errBusy     = errors.New("too many requests of unknown right, try again later")
+	errBusyUser = errors.New("too many requests of this user, try again later")
+)
 
 // admit serves so many requests at a time as places has room for, and turns the others away at once: who waits holds a
 // connection.
@@ -66,22 +73,29 @@ func (l *limits) hurry(next http.HandlerFunc) http.HandlerFunc {
 	}
 }
 
-// budgets are of questions to the API server, by address.
+// budgets are of questions to the API server, by address and by user, and of the requests of users.
 type budgets struct{ of *utilcache.Expiring }
 
-// spend takes one question off the budget of who asks; false when there is nothing left of it.
-func (b budgets) spend(r *http.Request, l *limits) bool {
+// spend takes one off the budget that belongs to key; false when there is nothing left of it.
+func (b budgets) spend(key string, perSecond rate.Limit, burst int) bool {
+	known, ok := b.of.Get(key)
+	if !ok {
+		known = rate.NewLimiter(perSecond, burst)
+		b.of.Set(key, known, reviewersKept)
+	}
+	return known.(*rate.Limiter).Allow()
+}
+
+// ofAddress and ofUser tell budgets apart: nobody chooses a user name that is an address.
+func ofAddress(r *http.Request) string {
 	host, _, err := net.SplitHostPort(r.RemoteAddr)
 	if err != nil {
 		host = r.RemoteAddr
 	}
-	known, ok := b.of.Get(host)
-	if !ok {
-		known = rate.NewLimiter(l.reviews, l.reviewsBurst)
-		b.of.Set(host, known, reviewersKept)
-	}
-	return known.(*rate.Limiter).Allow()
+	return "address " + host
 }
+
+func ofUser(what, name string) string { return what + " of user " + name }
 
 // connLimit is a listener that closes connections over the limit at once: in a queue they would keep others waiting.
 type connLimit struct {

@@ -122,11 +122,11 @@ func TestHeadsAreLimited(t *testing.T) {
 	}
 }
 
-// TestReviewsAreLimited: guessing tokens costs the API server little, and others are not kept from asking.
+// TestReviewsAreLimited: guessing tokens or rights costs the API server little, and others are not kept from asking.
 func TestReviewsAreLimited(t *testing.T) {
 	t.Parallel()
 	w := newEndpoint(t, func(l *limits) { l.reviews, l.reviewsBurst = 1e-9, 4 })
-	if status, _ := w.ask("admin", "/healthz"); status != 200 { // two reviews
+	if status, _ := w.ask("admin", "/healthz"); status != 200 { // a review for the address, one for the user
 		t.Fatal(status)
 	}
 	var got []int
@@ -134,7 +134,7 @@ func TestReviewsAreLimited(t *testing.T) {
 		status, _ := w.ask(fmt.Sprint("wrong", i), "/healthz")
 		got = append(got, status)
 	}
-	if fmt.Sprint(got) != "[401 401 429 429]" {
+	if fmt.Sprint(got) != "[401 401 401 429]" {
 		t.Errorf("guesses are answered %v", got)
 	}
 	if status, _ := w.ask("wrong0", "/healthz"); status != 401 {
@@ -143,24 +143,55 @@ func TestReviewsAreLimited(t *testing.T) {
 	if status, _ := w.ask("admin", "/healthz"); status != 200 {
 		t.Errorf("who is known: %d", status)
 	}
-	if status, body := w.ask("admin", "/stats/summary"); status != 429 {
-		t.Errorf("a right that is not known: %d %s", status, body)
+	if status, body := w.ask("admin", "/stats/summary"); status != 200 {
+		t.Errorf("a new right of who is known, next to one who guesses: %d %s", status, body)
 	}
 	other, err := secure(w.dial("127.0.0.2"))
 	if err != nil {
 		t.Fatal(err)
 	}
-	if status, err := get(other, "admin2", "/healthz"); status != 403 || err != nil {
-		t.Errorf("from elsewhere: %d %v", status, err)
-	}
-	asked := 0
-	for _, a := range w.client.Actions() {
-		if a.GetVerb() == "create" && strings.HasSuffix(a.GetResource().Resource, "reviews") {
-			asked++
+	for _, row := range []struct {
+		user, path string
+		status     int
+	}{
+		{"admin2", "/healthz", 403}, // as healthz, as proxy
+		{"curious", "/healthz", 403}, {"curious", "/pods", 403}, {"curious", "/stats/summary", 403}, {"curious", "/metrics", 429},
+		{"curious", "/pods", 403}, // is known
+		{"admin2", "/pods", 403},
+	} {
+		if status, err := get(other, row.user, row.path); status != row.status || err != nil {
+			t.Errorf("from elsewhere, %s of %s: %d %v, want %d", row.path, row.user, status, err, row.status)
 		}
 	}
-	if asked != 4+3 {
-		t.Errorf("the API server was asked %d times", asked)
+	asked := map[string]int{}
+	for _, a := range w.client.Actions() {
+		if a.GetVerb() == "create" {
+			asked[a.GetResource().Resource]++
+		}
+	}
+	if asked["tokenreviews"] != 4+2 || asked["subjectaccessreviews"] != 2+3+4 {
+		t.Errorf("the API server was asked %v", asked)
+	}
+}
+
+// TestUsersAreLimited: who is known and asks in a loop, from wherever, waits, and nobody else does.
+func TestUsersAreLimited(t *testing.T) {
+	t.Parallel()
+	w := newEndpoint(t, func(l *limits) { l.requests, l.requestsBurst = 1e-9, 2 })
+	other, err := secure(w.dial("127.0.0.2"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for i, want := range []int{200, 200, 429} {
+		if status, body := w.ask("admin", "/healthz"); status != want {
+			t.Errorf("request %d: %d %s, want %d", i, status, body, want)
+		}
+	}
+	if status, err := get(other, "admin", "/healthz"); status != 429 || err != nil {
+		t.Errorf("from elsewhere: %d %v", status, err)
+	}
+	if status, err := get(other, "admin2", "/healthz"); status != 403 || err != nil {
+		t.Errorf("another user: %d %v", status, err)
 	}
 }
 

@@ -2,7 +2,9 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -58,18 +60,32 @@ var needed = []struct{ program, pkg string }{
 	{"hexdump", "bsdextrautils"}, {"sysctl", "procps"},
 }
 
-// tools installs what the tests need and starts the engine.
-func (w *world) tools(ctx context.Context) error {
-	var missing []string
-	for _, n := range needed {
-		if _, err := exec.LookPath(n.program); err != nil && !slices.Contains(missing, n.pkg) {
-			missing = append(missing, n.pkg)
+// openStack are those of OpenStack; the service of keystone is not to run, the tests run their own.
+var openStack = []struct{ program, pkg string }{
+	{"keystone-manage", "keystone"}, {"uwsgi", "uwsgi-plugin-python3"}, {"openstack", "python3-openstackclient"}, {"zun", "python3-zunclient"},
+}
+
+func missing(of []struct{ program, pkg string }) (packages []string) {
+	for _, n := range of {
+		if _, err := exec.LookPath(n.program); err != nil && !slices.Contains(packages, n.pkg) {
+			packages = append(packages, n.pkg)
 		}
 	}
-	if len(missing) > 0 {
-		what := "install what the tests need: apt-get install " + strings.Join(missing, " ")
+	return packages
+}
+
+// tools installs what the tests need and starts the engine.
+func (w *world) tools(ctx context.Context) error {
+	for _, one := range []struct {
+		packages []string
+		install  func(ctx context.Context, note func(string), packages ...string) error
+	}{{missing(needed), install}, {missing(openStack), installQuietly}} {
+		if len(one.packages) == 0 {
+			continue
+		}
+		what := "install what the tests need: apt-get install " + strings.Join(one.packages, " ")
 		if err := w.step(ctx, what, 15*time.Minute, func(ctx context.Context, note func(string)) error {
-			return install(ctx, note, missing...)
+			return one.install(ctx, note, one.packages...)
 		}); err != nil {
 			return err
 		}
@@ -108,6 +124,21 @@ func install(ctx context.Context, note func(string), packages ...string) error {
 		}
 	}
 	return nil
+}
+
+// installQuietly starts no service of the packages: Debian's invoke-rc.d asks policy-rc.d, and a machine that has one keeps it.
+func installQuietly(ctx context.Context, note func(string), packages ...string) error {
+	const policy = "/usr/sbin/policy-rc.d"
+	f, err := os.OpenFile(policy, os.O_CREATE|os.O_EXCL|os.O_WRONLY, 0o755) //nolint:gosec // a program
+	if err == nil {
+		defer os.Remove(policy)
+		_, err = f.WriteString("#!/bin/sh\nexit 101\n")
+		err = errors.Join(err, f.Close())
+	}
+	if err != nil && !errors.Is(err, fs.ErrExist) {
+		return fmt.Errorf("keep services from starting: %w", err)
+	}
+	return install(ctx, note, packages...)
 }
 
 // startEngine asks systemd where there is one, and else runs dockerd itself; only the latter is ours to stop.

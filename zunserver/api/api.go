@@ -31,7 +31,9 @@ type Config struct {
 	// Resources are served where they are there.
 	Resources Resources
 	Auth      auth.Authenticator
-	Log       *logrus.Entry
+	// KeystoneURI is where callers without a token are told to get one; "" is the API itself.
+	KeystoneURI string
+	Log         *logrus.Entry
 	// StreamIdleTimeout ends a session in which nothing is said; 0 is the kubelet's, four hours.
 	StreamIdleTimeout time.Duration
 	// WebsocketURL and WebsocketOrigins are for terminals in browsers: see [sockets.Config].
@@ -59,7 +61,7 @@ func New(cfg Config) http.Handler {
 	ofSandboxes := sandboxes.Resource{Backend: cfg.Containers, Now: cfg.Now}
 	routes := slices.Concat(ofCapsules.Routes(), ofStreams.Routes(), ofHosts.Routes(), terminals.Routes(),
 		ofEndpoints.Routes(), ofContainers.Routes(), ofSandboxes.Routes(), cfg.Resources.routes())
-	return rest.New(rest.Config{Auth: cfg.Auth, Log: cfg.Log, MaxBodyBytes: cfg.MaxBodyBytes, Now: cfg.Now}, slices.Concat(discovery(routes), routes)...)
+	return rest.New(rest.Config{Auth: cfg.Auth, KeystoneURI: cfg.KeystoneURI, Log: cfg.Log, MaxBodyBytes: cfg.MaxBodyBytes, Now: cfg.Now}, slices.Concat(discovery(routes), routes)...)
 }
 
 // NewServer is a server for the handler with limits that no honest client meets. Streams lift the deadlines for

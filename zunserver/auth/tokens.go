@@ -28,17 +28,35 @@ type knownToken struct {
 func NewTokens(identities map[string]Identity) (*Tokens, error) {
 	t := new(Tokens)
 	for token, id := range identities {
-		if len(token) < minTokenSize || strings.ContainsAny(token, " \t\r\n") {
-			return nil, fmt.Errorf("the token of user %q is shorter than %d bytes or has white space: %w", id.User, minTokenSize, errdefs.ErrInvalidArgument)
+		if err := checkToken(token); err != nil {
+			return nil, fmt.Errorf("user %q: %w: %w", id.User, err, errdefs.ErrInvalidArgument)
 		}
 		t.known = append(t.known, knownToken{sha256.Sum256([]byte(token)), id})
 	}
 	return t, nil
 }
 
+func checkToken(token string) error {
+	if len(token) < minTokenSize || strings.ContainsAny(token, " \t\r\n") {
+		return fmt.Errorf("the token is shorter than %d bytes or has white space", minTokenSize)
+	}
+	return nil
+}
+
+// add makes one more known.
+func (t *Tokens) add(digest [sha256.Size]byte, id Identity) error {
+	for i := range t.known {
+		if t.known[i].digest == digest {
+			return fmt.Errorf("the token is that of user %q, too", t.known[i].identity.User)
+		}
+	}
+	t.known = append(t.known, knownToken{digest, id})
+	return nil
+}
+
 // Authenticate implements Authenticator.
 func (t *Tokens) Authenticate(r *http.Request) (Identity, error) {
-	token := sentToken(r)
+	token := SentToken(r)
 	if token == "" {
 		return Identity{}, fmt.Errorf("no token: send X-Auth-Token or Authorization: Bearer: %w", errdefs.ErrUnauthenticated)
 	}
@@ -55,8 +73,8 @@ func (t *Tokens) Authenticate(r *http.Request) (Identity, error) {
 	return t.known[found].identity, nil
 }
 
-// sentToken prefers OpenStack's header; the word Bearer has no case (RFC 9110, 11.1).
-func sentToken(r *http.Request) string {
+// SentToken is the token that a request carries, "" without one. It prefers OpenStack's header; the word Bearer has no case (RFC 9110, 11.1).
+func SentToken(r *http.Request) string {
 	if token := r.Header.Get("X-Auth-Token"); token != "" {
 		return token
 	}

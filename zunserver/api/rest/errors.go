@@ -5,7 +5,9 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"strconv"
 	"strings"
+	"time"
 
 	"github.com/containerd/errdefs"
 	"github.com/google/uuid"
@@ -99,9 +101,11 @@ func (c *Call) fail(err error) {
 		c.Log.WithError(err).Debug("answer was cut")
 		panic(http.ErrAbortHandler)
 	}
+	var busy interface{ RetryAfter() time.Duration }
+	if errors.As(err, &busy) {
+		c.W.Header().Set("Retry-After", strconv.Itoa(int(busy.RetryAfter()/time.Second)))
+	}
 	if status == http.StatusUnauthorized {
-		// As keystonemiddleware's, which answers before Zun does.
-		c.W.Header().Set("WWW-Authenticate", fmt.Sprintf("Keystone uri=%q", c.Base()))
 		message = "The request you have made requires authentication. (" + message + ")"
 		_ = c.JSON(status, c.asStatus(status, message, map[string]any{"error": Stranger{Code: status, Title: "Unauthorized", Message: message}}))
 		return

@@ -22,7 +22,9 @@ import (
 // Config is what every request needs. Only Auth is required.
 type Config struct {
 	Auth auth.Authenticator
-	Log  *logrus.Entry
+	// KeystoneURI is where callers without a token are told to get one; "" is the API itself.
+	KeystoneURI string
+	Log         *logrus.Entry
 	// MaxBodyBytes limits the body of a request; 0 is 1 MiB.
 	MaxBodyBytes int64
 	// Now is the clock; nil is the real one.
@@ -154,8 +156,8 @@ func (s *server) dispatch(c *Call, routes []Route) (err error) {
 	public := len(routes) > 0 && routes[0].Public
 	if !public {
 		if c.Caller, err = s.Auth.Authenticate(c.R); err != nil {
-			if !errdefs.IsUnauthorized(err) {
-				err = fmt.Errorf("authenticate: %w", err)
+			if errdefs.IsUnauthorized(err) { // as keystonemiddleware's, which answers before Zun does
+				h.Set("WWW-Authenticate", fmt.Sprintf("Keystone uri=%q", cmp.Or(s.KeystoneURI, c.Base())))
 			}
 			return err
 		}

@@ -17,8 +17,8 @@ import (
 	"github.com/containerd/errdefs"
 )
 
-// maxSize is far more than a secret needs and keeps a wrong path (a disk image) out of memory.
-const maxSize = 64 << 10
+// maxSize is far more than a secret, or a list of them, needs and keeps a wrong path (a disk image) out of memory.
+const maxSize = 1 << 20
 
 // LoadOrCreate returns the content of the file at path without white space around it. When there is no file, it asks
 // generate for the content and writes it with mode 0600, the directory with 0700. Errors never contain the content; a
@@ -56,9 +56,12 @@ func Load(path string) (string, error) {
 		return "", fmt.Errorf("secret file %s is open to everybody (mode %04o); run: chmod 600 %s: %w",
 			path, info.Mode().Perm(), path, errdefs.ErrFailedPrecondition)
 	}
-	b, err := io.ReadAll(io.LimitReader(f, maxSize))
+	b, err := io.ReadAll(io.LimitReader(f, maxSize+1))
 	if err != nil {
 		return "", fmt.Errorf("read secret file: %w", err)
+	}
+	if len(b) > maxSize {
+		return "", fmt.Errorf("secret file %s is larger than %d bytes: %w", path, maxSize, errdefs.ErrFailedPrecondition)
 	}
 	secret := strings.TrimSpace(string(b))
 	if secret == "" {
