@@ -68,6 +68,10 @@ func New(ctx context.Context, dir string) (*Server, error) {
 	if err := s.manage(ctx, "db_sync"); err != nil {
 		return nil, err
 	}
+	// Keystone reads on one connection and writes on another in one request; with a journal the reader locks the writer out.
+	if out, err := exec.CommandContext(ctx, "sqlite3", filepath.Join(s.dir, "keystone.db"), "PRAGMA journal_mode=WAL").CombinedOutput(); err != nil {
+		return nil, fmt.Errorf("give the database a write-ahead log: %w\n%s", err, out)
+	}
 	if err := s.manage(ctx, "bootstrap", "--bootstrap-region-id", Region, "--bootstrap-public-url", s.URL, "--bootstrap-internal-url", s.URL,
 		"--bootstrap-admin-url", s.URL); err != nil {
 		return nil, err
@@ -81,6 +85,8 @@ func (s *Server) SetTokenLife(d time.Duration) error {
 log_file = %[1]s/keystone.log
 [database]
 connection = sqlite:///%[1]s/keystone.db
+[identity]
+password_hash_rounds = 4
 [token]
 provider = fernet
 expiration = %[2]d
