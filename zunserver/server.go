@@ -15,6 +15,8 @@ import (
 	"github.com/capsulet/capsulet/zunserver/agent"
 	"github.com/capsulet/capsulet/zunserver/agent/metering"
 	"github.com/capsulet/capsulet/zunserver/api"
+	"github.com/capsulet/capsulet/zunserver/api/containers"
+	"github.com/capsulet/capsulet/zunserver/api/containers/history"
 	"github.com/capsulet/capsulet/zunserver/api/view"
 	"github.com/capsulet/capsulet/zunserver/auth"
 	"github.com/capsulet/capsulet/zunserver/network"
@@ -87,6 +89,8 @@ type Server struct {
 	scheduler *scheduler.Scheduler
 	notifier  *notify.Notifier
 	handler   http.Handler
+	history   *history.Log
+	jobs      *containers.Jobs
 	local     *local
 }
 
@@ -129,9 +133,12 @@ func New(ctx context.Context, cfg Config) (_ *Server, err error) {
 	if s.local, err = newLocal(); err != nil {
 		return nil, err
 	}
+	s.jobs = containers.NewJobs()
+	s.history = history.New(store.NewTable[history.Action](s.store, "actions"), containers.Containing(s.store), time.Now, cfg.Log)
 	resources := s.resources()
 	records := s.admitted(&resources)
 	s.handler = api.New(api.Config{
+		Control: streams{s.agents}, History: s.history, Jobs: s.jobs, Networks: resources.Networks, Registries: resources.Registries,
 		Resources: resources, Capsules: records, Containers: records, Hosts: s.store, Streams: streams{s.agents}, Stats: newMeters(s.agents, cfg.Log), Auth: auth.Under(cfg.Policy, auth.AnyOf{s.local, cfg.Auth}), KeystoneURI: cfg.KeystoneURI, Log: cfg.Log,
 		MaxBodyBytes: cfg.MaxBodyBytes, StreamIdleTimeout: cfg.StreamIdleTimeout, Now: time.Now,
 		WebsocketURL: cfg.WebsocketURL, WebsocketOrigins: cfg.WebsocketOrigins,
@@ -177,6 +184,8 @@ func (s *Server) Run(ctx context.Context) error {
 		}
 	})
 	g.Go(func() error { return s.register(ctx) })
+	g.Go(func() error { s.jobs.Run(ctx); return nil })
+	g.Go(func() error { s.history.Run(ctx); return nil })
 	g.Go(func() error { return ended(ctx, s.scheduler.Run(ctx), "scheduler") })
 	g.Go(func() error { return ended(ctx, s.notifier.Run(ctx), "notifier") })
 	for name, a := range s.agents {

@@ -9,6 +9,7 @@ import (
 
 	"github.com/capsulet/capsulet/zunserver/api/capsules"
 	"github.com/capsulet/capsulet/zunserver/api/containers"
+	"github.com/capsulet/capsulet/zunserver/api/containers/history"
 	"github.com/capsulet/capsulet/zunserver/api/endpoints"
 	"github.com/capsulet/capsulet/zunserver/api/hosts"
 	"github.com/capsulet/capsulet/zunserver/api/limit"
@@ -25,6 +26,12 @@ type Config struct {
 	Capsules capsules.Backend
 	// Containers and Sandboxes are kept where capsules are.
 	Containers containers.Backend
+	// Control, History, Jobs, Networks and Registries are for containers.
+	Control    containers.Control
+	History    *history.Log
+	Jobs       *containers.Jobs
+	Networks   containers.Networks
+	Registries containers.Registries
 	Hosts      hosts.Backend
 	Streams    streams.Backend
 	Stats      capsules.Stats
@@ -57,7 +64,10 @@ func New(cfg Config) http.Handler {
 	ofStreams := streams.Resource{Capsules: cfg.Capsules, Backend: cfg.Streams, Limit: underWay, IdleTimeout: cfg.StreamIdleTimeout}
 	terminals := sockets.New(sockets.Config{Capsules: cfg.Capsules, Backend: cfg.Streams, Limit: underWay,
 		URL: cfg.WebsocketURL, Origins: cfg.WebsocketOrigins, IdleTimeout: cfg.StreamIdleTimeout, Now: cfg.Now})
-	ofContainers := containers.Resource{Backend: cfg.Containers, Now: cfg.Now}
+	ofContainers := containers.Resource{
+		Backend: cfg.Containers, Control: cfg.Control, Streams: cfg.Streams, Stats: cfg.Stats, Hosts: cfg.Hosts, Sockets: terminals,
+		Networks: cfg.Networks, Registries: cfg.Registries, History: cfg.History, Jobs: cfg.Jobs, Now: cfg.Now,
+	}
 	ofSandboxes := sandboxes.Resource{Backend: cfg.Containers, Now: cfg.Now}
 	routes := slices.Concat(ofCapsules.Routes(), ofStreams.Routes(), ofHosts.Routes(), terminals.Routes(),
 		ofEndpoints.Routes(), ofContainers.Routes(), ofSandboxes.Routes(), cfg.Resources.routes())

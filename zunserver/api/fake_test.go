@@ -18,6 +18,8 @@ import (
 	"github.com/containerd/errdefs"
 
 	"github.com/capsulet/capsulet/zunserver/api"
+	"github.com/capsulet/capsulet/zunserver/api/containers"
+	"github.com/capsulet/capsulet/zunserver/api/containers/history"
 	"github.com/capsulet/capsulet/zunserver/api/openapi/openapitest"
 	"github.com/capsulet/capsulet/zunserver/auth"
 	"github.com/capsulet/capsulet/zunserver/capsule"
@@ -45,6 +47,10 @@ type backends struct {
 	attach   func(context.Context, capsule.Session) error
 	dial     func(ctx context.Context, port int32) (net.Conn, error)
 	hosts    []capsule.Host
+	stats    []capsule.Stats
+	control  []string // what was done once
+	killing  chan error
+	archived []byte
 }
 
 func (b *backends) CreateCapsule(_ context.Context, c *capsule.Capsule) (*capsule.Capsule, error) {
@@ -141,6 +147,10 @@ func (b *backends) Dial(ctx context.Context, _ *capsule.Capsule, port int32) (ne
 
 func (b *backends) Stats(_ context.Context, of []*capsule.Capsule) capsule.StatsReport {
 	report := capsule.StatsReport{Capsules: []capsule.Stats{}, Hosts: []capsule.HostStats{{Name: "h1"}}, Incomplete: []string{"h2"}}
+	if b.stats != nil {
+		report.Capsules = b.stats
+		return report
+	}
 	for _, c := range of {
 		report.Capsules = append(report.Capsules, capsule.Stats{UUID: c.UUID})
 	}
@@ -151,8 +161,10 @@ func (b *backends) Stats(_ context.Context, of []*capsule.Capsule) capsule.Stats
 type world struct {
 	*testing.T
 	*backends
-	url string
-	now time.Time
+	url     string
+	now     time.Time
+	history *history.Log
+	jobs    *containers.Jobs
 }
 
 func newWorld(t *testing.T, change ...func(*api.Config, *http.Server)) *world {
@@ -164,7 +176,8 @@ func newWorld(t *testing.T, change ...func(*api.Config, *http.Server)) *world {
 	}
 	w := &world{T: t, backends: &backends{all: map[string]*capsule.Capsule{}, events: make(chan store.CapsuleEvent, 8)},
 		now: time.Date(2026, 11, 20, 12, 0, 0, 123456789, time.UTC)}
-	cfg := api.Config{Capsules: w.backends, Containers: w.backends, Hosts: w.backends, Streams: w.backends, Stats: w.backends, Auth: tokens, MaxBodyBytes: 64 << 10,
+	w.history, w.jobs = newHistory(w)
+	cfg := api.Config{Control: w.backends, Networks: w.backends, Registries: w.backends, History: w.history, Jobs: w.jobs, Capsules: w.backends, Containers: w.backends, Hosts: w.backends, Streams: w.backends, Stats: w.backends, Auth: tokens, MaxBodyBytes: 64 << 10,
 		Now: func() time.Time { w.mu.Lock(); defer w.mu.Unlock(); w.now = w.now.Add(time.Second); return w.now }}
 	server := httptest.NewUnstartedServer(nil)
 	server.Config = api.NewServer(nil)

@@ -30,6 +30,8 @@ type Standalone struct {
 	// bound (zun/api/controllers/v1/schemas/parameter_types.py, restart_policy).
 	RestartPolicy     string `json:"restartPolicy,omitempty"`
 	MaximumRetryCount int    `json:"maximumRetryCount,omitempty"`
+	// Host is the only one that it may be on, if it was asked for.
+	Host string `json:"host,omitempty"`
 	// AutoRemove deletes it when it has ended.
 	AutoRemove bool `json:"autoRemove,omitempty"`
 	// The rest is kept and shown; what Zun does with it is in the API's documentation.

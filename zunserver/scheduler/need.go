@@ -1,6 +1,8 @@
 package scheduler
 
 import (
+	"cmp"
+
 	corev1 "k8s.io/api/core/v1"
 
 	"github.com/capsulet/capsulet/zunserver/capsule"
@@ -11,6 +13,7 @@ type Need struct {
 	MilliCPU    int64
 	MemoryBytes int64
 	Zone        string
+	Host        string // the only one that will do
 	Runtime     string
 	AppArmor    bool // a profile has to be enforced
 	Ports       []HostPort
@@ -34,6 +37,10 @@ func (p HostPort) clashes(q HostPort) bool {
 	return p.Port == q.Port && p.Protocol == q.Protocol && (p.IP == q.IP || p.IP == "" || q.IP == "")
 }
 
+// cpuRatio is how many times over the CPUs of a host are promised to containers of the container API, which all ask for one CPU unless
+// they are told otherwise and for a share alone (Zun: [DEFAULT]cpu_allocation_ratio, 16).
+const cpuRatio = 16
+
 // needOf sums up what c asks for.
 func needOf(c *capsule.Capsule) Need {
 	n := Need{Zone: c.Spec.AvailabilityZone, Runtime: c.Spec.Runtime, AppArmor: c.Spec.AppArmor()}
@@ -49,7 +56,12 @@ func needOf(c *capsule.Capsule) Need {
 	}
 	for i := range c.Spec.Containers {
 		cs := &c.Spec.Containers[i]
-		n.MilliCPU += request(cs, corev1.ResourceCPU)
+		cpu := request(cs, corev1.ResourceCPU)
+		if own := c.StandaloneOf(cs.Name); own != nil {
+			cpu /= cpuRatio
+			n.Host = cmp.Or(n.Host, own.Host)
+		}
+		n.MilliCPU += cpu
 		n.MemoryBytes += request(cs, corev1.ResourceMemory)
 		n.addPorts(c, cs)
 	}

@@ -35,6 +35,9 @@ var filters = []Filter{
 	{"disabled",
 		func(_ Need, r Room) bool { return !r.Host.Disabled },
 		func(_ Need, r Room) string { return cmp.Or(r.Host.DisabledReason, "takes no new capsules") }},
+	{"not the one asked for",
+		func(n Need, r Room) bool { return n.Host == "" || n.Host == r.Host.Name },
+		func(n Need, r Room) string { return "needs " + n.Host }},
 	{"in another availability zone",
 		func(n Need, r Room) bool { return n.Zone == "" || n.Zone == r.Host.Zone() },
 		func(n Need, r Room) string {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"net/http"
+	"slices"
 	"strings"
 
 	"github.com/containerd/errdefs"
@@ -54,6 +55,7 @@ func (r *Resource) create(c *rest.Call) error {
 	if err != nil {
 		return err
 	}
+	r.recordWant(c, made, "create")
 	c.W.Header().Set("Location", c.Base()+"/v1/containers/"+made.spec().UUID)
 	return c.JSON(http.StatusAccepted, r.shown(c, made))
 }
@@ -106,15 +108,33 @@ func (r *Resource) admit(c *rest.Call, b *createBody, wanted *creation.Container
 			return rest.NotAllowed(p.action)
 		}
 	}
-	if len(wanted.Nets) > 0 {
-		return rest.Refuse(http.StatusNotImplemented, "not-implemented", "nets: networks cannot be chosen yet")
-	}
+	return r.resolve(c, wanted)
+}
+
+// resolve looks up what a body names; networks are looked up with the record.
+func (r *Resource) resolve(c *rest.Call, wanted *creation.Container) error {
 	if wanted.Registry != "" {
-		return rest.Refuse(http.StatusNotImplemented, "not-implemented", "registry: registries are not there yet")
+		login, id, err := r.Registries.Credential(c.R.Context(), c.Caller.Project, wanted.Registry)
+		if err != nil {
+			return err
+		}
+		wanted.Standalone.RegistryID = id
+		wanted.Spec.PullCredentials = []capsule.Credential{login}
+		if !domain(wanted.Spec.Image) { // zun/common/utils.py, parse_image_name
+			wanted.Spec.Image = login.Server + "/" + wanted.Spec.Image
+		}
 	}
-	if wanted.Host != "" {
-		return rest.Refuse(http.StatusNotImplemented, "not-implemented", "host: a host cannot be chosen yet")
+	if wanted.Host == "" {
+		return nil
 	}
+	hosts, _, err := r.Hosts.Hosts(c.R.Context())
+	if err != nil {
+		return fmt.Errorf("look for host %s: %w", wanted.Host, err)
+	}
+	if !slices.ContainsFunc(hosts, func(h capsule.Host) bool { return h.Name == wanted.Host }) {
+		return rest.Refuse(http.StatusNotFound, "requested-host-not-found", "Requested host %s could not be found.", wanted.Host)
+	}
+	wanted.Standalone.Host = wanted.Host
 	return nil
 }
 

@@ -5,7 +5,6 @@ import (
 	"maps"
 	"net/http"
 	"slices"
-	"strings"
 
 	"github.com/capsulet/capsulet/zunserver/api/containers/creation"
 	"github.com/capsulet/capsulet/zunserver/api/rest"
@@ -84,8 +83,3 @@ func (p params) truth(name string, otherwise bool) (bool, error) {
 
 // since says whether the caller's microversion has what came with 1.minor.
 func since(c *rest.Call, minor int) bool { return c.Native || !c.Version.Before(v(minor)) }
-
-// signalForm cuts a signal to its bare name.
-func signalForm(word string) string {
-	return strings.TrimPrefix(strings.ToUpper(word), "SIG")
-}

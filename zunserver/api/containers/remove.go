@@ -7,6 +7,7 @@ import (
 	"github.com/containerd/errdefs"
 
 	"github.com/capsulet/capsulet/zunserver/api/containers/creation"
+	"github.com/capsulet/capsulet/zunserver/api/containers/history"
 	"github.com/capsulet/capsulet/zunserver/api/rest"
 	"github.com/capsulet/capsulet/zunserver/auth"
 	"github.com/capsulet/capsulet/zunserver/capsule"
@@ -55,6 +56,7 @@ func (r *Resource) remove(c *rest.Call) error {
 	if err != nil && !errdefs.IsNotFound(err) {
 		return fmt.Errorf("delete container %s: %w", t.spec().UUID, err)
 	}
+	r.record(c, t, "delete", history.Goal{Gone: true})
 	c.W.WriteHeader(http.StatusNoContent)
 	return nil
 }

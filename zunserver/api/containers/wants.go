@@ -72,7 +72,7 @@ func (r *Resource) act(c *rest.Call, action string, edit func(w *capsule.Want), 
 	if err != nil {
 		return err
 	}
-	_, err = r.want(c, action, func(_ target, w *capsule.Want) error {
+	t, err := r.want(c, action, func(_ target, w *capsule.Want) error {
 		w.GraceSeconds = nil
 		if given {
 			w.GraceSeconds = &seconds
@@ -80,6 +80,9 @@ func (r *Resource) act(c *rest.Call, action string, edit func(w *capsule.Want), 
 		edit(w)
 		return nil
 	})
+	if err == nil {
+		r.recordWant(c, t, action)
+	}
 	return accepted(c, err)
 }
 
@@ -136,7 +139,7 @@ func (r *Resource) rebuild(c *rest.Call) error {
 	if err != nil {
 		return err
 	}
-	_, err = r.want(c, "rebuild", func(t target, w *capsule.Want) error {
+	t, err := r.want(c, "rebuild", func(t target, w *capsule.Want) error {
 		if t.status(r.Now()) == capsule.StatusRunning {
 			w.State = capsule.WantRunning
 		} else {
@@ -150,5 +153,8 @@ func (r *Resource) rebuild(c *rest.Call) error {
 		w.Rebuild = w.Starts
 		return nil
 	})
+	if err == nil {
+		r.recordWant(c, t, "rebuild")
+	}
 	return accepted(c, err)
 }

@@ -21,11 +21,13 @@ type createBody struct {
 	Labels           map[string]string `json:"labels,omitempty"`
 	Hostname         string            `json:"hostname,omitempty"`
 	AvailabilityZone string            `json:"availability_zone,omitempty"`
+	// Nets are the networks that it is in; without any, that of the engine.
+	Nets []creation.Net `json:"nets,omitempty"`
 	// Runtime is for administrators.
 	Runtime string `json:"runtime,omitempty"`
 }
 
-const maxLabels = 256
+const maxLabels, maxNets = 256, 256
 
 var hostname = regexp.MustCompile(`^[a-zA-Z0-9._-]{1,255}$`)
 
@@ -51,16 +53,22 @@ func (r *Resource) create(c *rest.Call) error {
 		return rest.InvalidField("hostname", "Value: '%.300s'. It does not match '%s'", b.Hostname, hostname)
 	case len(b.Labels) > maxLabels:
 		return rest.InvalidField("labels", "It has %d entries, and may have %d", len(b.Labels), maxLabels)
+	case len(b.Nets) > maxNets:
+		return rest.InvalidField("nets", "It has %d entries, and may have %d", len(b.Nets), maxNets)
 	case len(b.AvailabilityZone) > 255:
 		return rest.InvalidField("availability_zone", "It has more than 255 characters")
 	case b.Runtime != "" && auth.Allowed("container:create:runtime", c.Caller, "") != nil:
 		return rest.NotAllowed("container:create:runtime")
 	}
+	nets, err := creation.Nets(b.Nets)
+	if err != nil {
+		return err
+	}
 	id := uuid.NewString()
 	made, err := r.Backend.CreateCapsule(c.R.Context(), &capsule.Capsule{
 		UUID: id, Kind: capsule.KindSandbox, Project: c.Caller.Project, User: c.Caller.User, CreatedAt: r.Now().UTC(),
 		Spec: capsule.Spec{
-			Name: b.Name, Labels: b.Labels, Hostname: b.Hostname, AvailabilityZone: b.AvailabilityZone, Runtime: b.Runtime,
+			Name: b.Name, Labels: b.Labels, Hostname: b.Hostname, AvailabilityZone: b.AvailabilityZone, Runtime: b.Runtime, Nets: nets,
 			RestartPolicy: capsule.RestartNever, Containers: []capsule.ContainerSpec{},
 		},
 	})

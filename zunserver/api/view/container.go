@@ -113,3 +113,12 @@ func SandboxOf(c *capsule.Capsule, o Options) Sandbox {
 	}
 	return s
 }
+
+// Addresses are those of a record, by the UUIDs of its networks.
+func Addresses(c *capsule.Capsule) map[string][]Address { return addresses(c) }
+
+// Time is in Zun's format; null for no time.
+func Time(t time.Time) *string { return date(t) }
+
+// OrNull is null for nothing.
+func OrNull(text string) *string { return orNull(text) }

@@ -33,7 +33,7 @@ func (c *Container) mounts(b *Body) error {
 			return rest.InvalidField("mounts.destination", "Value: '%.255s'. Two mounts have it", m.Destination)
 		}
 		taken[m.Destination] = true
-		content, err := base64.StdEncoding.DecodeString(strings.Map(dropSpace, *m.Source))
+		content, err := base64.StdEncoding.DecodeString(*m.Source) // line ends in it are skipped: Python's encoders make them
 		if err != nil {
 			return rest.InvalidField("mounts.source", "The content for %.255s is not base64", m.Destination)
 		}
@@ -45,14 +45,6 @@ func (c *Container) mounts(b *Body) error {
 		c.Spec.VolumeMounts = append(c.Spec.VolumeMounts, corev1.VolumeMount{MountPath: m.Destination, SubPath: injected})
 	}
 	return nil
-}
-
-// dropSpace: Python's base64 encoders put lines into their output.
-func dropSpace(r rune) rune {
-	if r == '\n' || r == '\r' {
-		return -1
-	}
-	return r
 }
 
 // health makes a probe of a health check. Docker's defaults are its own: 30 seconds and 3 retries.

@@ -42,7 +42,7 @@ type Container struct {
 	Files []capsule.Volume
 	// Of the sandbox: a container that is put into another's has none of it.
 	AvailabilityZone, Hostname, Runtime, Host string
-	Nets                                      []Net
+	Nets                                      []capsule.Net
 	// Registry is the UUID or the name of the one that the image is pulled from.
 	Registry string
 	// Sandbox and Capsule name what it shall live in.
@@ -53,7 +53,7 @@ type Container struct {
 func Parse(b *Body, ttyFollows bool) (*Container, error) {
 	c := &Container{
 		Name: text(b.Name), AvailabilityZone: text(b.AvailZone), Hostname: text(b.Hostname), Runtime: text(b.Runtime),
-		Host: text(b.Host), Nets: b.Nets, Registry: text(b.Registry), Sandbox: text(b.Sandbox), Capsule: text(b.Capsule),
+		Host: text(b.Host), Registry: text(b.Registry), Sandbox: text(b.Sandbox), Capsule: text(b.Capsule),
 	}
 	c.Spec = capsule.ContainerSpec{Image: b.Image, WorkDir: text(b.Workdir), Labels: b.Labels, Command: b.Entrypoint}
 	c.Standalone = capsule.Standalone{Name: c.Name, CPUPolicy: "shared", SecurityGroups: b.SecurityGroups}
@@ -315,7 +315,10 @@ func (c *Container) terminal(b *Body, follows bool) error {
 }
 
 // place checks where it shall live: what belongs to a sandbox of its own cannot be asked for in another's.
-func (c *Container) place(b *Body) error {
+func (c *Container) place(b *Body) (err error) {
+	if c.Nets, err = Nets(b.Nets); err != nil {
+		return err
+	}
 	if c.Sandbox == "" && c.Capsule == "" {
 		return nil
 	}

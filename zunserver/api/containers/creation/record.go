@@ -32,7 +32,7 @@ func (c *Container) Own(uuid, project, user string, run bool, now time.Time) *ca
 	one := &capsule.Capsule{
 		UUID: uuid, Kind: capsule.KindContainer, Project: project, User: user, CreatedAt: now,
 		Spec: capsule.Spec{
-			Name: c.Name, Labels: c.Spec.Labels, AvailabilityZone: c.AvailabilityZone, Hostname: c.Hostname, Runtime: c.Runtime,
+			Name: c.Name, Labels: c.Spec.Labels, AvailabilityZone: c.AvailabilityZone, Hostname: c.Hostname, Runtime: c.Runtime, Nets: c.Nets,
 			RestartPolicy: restartPolicy(c.Standalone.RestartPolicy),
 		},
 	}

@@ -2,12 +2,14 @@ package creation
 
 import (
 	"math"
+	"net/http"
 	"strconv"
 	"strings"
 
 	"github.com/kballard/go-shellquote"
 
 	"github.com/capsulet/capsulet/zunserver/api/rest"
+	"github.com/capsulet/capsulet/zunserver/capsule"
 )
 
 // Number reads a number that may come as a string; ok is false when it is not given.
@@ -92,4 +94,18 @@ func text(p *string) string {
 		return ""
 	}
 	return *p
+}
+
+// Nets are networks as a record has them, not looked up yet; a port is refused, as there are none before their containers.
+func Nets(list []Net) (nets []capsule.Net, err error) {
+	for _, n := range list {
+		if (n.Port == "") == (n.Network == "") {
+			return nil, rest.InvalidField("nets", "Either a network or a port is needed")
+		}
+		if n.Port != "" {
+			return nil, rest.Refuse(http.StatusNotFound, "port-not-found", "Neutron port %.255s could not be found.", n.Port)
+		}
+		nets = append(nets, capsule.Net{Network: n.Network, IPv4: n.V4, IPv6: n.V6})
+	}
+	return nets, nil
 }

@@ -1,0 +1,237 @@
+package containers
+
+import (
+	"context"
+	"fmt"
+	"net/http"
+	"time"
+
+	"github.com/containerd/errdefs"
+
+	"github.com/capsulet/capsulet/zunserver/api/containers/history"
+	"github.com/capsulet/capsulet/zunserver/api/rest"
+	"github.com/capsulet/capsulet/zunserver/api/view"
+	"github.com/capsulet/capsulet/zunserver/capsule"
+)
+
+// imperativeTimeout bounds what is done once, after the request.
+const imperativeTimeout = 10 * time.Minute
+
+// record adds an action to the history of the container.
+func (r *Resource) record(c *rest.Call, t target, action string, goal history.Goal) {
+	r.History.Add(c.R.Context(), history.Action{
+		Action: action, Container: t.spec().UUID, Request: c.ID(), User: c.Caller.User, Project: c.Caller.Project,
+		Started: r.Now().UTC(), Goal: goal,
+	})
+}
+
+// once does something after the request is answered, and records it.
+func (r *Resource) once(c *rest.Call, t target, action string, do func(context.Context) error) error {
+	until := r.Now().UTC().Add(imperativeTimeout)
+	container, request := t.spec().UUID, c.ID()
+	r.record(c, t, action, history.Goal{Until: until.Add(time.Minute)})
+	started := r.Jobs.Go(imperativeTimeout, func(ctx context.Context) {
+		err := do(ctx)
+		ended, cancel := context.WithTimeout(context.WithoutCancel(ctx), imperativeTimeout/60)
+		defer cancel()
+		r.History.Finish(ended, container, request, err)
+	})
+	if !started {
+		err := fmt.Errorf("the server is ending, or has too much to do: %w", errdefs.ErrUnavailable)
+		r.History.Finish(c.R.Context(), container, request, err)
+		return err
+	}
+	return nil
+}
+
+type killQuery struct {
+	Signal string `query:"signal" description:"The name or the number of a signal; SIGKILL when not given."`
+}
+
+// kill is POST /v1/containers/{id}/kill.
+func (r *Resource) kill(c *rest.Call) error {
+	p, err := paramsOf(c, "signal")
+	if err != nil {
+		return err
+	}
+	word, err := p.text("signal")
+	if err != nil {
+		return err
+	}
+	signal, ok := signalOf(word)
+	if !ok {
+		return rest.InvalidField("signal", "Value: '%.32s'. It is not the name or the number of a signal", word)
+	}
+	if signal == "SIGKILL" {
+		t, err := r.want(c, "kill", func(_ target, w *capsule.Want) error {
+			w.State, w.GraceSeconds = capsule.WantStopped, new(int64)
+			return nil
+		})
+		if err == nil {
+			r.recordWant(c, t, "kill")
+		}
+		return accepted(c, err)
+	}
+	t, err := r.look(c, "kill")
+	if err != nil {
+		return err
+	}
+	if err := t.alone("kill"); err != nil {
+		return err
+	}
+	return accepted(c, r.once(c, t, "kill", func(ctx context.Context) error { return r.Control.Kill(ctx, t.record, t.name, signal) }))
+}
+
+type commitQuery struct {
+	Repository string `query:"repository" description:"The name of the image."`
+	Tag        string `query:"tag" description:"Its tag; latest when not given."`
+}
+
+// commitment is the answer of commit: the image that will be there.
+type commitment struct {
+	UUID string `json:"uuid"`
+}
+
+// commit is POST /v1/containers/{id}/commit.
+func (r *Resource) commit(c *rest.Call) error {
+	p, err := paramsOf(c, "repository", "tag")
+	if err != nil {
+		return err
+	}
+	repository, err := p.needed("repository")
+	if err != nil {
+		return err
+	}
+	tag, err := p.text("tag")
+	if err != nil {
+		return err
+	}
+	if repository, tag, err = imageName(repository, tag); err != nil {
+		return err
+	}
+	t, err := r.look(c, "commit")
+	if err != nil {
+		return err
+	}
+	err = r.once(c, t, "commit", func(ctx context.Context) error {
+		_, err := r.Control.Commit(ctx, t.record, t.name, repository, tag)
+		return err
+	})
+	if err != nil {
+		return err
+	}
+	return c.JSON(http.StatusAccepted, commitment{capsule.ImageUUID(t.record.Claim.Host, repository, tag)})
+}
+
+// event is the only one of an action (zun/objects/container_action.py, ContainerActionEvent). Nothing here has a traceback.
+type event struct {
+	Event     string  `json:"event"`
+	Start     *string `json:"start_time"`
+	Finish    *string `json:"finish_time"`
+	Result    *string `json:"result"`
+	Traceback *string `json:"traceback"`
+}
+
+// action is one of the history (zun/api/controllers/v1/views/actions_view.py); finish_time is there since 1.33.
+type action struct {
+	Action    string  `json:"action"`
+	Container string  `json:"container_uuid"`
+	Request   string  `json:"request_id"`
+	User      string  `json:"user_id"`
+	Project   string  `json:"project_id"`
+	Start     *string `json:"start_time"`
+	Message   *string `json:"message"`
+	*finished
+	Events []event `json:"events,omitempty"`
+}
+
+type finished struct {
+	Finish *string `json:"finish_time"`
+}
+
+type actions struct {
+	Actions []action `json:"containerActions"`
+}
+
+func shownAction(c *rest.Call, a *history.Action) action {
+	s := action{
+		Action: a.Action, Container: a.Container, Request: a.Request, User: a.User, Project: a.Project,
+		Start: view.Time(a.Started), Message: view.OrNull(a.Message),
+	}
+	if since(c, 33) {
+		s.finished = &finished{view.Time(a.Finished)}
+	}
+	return s
+}
+
+// listActions is GET /v1/containers/{id}/container_actions, the newest first.
+func (r *Resource) listActions(c *rest.Call) error {
+	t, err := r.find(c, "container:actions")
+	if err != nil {
+		return err
+	}
+	all, err := r.History.Of(c.R.Context(), t.spec().UUID)
+	if err != nil {
+		return err
+	}
+	list := actions{Actions: make([]action, 0, len(all))}
+	for i := range all {
+		list.Actions = append(list.Actions, shownAction(c, &all[i]))
+	}
+	return c.JSON(http.StatusOK, list)
+}
+
+// showAction is GET /v1/containers/{id}/container_actions/{request}.
+func (r *Resource) showAction(c *rest.Call) error {
+	t, err := r.find(c, "container:actions")
+	if err != nil {
+		return err
+	}
+	request := c.R.PathValue("request")
+	a, err := r.History.One(c.R.Context(), t.spec().UUID, request)
+	if errdefs.IsNotFound(err) {
+		return rest.Refuse(http.StatusNotFound, "resource-not-found", "The Action resource %.64s could not be found.", request)
+	}
+	if err != nil {
+		return fmt.Errorf("get action %.64s: %w", request, err)
+	}
+	s := shownAction(c, &a)
+	e := event{Event: "compute__do_container_" + a.Action, Start: s.Start, Finish: view.Time(a.Finished)}
+	if !a.Finished.IsZero() {
+		e.Result = view.OrNull("Success")
+		if a.Failed {
+			e.Result = view.OrNull("Error")
+		}
+	}
+	s.Events = []event{e}
+	return c.JSON(http.StatusOK, s)
+}
+
+// recordWant records an action whose goal is what is wanted now.
+func (r *Resource) recordWant(c *rest.Call, t target, action string) {
+	want := t.own().Want
+	r.record(c, t, action, history.Goal{Want: &want})
+}
+
+// Containing returns the record that has a container with this UUID, and its name there, for [history.Log]; NotFound.
+func Containing(b Finder) history.Lookup {
+	return func(ctx context.Context, id string) (*capsule.Capsule, string, error) {
+		one, err := b.CapsuleOfContainer(ctx, id)
+		if err != nil {
+			return nil, "", err
+		}
+		for _, list := range [][]capsule.ContainerSpec{one.Spec.Containers, one.Spec.InitContainers, one.Spec.EphemeralContainers} {
+			for i := range list {
+				if list[i].UUID == id {
+					return one, list[i].Name, nil
+				}
+			}
+		}
+		return nil, "", fmt.Errorf("find container %s: %w", id, errdefs.ErrNotFound)
+	}
+}
+
+// Finder finds records by the UUIDs of their containers.
+type Finder interface {
+	CapsuleOfContainer(ctx context.Context, uuid string) (*capsule.Capsule, error)
+}
