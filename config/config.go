@@ -22,6 +22,7 @@ type Config struct {
 	SandboxImage string   `yaml:"sandboxImage"`
 	Networks     Networks `yaml:"networks"`
 	Quota        Quota    `yaml:"quota"`
+	Volumes      Volumes  `yaml:"volumes"`
 	// Notifications are who is told of events.
 	Notifications []Notification `yaml:"notifications"`
 	Node          Node           `yaml:"node"`
@@ -41,6 +42,12 @@ type Quota struct {
 	MemoryMiB int64 `yaml:"memoryMiB"`
 	CPU       int64 `yaml:"cpu"`
 	DiskGiB   int64 `yaml:"diskGiB"`
+}
+
+// Volumes says what serves volumes that are asked for by size.
+type Volumes struct {
+	// Sized is the driver: local (the disk of the host), or empty for none.
+	Sized string `yaml:"sized"`
 }
 
 // Log says what is logged and how.

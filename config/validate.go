@@ -42,6 +42,9 @@ func (c *Config) Validate() error {
 	}
 	c.API.validate(&p)
 	c.Store.validate(&p)
+	if c.Volumes.Sized != "" && c.Volumes.Sized != "local" {
+		p.add("volumes.sized", "%q is neither local nor empty", c.Volumes.Sized)
+	}
 	c.validateHosts(&p)
 	c.Networks.validate(&p)
 	c.Quota.validate(&p)

@@ -61,6 +61,11 @@ func (a admitted) UpdateSpec(ctx context.Context, uuid string, update func(*caps
 	return a.gate.UpdateSpec(ctx, uuid, update)
 }
 
+// ReviseCapsule is the gate's.
+func (a admitted) ReviseCapsule(ctx context.Context, uuid string, plan func(*capsule.Capsule) (*capsule.Capsule, error)) (*capsule.Capsule, error) {
+	return a.gate.ReviseCapsule(ctx, uuid, plan)
+}
+
 // UpdateStandalone is the gate's.
 func (a admitted) UpdateStandalone(ctx context.Context, uuid string, update func(*capsule.Spec, *[]capsule.Standalone) error) (*capsule.Capsule, error) {
 	return a.gate.UpdateStandalone(ctx, uuid, update)

@@ -19,12 +19,16 @@ import (
 	"github.com/capsulet/capsulet/zunserver/api/containers/history"
 	"github.com/capsulet/capsulet/zunserver/api/view"
 	"github.com/capsulet/capsulet/zunserver/auth"
+	"github.com/capsulet/capsulet/zunserver/bodies"
+	"github.com/capsulet/capsulet/zunserver/capsule"
+	"github.com/capsulet/capsulet/zunserver/capsule/template"
 	"github.com/capsulet/capsulet/zunserver/network"
 	"github.com/capsulet/capsulet/zunserver/notify"
 	"github.com/capsulet/capsulet/zunserver/runtime"
 	"github.com/capsulet/capsulet/zunserver/scheduler"
 	"github.com/capsulet/capsulet/zunserver/stats"
 	"github.com/capsulet/capsulet/zunserver/store"
+	"github.com/capsulet/capsulet/zunserver/upgrade"
 	"github.com/capsulet/capsulet/zunserver/volume"
 )
 
@@ -50,6 +54,8 @@ type Config struct {
 	EngineNetworks []string
 	// AwayAfter is how long a host has to be away before its capsules count as lost; 0 is the scheduler's, 40 s.
 	AwayAfter time.Duration
+	// UpgradeSettle is how long a new revision of a capsule has to be healthy before it is taken over; 0 is five seconds.
+	UpgradeSettle time.Duration
 	// StreamIdleTimeout ends a session in which nothing is said; 0 is the kubelet\'s, four hours.
 	StreamIdleTimeout time.Duration
 	// WebsocketURL and WebsocketOrigins are for terminals in browsers: see sockets.Config.
@@ -58,6 +64,9 @@ type Config struct {
 	// Notifications are who is told of events: see package notify.
 	Notifications []notify.Target
 	Log           *logrus.Entry
+	// Templates is what the operator has decided about templates; FromPod makes a capsule of a Pod's manifest, nil refuses them.
+	Templates template.Options
+	FromPod   func(manifest []byte) (spec capsule.Spec, uid string, err error)
 	// Open connects to a host. It must not fail because the host is down.
 	Open func(ctx context.Context, h HostConfig) (runtime.Host, error)
 }
@@ -88,6 +97,7 @@ type Server struct {
 	agents    map[string]*agent.Agent
 	scheduler *scheduler.Scheduler
 	notifier  *notify.Notifier
+	upgrades  *upgrade.Loop
 	handler   http.Handler
 	history   *history.Log
 	jobs      *containers.Jobs
@@ -130,6 +140,10 @@ func New(ctx context.Context, cfg Config) (_ *Server, err error) {
 	if err != nil {
 		return nil, err
 	}
+	s.upgrades = upgrade.New(upgrade.Config{
+		Store: s.store, Log: cfg.Log, Settle: cfg.UpgradeSettle,
+		Lead: func(ctx context.Context) (upgrade.Lead, error) { return s.store.Lead(ctx, "upgrade", leadTTL) },
+	})
 	if s.local, err = newLocal(); err != nil {
 		return nil, err
 	}
@@ -142,6 +156,7 @@ func New(ctx context.Context, cfg Config) (_ *Server, err error) {
 		Resources: resources, Capsules: records, Containers: records, Hosts: s.store, Streams: streams{s.agents}, Stats: newMeters(s.agents, cfg.Log), Auth: auth.Under(cfg.Policy, auth.AnyOf{s.local, cfg.Auth}), KeystoneURI: cfg.KeystoneURI, Log: cfg.Log,
 		MaxBodyBytes: cfg.MaxBodyBytes, StreamIdleTimeout: cfg.StreamIdleTimeout, Now: time.Now,
 		WebsocketURL: cfg.WebsocketURL, WebsocketOrigins: cfg.WebsocketOrigins,
+		Templates: cfg.Templates, FromPod: cfg.FromPod,
 	})
 	return s, nil
 }
@@ -164,7 +179,7 @@ func (s *Server) addHost(ctx context.Context, h HostConfig) error {
 	}
 	s.agents[h.Name] = agent.New(agent.Config{
 		Name: h.Name, Instance: s.cfg.Instance, SeccompDir: s.cfg.SeccompDir, Address: h.Address, PublicAddress: h.PublicAddress, Labels: h.Labels, AvailabilityZone: h.AvailabilityZone,
-		Runtime: host, Volumes: volumes, Network: net, Meter: meter, Store: s.store, Log: s.log,
+		Runtime: host, Volumes: volumes, Network: net, Meter: meter, Store: bodies.Of(s.store), Log: s.log,
 	})
 	return nil
 }
@@ -188,6 +203,7 @@ func (s *Server) Run(ctx context.Context) error {
 	g.Go(func() error { s.history.Run(ctx); return nil })
 	g.Go(func() error { return ended(ctx, s.scheduler.Run(ctx), "scheduler") })
 	g.Go(func() error { return ended(ctx, s.notifier.Run(ctx), "notifier") })
+	g.Go(func() error { return ended(ctx, s.upgrades.Run(ctx), "upgrades") })
 	for name, a := range s.agents {
 		g.Go(func() error { return ended(ctx, a.Run(ctx), "agent of host "+name) })
 	}

@@ -123,6 +123,22 @@ Events:
 		}
 		w.fails(1, changed+"---\n"+changed, "capsule update web -f -", "there are 2")
 	})
+	t.Run("a Pod's manifest, and another image", func(t *testing.T) {
+		w.T = t
+		pod := "apiVersion: v1\nkind: Pod\nmetadata: {name: pod}\nspec: {containers: [{name: main, image: app, imagePullPolicy: Never}]}\n"
+		if got := usual(w.ok(pod, "capsule create --wait -f -")); got != "capsule pod created, UUID UUID\n" {
+			t.Errorf("%q", got)
+		}
+		if got := w.ok(strings.Replace(pod, "image: app", "image: job", 1), "capsule apply -f -"); !strings.HasPrefix(got, "capsule pod upgrading") {
+			t.Errorf("%q", got)
+		}
+		if got := w.ok(pod, "capsule apply -f -"); got != "capsule pod updated\n" {
+			t.Errorf("called off: %q", got)
+		}
+		secret := strings.Replace(pod, "image: app,", "image: app, envFrom: [{secretRef: {name: s}}],", 1)
+		w.fails(1, secret, "capsule create -f -", "spec.containers[0].envFrom[0].secretRef: needs Kubernetes")
+		w.ok("", "capsule delete pod --wait")
+	})
 	t.Run("events", func(t *testing.T) {
 		w.T = t
 		got := usual(w.ok("", "capsule events web"))

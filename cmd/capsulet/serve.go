@@ -18,8 +18,10 @@ import (
 	"k8s.io/klog/v2"
 
 	"github.com/capsulet/capsulet/config"
+	"github.com/capsulet/capsulet/translate/manifest"
 	"github.com/capsulet/capsulet/zunserver"
 	"github.com/capsulet/capsulet/zunserver/api/view"
+	"github.com/capsulet/capsulet/zunserver/capsule/template/forms"
 	"github.com/capsulet/capsulet/zunserver/notify"
 	"github.com/capsulet/capsulet/zunserver/runtime"
 	"github.com/capsulet/capsulet/zunserver/runtime/docker"
@@ -122,6 +124,7 @@ func newServer(ctx context.Context, cfg *config.Config, log *logrus.Entry) (*zun
 			Containers: cfg.Quota.Containers, Memory: cfg.Quota.MemoryMiB, CPU: cfg.Quota.CPU, Disk: cfg.Quota.DiskGiB,
 		},
 		EngineNetworks: cfg.Networks.Engine,
+		Templates:      forms.Options{Sized: cfg.Volumes.Sized}, FromPod: manifest.Capsule,
 		Open: func(ctx context.Context, h zunserver.HostConfig) (runtime.Host, error) {
 			d := docker.Config{
 				Endpoint: h.Endpoint, Instance: cfg.Instance, SandboxImage: cfg.SandboxImage, Near: &h.Near,

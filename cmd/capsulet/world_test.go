@@ -17,6 +17,7 @@ import (
 	"github.com/sirupsen/logrus"
 
 	"github.com/capsulet/capsulet/cmd/capsulet/client"
+	"github.com/capsulet/capsulet/translate/manifest"
 	"github.com/capsulet/capsulet/zunserver"
 	"github.com/capsulet/capsulet/zunserver/auth"
 	"github.com/capsulet/capsulet/zunserver/runtime"
@@ -42,7 +43,7 @@ func newWorld(t *testing.T) *world {
 	for _, name := range []string{"CAPSULET_ENDPOINT", "CAPSULET_URL", "CAPSULET_TOKEN", "CAPSULET_TOKEN_FILE", "OS_CLOUD", "OS_AUTH_URL", "OS_TOKEN"} {
 		t.Setenv(name, "")
 	}
-	w := &world{T: t, host: fake.New(fake.Config{Name: "h1", Instance: "test"})}
+	w := &world{T: t, host: fake.New(fake.Config{Name: "h1", Instance: "test", VolumeDir: t.TempDir()})}
 	w.host.AddImage("app", fake.Behaviour{Stdout: []string{"hello", "world"}})
 	w.host.AddImage("job", fake.Behaviour{Exits: true, Code: 3})
 	tokens, err := auth.NewTokens(map[string]auth.Identity{
@@ -55,6 +56,7 @@ func newWorld(t *testing.T) *world {
 	log.SetOutput(io.Discard)
 	srv, err := zunserver.New(t.Context(), zunserver.Config{
 		Instance: "test", StateDir: dir, RunDir: filepath.Join(dir, "run"), Auth: tokens, Log: logrus.NewEntry(log),
+		FromPod: manifest.Capsule, UpgradeSettle: 50 * time.Millisecond,
 		Store: store.Config{DataDir: filepath.Join(dir, "etcd"), SealKey: make([]byte, 32)},
 		Hosts: []zunserver.HostConfig{{Name: "h1", Address: "192.0.2.1"}},
 		Open:  func(context.Context, zunserver.HostConfig) (runtime.Host, error) { return w.host, nil },

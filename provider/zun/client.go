@@ -127,7 +127,7 @@ func (c *Client) Update(ctx context.Context, uuid string, spec capsule.Spec) (*c
 		return nil, fmt.Errorf("encode the template of capsule %s: %w", uuid, err)
 	}
 	var updated capsule.Capsule
-	err = c.call(ctx, "update capsule "+uuid, http.MethodPatch, c.capsuleURL(uuid),
+	err = c.call(ctx, "update capsule "+uuid, http.MethodPatch, c.capsuleURL(uuid)+"?upgrade=false",
 		map[string]any{"template": json.RawMessage(doc)}, &updated, http.StatusOK)
 	if errdefs.IsAlreadyExists(err) { // what 409 means elsewhere
 		return nil, fmt.Errorf("%s: %w", strings.TrimSuffix(err.Error(), ": "+errdefs.ErrAlreadyExists.Error()), errdefs.ErrFailedPrecondition)

@@ -106,7 +106,7 @@ func TestRequests(t *testing.T) {
 	if err := c.GiveUp(ctx, "u"); err != nil || asked != "DELETE /v1/capsules/u?grace_period=0&force=true" {
 		t.Errorf("delete by force %q %v", asked, err)
 	}
-	if one, err := c.Update(ctx, "u", capsule.Spec{Name: "n"}); err != nil || one.UUID != "u" || asked != "PATCH /v1/capsules/u" {
+	if one, err := c.Update(ctx, "u", capsule.Spec{Name: "n"}); err != nil || one.UUID != "u" || asked != "PATCH /v1/capsules/u?upgrade=false" {
 		t.Errorf("update %q %v %v", asked, one, err)
 	}
 	opts := capsule.LogOptions{Follow: true, Tail: 0, Since: time.Unix(1, 0)}

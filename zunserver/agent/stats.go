@@ -4,8 +4,9 @@ import "github.com/capsulet/capsulet/zunserver/capsule"
 
 // Stats returns what a capsule of this host uses. NotFound: nothing of it runs; NotImplemented: this host cannot tell.
 func (a *Agent) Stats(c *capsule.Capsule) (capsule.Stats, error) {
-	s, err := a.meters.Capsule(c, a.obs.Running(c.UUID))
-	s.Probes = a.probes.Counts(c.UUID)
+	here := c.Embodied()
+	s, err := a.meters.Capsule(here, a.obs.Running(here.UUID))
+	s.UUID, s.Probes = c.UUID, a.probes.Counts(here.UUID)
 	return s, err
 }
 

@@ -18,10 +18,12 @@ import (
 	"github.com/capsulet/capsulet/zunserver/api/sockets"
 	"github.com/capsulet/capsulet/zunserver/api/streams"
 	"github.com/capsulet/capsulet/zunserver/auth"
+	"github.com/capsulet/capsulet/zunserver/capsule"
+	"github.com/capsulet/capsulet/zunserver/capsule/template"
 )
 
 // Config is what the API works with: what each resource declares that it needs, and what every request does. Everything is
-// required but StreamIdleTimeout, WebsocketURL, WebsocketOrigins, MaxBodyBytes, Log and Now.
+// required but Templates, FromPod, StreamIdleTimeout, WebsocketURL, WebsocketOrigins, MaxBodyBytes, Log and Now.
 type Config struct {
 	Capsules capsules.Backend
 	// Containers and Sandboxes are kept where capsules are.
@@ -41,6 +43,9 @@ type Config struct {
 	// KeystoneURI is where callers without a token are told to get one; "" is the API itself.
 	KeystoneURI string
 	Log         *logrus.Entry
+	// Templates is what the operator has decided about templates; FromPod makes a capsule of a Pod's manifest, nil refuses them.
+	Templates template.Options
+	FromPod   func(manifest []byte) (spec capsule.Spec, uid string, err error)
 	// StreamIdleTimeout ends a session in which nothing is said; 0 is the kubelet's, four hours.
 	StreamIdleTimeout time.Duration
 	// WebsocketURL and WebsocketOrigins are for terminals in browsers: see [sockets.Config].
@@ -57,7 +62,7 @@ func New(cfg Config) http.Handler {
 	if cfg.Now == nil {
 		cfg.Now = time.Now
 	}
-	ofCapsules := capsules.Resource{Backend: cfg.Capsules, Stats: cfg.Stats, Now: cfg.Now}
+	ofCapsules := capsules.Resource{Backend: cfg.Capsules, Stats: cfg.Stats, Now: cfg.Now, Templates: cfg.Templates, FromPod: cfg.FromPod}
 	ofHosts := hosts.Resource{Backend: cfg.Hosts, Capsules: cfg.Capsules}
 	ofEndpoints := endpoints.Resource{Capsules: cfg.Capsules, Hosts: cfg.Hosts}
 	underWay := limit.New()

@@ -22,7 +22,9 @@
 //
 //	template  the canonical template, metadata.uid, DELETE ?grace_period=N
 //	native    Accept: application/vnd.capsulet+json answers capsule.Capsule and capsule.Host as JSON
-//	watch     GET /v1/capsules?watch=true&since=N: a line of JSON for each change
+//	watch     GET /v1/capsules?watch=true&since=N: a line of JSON for each change, with the capsule in the form that is asked
+//	          for; without since, what is there comes first, and a bookmark
+//	labels    GET /v1/capsules?labels=app=web,tier!=db (or label=…): a selector of Kubernetes, for lists and watches
 //	logs      GET /v1/capsules/{id}/logs?container=&previous=&follow=&timestamps=&tail=&since=&until=, and stdout= or stderr=
 //	          for one of the two; an answer that breaks off is cut and not ended
 //	streams   GET or POST /v1/capsules/{id}/exec?container=&command=…&stdin=&stdout=&stderr=&tty=, /attach with the same
@@ -34,7 +36,12 @@
 //	          (package endpoints)
 //	networks  spec.nets of a template: [{network, ipv4, ipv6}]; GET /v1/networks and /v1/networks/{id}; subnets, internal and
 //	          project_id of a new one
+//	pod       the manifest of a Pod in place of a template; what takes a cluster is refused by the names of its fields
+//	experimental  /experimental/… and the service type container-experimental are v1
 //	update    PATCH /v1/capsules/{id} with {"template": the whole new one}; what may change says capsule.Spec.Adopt
+//	upgrade   what may not is an upgrade: the new revision comes up beside the former one and is taken over when it is healthy
+//	          (package upgrade), 202; ?timeout=seconds gives it longer or shorter than ten minutes; with ?upgrade=false
+//	          it is refused by the names of the fields
 //
 // # What a caller sees
 //

@@ -105,6 +105,32 @@ func (b *backends) UpdateSpec(_ context.Context, uuid string, update func(*capsu
 	return &twin, nil
 }
 
+func (b *backends) ReviseCapsule(_ context.Context, uuid string, plan func(*capsule.Capsule) (*capsule.Capsule, error)) (*capsule.Capsule, error) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	twin := *b.all[uuid]
+	if twin.Deletion != nil {
+		return nil, fmt.Errorf("it is being deleted: %w", errdefs.ErrFailedPrecondition)
+	}
+	spec, err := twin.Spec.Clone()
+	if err != nil {
+		return nil, err
+	}
+	twin.Spec = *spec
+	next, err := plan(&twin)
+	if err != nil {
+		return nil, fmt.Errorf("revise: %w", err)
+	}
+	b.revision++
+	twin.Revision = b.revision
+	b.all[uuid] = &twin
+	if next != nil {
+		next.Revision = b.revision
+		b.all[next.UUID] = next
+	}
+	return &twin, nil
+}
+
 func (b *backends) DeleteCapsule(_ context.Context, uuid string, d capsule.Deletion) (*capsule.Capsule, error) {
 	b.mu.Lock()
 	defer b.mu.Unlock()

@@ -89,6 +89,11 @@ func TestQuotasAreKept(t *testing.T) {
 	name := w.all[own].Spec.Name
 	w.get(200, "PATCH", "/v1/capsules/"+own, sized(name, `{"requests":{"cpu":"2"}}`), at140(userToken)...)
 	w.refused(403, "over-quota", "resources: cpu", "PATCH", "/v1/capsules/"+own, sized(name, `{"requests":{"cpu":"2500m"}}`), userToken)
+	another := strings.Replace(sized(name, `{"requests":{"cpu":"2500m"}}`), "web:1", "web:2", 1) // an upgrade is no way around
+	w.refused(403, "over-quota", "resources: cpu", "PATCH", "/v1/capsules/"+own, another, userToken)
+	if w.all[own].Upgrade != nil {
+		t.Errorf("an upgrade beyond the quota: %+v", w.all[own].Upgrade)
+	}
 	w.get(200, "PUT", "/v1/quotas/p1", `{"cpu":0,"containers":0}`, at140(adminToken)...)
 	w.get(200, "PATCH", "/v1/capsules/"+own, sized(name, `{"requests":{"cpu":"1"}}`), at140(userToken)...)
 }

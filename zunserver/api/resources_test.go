@@ -158,6 +158,10 @@ func (g gated) UpdateStandalone(ctx context.Context, uuid string, update func(*c
 	return g.gate.UpdateStandalone(ctx, uuid, update)
 }
 
+func (g gated) ReviseCapsule(ctx context.Context, uuid string, plan func(*capsule.Capsule) (*capsule.Capsule, error)) (*capsule.Capsule, error) {
+	return g.gate.ReviseCapsule(ctx, uuid, plan)
+}
+
 // resourceful is a world whose API serves everything that capsules use.
 type resourceful struct {
 	*world

@@ -2,6 +2,7 @@ package api_test
 
 import (
 	"bufio"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -42,6 +43,56 @@ func TestWatch(t *testing.T) {
 	if rest, err := io.ReadAll(lines); len(rest) > 0 || err != nil {
 		t.Errorf("%q, %v", rest, err)
 	}
+}
+
+// Everybody may watch: in Zun's form, from what is there on, and only what has some labels.
+func TestWatchInZunsForm(t *testing.T) {
+	w := newWorld(t)
+	made := w.get(202, "POST", "/v1/capsules", strings.Replace(named("there"), `{"name"`, `{"labels":{"app":"web"},"name"`, 1))
+	w.get(202, "POST", "/v1/capsules", named("unlabelled"))
+	resp := w.do("GET", "/v1/capsules?watch=true&label=app%3Dweb", "", "OpenStack-API-Version", "container 1.40")
+	if resp.StatusCode != http.StatusOK || resp.Header.Get("Content-Type") != "application/x-ndjson" {
+		t.Fatalf("%s %v", resp.Status, resp.Header)
+	}
+	lines := bufio.NewReader(resp.Body)
+	next := func(kind, uuid, status string) {
+		t.Helper()
+		line, err := lines.ReadString('\n')
+		var got struct {
+			Type    string
+			Capsule struct{ UUID, Status string }
+		}
+		if err == nil {
+			err = json.Unmarshal([]byte(line), &got)
+		}
+		if err != nil || got.Type != kind || got.Capsule.UUID != uuid || got.Capsule.Status != status {
+			t.Fatalf("%q, %v; want %s %s %s", line, err, kind, uuid, status)
+		}
+	}
+	next("PUT", made["uuid"].(string), "Creating")
+	next("BOOKMARK", "", "")
+	with := func(uuid, app string) *capsule.Capsule {
+		return &capsule.Capsule{UUID: uuid, Project: "p1", Spec: capsule.Spec{Labels: map[string]string{"app": app}}}
+	}
+	w.events <- store.CapsuleEvent{Kind: store.Put, Capsule: with("a", "web"), Revision: 43}
+	next("PUT", "a", "Creating")
+	w.events <- store.CapsuleEvent{Kind: store.Put, Capsule: with("a", "db"), Revision: 44} // it leaves
+	next("DELETE", "a", "Creating")
+	w.events <- store.CapsuleEvent{Kind: store.Put, Capsule: with("a", "db"), Revision: 45} // nobody is told twice
+	w.events <- store.CapsuleEvent{Kind: store.Delete, Capsule: with("a", "db"), Revision: 46}
+	w.events <- store.CapsuleEvent{Kind: store.Put, Capsule: with("c", "db"), Revision: 46} // nor of others
+	w.events <- store.CapsuleEvent{Kind: store.Put, Capsule: with("b", "web"), Revision: 47}
+	next("PUT", "b", "Creating")
+
+	list := w.get(200, "GET", "/v1/capsules?labels=app%3Dweb", "")
+	if n := len(list["capsules"].([]any)); n != 1 {
+		t.Errorf("%d capsules have the label", n)
+	}
+	if n := len(w.get(200, "GET", "/v1/capsules?labels=!app", "")["capsules"].([]any)); n != 1 {
+		t.Errorf("%d capsules do not have the label", n)
+	}
+	w.get(400, "GET", "/v1/capsules?labels=%3D%3D", "")
+	w.get(400, "GET", "/v1/capsules?watch=true&label=a%20in", "")
 }
 
 func TestWatchOfCompactedRevision(t *testing.T) {

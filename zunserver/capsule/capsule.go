@@ -24,6 +24,12 @@ type Capsule struct {
 	Deletion   *Deletion    `json:"deletion,omitempty"`
 	Claim      Claim        `json:"claim"`
 	Facts      Facts        `json:"facts"`
+	// Body is set when the capsule has taken over the realisation of a new revision: see [Capsule.BodyID].
+	Body string `json:"body,omitempty"`
+	// Upgrade is a new revision that is under way, or the last one that failed; nil when the last change was taken over.
+	Upgrade *Upgrade `json:"upgrade,omitempty"`
+	// Of is the UUID of the capsule that a record of [KindSuccessor] belongs to.
+	Of string `json:"of,omitempty"`
 
 	// Revision is the store's: it grows with every write of any capsule. It is not part of the stored value.
 	Revision int64 `json:"revision,omitempty"`

@@ -13,6 +13,9 @@
 //	Claim      where it shall live                  scheduler
 //	Facts      what was observed                    the agent of the claimed host
 //
+// An upgrade is the one exception: when a new revision is healthy, one write exchanges spec, claim and facts between its record
+// and the capsule's ([Capsule.Body], package upgrade).
+//
 // # Facts, not words
 //
 // Facts are observations with times: created, started, finished, exit code, attempt, ready. Words that people read

@@ -48,7 +48,7 @@ func (cs *ContainerSpec) ruled(exitCode int) bool {
 // Done says whether the capsule has come to its own end: nothing of it will be started again. Sidecars may still run. What its
 // owner starts and stops has no end of its own.
 func (c *Capsule) Done() bool {
-	if c.Facts.End != nil || c.Kind != KindCapsule {
+	if c.Facts.End != nil || c.Kind.standalone() {
 		return c.Facts.End != nil
 	}
 	for i := range c.Spec.InitContainers {

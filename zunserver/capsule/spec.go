@@ -23,9 +23,12 @@ type Spec struct {
 	Labels           map[string]string `json:"labels,omitempty"`
 	Annotations      map[string]string `json:"annotations,omitempty"`
 	AvailabilityZone string            `json:"availabilityZone,omitempty"`
-	RestartPolicy    RestartPolicy     `json:"restartPolicy"`
-	InitContainers   []ContainerSpec   `json:"initContainers,omitempty"`
-	Containers       []ContainerSpec   `json:"containers"`
+	// HostSelector is the name of the host that the capsule has to live on, HostLabels are labels that its host has to have.
+	HostSelector   string            `json:"hostSelector,omitempty"`
+	HostLabels     map[string]string `json:"hostLabels,omitempty"`
+	RestartPolicy  RestartPolicy     `json:"restartPolicy"`
+	InitContainers []ContainerSpec   `json:"initContainers,omitempty"`
+	Containers     []ContainerSpec   `json:"containers"`
 	// EphemeralContainers are added to a capsule that is there already, to look into it: each runs once and counts for
 	// nothing.
 	EphemeralContainers []ContainerSpec `json:"ephemeralContainers,omitempty"`

@@ -58,6 +58,12 @@ func (c *Capsule) Status() string {
 // StatusReason says for people why Status is what it is; empty when there is nothing to say.
 func (c *Capsule) StatusReason() string {
 	_, reason := c.judge()
+	if u := c.Upgrade; u != nil && c.Deletion == nil {
+		if reason != "" {
+			reason += "; "
+		}
+		reason += u.sentence()
+	}
 	return reason
 }
 
@@ -112,7 +118,7 @@ func (c *Capsule) judgeWhole() (status, reason string, ok bool) {
 		return StatusCreating, c.Claim.Reason, true
 	case c.Claim.Lost() != "":
 		return StatusUnknown, c.Claim.Lost(), true
-	case f.Failure != nil && !f.Sandbox.Ready && c.Kind != KindCapsule:
+	case f.Failure != nil && !f.Sandbox.Ready && c.Kind.standalone():
 		return failingAs(c.judgeSandbox(), f.Failure), f.Failure.Message, true
 	case f.Failure != nil && !f.Sandbox.Ready:
 		return failing(f.Failure), f.Failure.Message, true

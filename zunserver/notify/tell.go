@@ -78,6 +78,9 @@ func (t *teller) begin(ctx context.Context) error {
 		return fmt.Errorf("list what is there: %w", err)
 	}
 	for _, c := range all {
+		if c.Kind == capsule.KindSuccessor {
+			continue
+		}
 		now, err := stateOf(c)
 		if err != nil {
 			return err
@@ -116,8 +119,11 @@ func (t *teller) follow(ctx context.Context) error {
 	return fmt.Errorf("the watch was closed: %w", errdefs.ErrUnavailable)
 }
 
-// changed tells what is new of a record, and marks it.
+// changed tells what is new of a record, and marks it. The next revision of a capsule is not one until the capsule has taken it over.
 func (t *teller) changed(ctx context.Context, c *capsule.Capsule) error {
+	if c.Kind == capsule.KindSuccessor {
+		return nil
+	}
 	told := t.told[c.UUID]
 	if told != nil && told.Revision >= c.Revision {
 		return nil // before the last stop
@@ -142,8 +148,8 @@ func (t *teller) changed(ctx context.Context, c *capsule.Capsule) error {
 // deleted tells the end of a record; last is its last state, of which the UUID alone may be left.
 func (t *teller) deleted(ctx context.Context, last *capsule.Capsule, revision int64) error {
 	told := t.told[last.UUID]
-	if told == nil && last.CreatedAt.IsZero() {
-		return nil // it was told, and more is not known of it
+	if told == nil && last.CreatedAt.IsZero() || last.Kind == capsule.KindSuccessor {
+		return nil // it was told, and more is not known of it; or nobody was ever told
 	}
 	if last.CreatedAt.IsZero() {
 		last = &capsule.Capsule{UUID: last.UUID, Project: told.Project, Spec: capsule.Spec{Name: told.Name}, Claim: capsule.Claim{Host: told.Host}}

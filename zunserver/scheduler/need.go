@@ -13,7 +13,8 @@ type Need struct {
 	MilliCPU    int64
 	MemoryBytes int64
 	Zone        string
-	Host        string // the only one that will do
+	Host        string            // the only one that will do
+	HostLabels  map[string]string // what the host is labelled with
 	Runtime     string
 	AppArmor    bool // a profile has to be enforced
 	Ports       []HostPort
@@ -43,7 +44,8 @@ const cpuRatio = 16
 
 // needOf sums up what c asks for.
 func needOf(c *capsule.Capsule) Need {
-	n := Need{Zone: c.Spec.AvailabilityZone, Runtime: c.Spec.Runtime, AppArmor: c.Spec.AppArmor()}
+	n := Need{Zone: c.Spec.AvailabilityZone, Host: c.Spec.HostSelector, HostLabels: c.Spec.HostLabels, Runtime: c.Spec.Runtime,
+		AppArmor: c.Spec.AppArmor()}
 	var peakCPU, peakMemory int64 // while init containers run, with the sidecars before each
 	for i := range c.Spec.InitContainers {
 		cs := &c.Spec.InitContainers[i]

@@ -3,6 +3,7 @@ package scheduler
 import (
 	"cmp"
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 
@@ -38,6 +39,9 @@ var filters = []Filter{
 	{"not the one asked for",
 		func(n Need, r Room) bool { return n.Host == "" || n.Host == r.Host.Name },
 		func(n Need, r Room) string { return "needs " + n.Host }},
+	{"without the labels",
+		func(n Need, r Room) bool { return lacking(n, r) == "" },
+		func(n Need, r Room) string { return "needs " + lacking(n, r) }},
 	{"in another availability zone",
 		func(n Need, r Room) bool { return n.Zone == "" || n.Zone == r.Host.Zone() },
 		func(n Need, r Room) string {
@@ -162,6 +166,16 @@ func share(part, whole int64) float64 {
 
 func (r Room) freeCPU() int64    { return int64(r.Host.CPUs)*1000 - r.Promised.MilliCPU }
 func (r Room) freeMemory() int64 { return r.Host.MemoryBytes - r.Promised.MemoryBytes }
+
+// lacking is the first label that the capsule asks for and the host does not have.
+func lacking(n Need, r Room) string {
+	for _, key := range slices.Sorted(maps.Keys(n.HostLabels)) {
+		if had, ok := r.Host.Labels[key]; !ok || had != n.HostLabels[key] {
+			return key + "=" + n.HostLabels[key]
+		}
+	}
+	return ""
+}
 
 // clash is the first port of the capsule that another one on the host has.
 func clash(n Need, r Room) *HostPort {

@@ -79,6 +79,20 @@ func TestPlace(t *testing.T) {
 		}, "", "0 of 1 hosts fit: 1 disabled (h1: new disks)"},
 		{"in the zone of hosts that are in none", func(w *world) { w.c.Spec.AvailabilityZone = "nova" }, "h1", ""},
 		{"zone", func(w *world) { w.c.Spec.AvailabilityZone, w.hosts[1].AvailabilityZone = "z", "z" }, "h2", ""},
+		{"a selected host", func(w *world) { w.c.Spec.HostSelector = "h2" }, "h2", ""},
+		{"a selected host that is not there", func(w *world) { w.c.Spec.HostSelector = "h9" }, "",
+			"0 of 2 hosts fit: 2 not the one asked for (h1: needs h9; h2: needs h9)"},
+		{"a selected host that is down", func(w *world) { w.c.Spec.HostSelector, w.hosts[0].Up, w.hosts[0].Reason = "h1", false, "gone" }, "",
+			"0 of 2 hosts fit: 1 down (h1: gone), 1 not the one asked for (h2: needs h1)"},
+		{"labels of the host", func(w *world) {
+			w.c.Spec.HostLabels = map[string]string{"disk": "ssd", "rack": ""}
+			w.hosts[0].Labels = map[string]string{"disk": "ssd"}
+			w.hosts[1].Labels = map[string]string{"disk": "ssd", "rack": "", "gpu": "no"}
+		}, "h2", ""},
+		{"labels that no host has", func(w *world) {
+			w.c.Spec.HostLabels = map[string]string{"disk": "ssd"}
+			w.hosts[1].Labels = map[string]string{"disk": "hdd"}
+		}, "", "0 of 2 hosts fit: 2 without the labels (h1: needs disk=ssd; h2: needs disk=ssd)"},
 		{"a runtime of its own", func(w *world) { w.c.Spec.Runtime, w.hosts[1].Runtimes = "gvisor", []string{"runc", "gvisor"} }, "h2", ""},
 		{"what the whole asks for counts", func(w *world) {
 			w.hosts[0].MemoryBytes = 4 << 30

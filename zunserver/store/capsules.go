@@ -147,20 +147,24 @@ func (s *Store) MarkAway(ctx context.Context, uuid, host string, away *capsule.A
 // what it is given. FailedPrecondition when the capsule does not live on host, NotFound when it is gone.
 func (s *Store) UpdateFacts(ctx context.Context, uuid, host string, update func(*capsule.Facts)) (*capsule.Capsule, error) {
 	return s.change(ctx, "update the facts of", uuid, func(c *capsule.Capsule) (verdict, error) {
-		if c.Claim.Host != host || host == "" {
-			return keep, fmt.Errorf("it lives on host %q, not on %q: %w", c.Claim.Host, host, errdefs.ErrFailedPrecondition)
-		}
-		facts, err := clone(c.Facts)
-		if err != nil {
-			return keep, err
-		}
-		update(&facts)
-		if equality.DeepEqual(facts, c.Facts) {
-			return keep, nil
-		}
-		c.Facts = facts
-		return write, nil
+		return editFacts(c, host, update)
 	})
+}
+
+func editFacts(c *capsule.Capsule, host string, update func(*capsule.Facts)) (verdict, error) {
+	if c.Claim.Host != host || host == "" {
+		return keep, fmt.Errorf("it lives on host %q, not on %q: %w", c.Claim.Host, host, errdefs.ErrFailedPrecondition)
+	}
+	facts, err := clone(c.Facts)
+	if err != nil {
+		return keep, err
+	}
+	update(&facts)
+	if equality.DeepEqual(facts, c.Facts) {
+		return keep, nil
+	}
+	c.Facts = facts
+	return write, nil
 }
 
 // UpdateSpec lets update change what was asked for, and writes it if it means something else than before. What may change is

@@ -20,6 +20,9 @@
 //	DeleteCapsule   Deletion                    api; removes the record when no host has it
 //	UpdateSpec      what of Spec may change     api
 //	UpdateStandalone  Spec, Standalone          api
+//	ReviseCapsule   Spec, Upgrade, a successor  api
+//	UpdateUpgrade   Upgrade                     upgrade
+//	FinishUpgrade   Spec, Claim, Facts, Body    upgrade; of two records at once
 //	ClaimCapsule    Claim                       scheduler
 //	MarkAway        Claim.Away                  scheduler
 //	UpdateFacts     Facts                       the agent of the claimed host

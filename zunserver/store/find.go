@@ -17,6 +17,9 @@ func (s *Store) CapsuleOfContainer(ctx context.Context, uuid string) (*capsule.C
 		return nil, fmt.Errorf("find container %.64q: %w", uuid, err)
 	}
 	for _, c := range all {
+		if c.Kind == capsule.KindSuccessor { // its containers are, or were, those of its capsule
+			continue
+		}
 		for _, list := range [][]capsule.ContainerSpec{c.Spec.InitContainers, c.Spec.Containers, c.Spec.EphemeralContainers} {
 			for i := range list {
 				if uuid != "" && list[i].UUID == uuid {
@@ -36,7 +39,7 @@ func (s *Store) CapsulesNamed(ctx context.Context, name string) ([]*capsule.Caps
 	}
 	var found []*capsule.Capsule
 	for _, c := range all {
-		if c.Spec.Name == name {
+		if c.Spec.Name == name && c.Kind != capsule.KindSuccessor {
 			found = append(found, c)
 		}
 	}

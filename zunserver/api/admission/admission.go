@@ -31,6 +31,7 @@ type Records interface {
 	CreateCapsule(ctx context.Context, c *capsule.Capsule) (*capsule.Capsule, error)
 	UpdateSpec(ctx context.Context, uuid string, update func(*capsule.Spec) error) (*capsule.Capsule, error)
 	UpdateStandalone(ctx context.Context, uuid string, update func(*capsule.Spec, *[]capsule.Standalone) error) (*capsule.Capsule, error)
+	ReviseCapsule(ctx context.Context, uuid string, plan func(*capsule.Capsule) (*capsule.Capsule, error)) (*capsule.Capsule, error)
 }
 
 // Networks resolves a choice of networks in place; path is where it stands.
@@ -102,6 +103,28 @@ func (g *Gate) UpdateStandalone(ctx context.Context, uuid string, update func(*c
 	return g.update(ctx, uuid, func(c *capsule.Capsule, of account) (*capsule.Capsule, error) {
 		return g.records.UpdateStandalone(ctx, uuid, func(s *capsule.Spec, all *[]capsule.Standalone) error {
 			return g.change(ctx, c.Project, of, s, all, func() error { return update(s, all) })
+		})
+	})
+}
+
+// ReviseCapsule is that of the records. A new revision needs the room by which it is larger than the former one, which it replaces.
+func (g *Gate) ReviseCapsule(ctx context.Context, uuid string, plan func(*capsule.Capsule) (*capsule.Capsule, error)) (*capsule.Capsule, error) {
+	return g.update(ctx, uuid, func(c *capsule.Capsule, of account) (*capsule.Capsule, error) {
+		return g.records.ReviseCapsule(ctx, uuid, func(one *capsule.Capsule) (next *capsule.Capsule, err error) {
+			err = g.change(ctx, c.Project, of, &one.Spec, &one.Standalone, func() error {
+				next, err = plan(one)
+				return err
+			})
+			if err != nil || next == nil {
+				return nil, err
+			}
+			if err := g.resolve(ctx, c.Project, nil, &next.Spec); err != nil {
+				return nil, err
+			}
+			var had, wanted quotas.Used
+			had.Add(one)
+			wanted.Add(next)
+			return next, of.room(had, wanted)
 		})
 	})
 }

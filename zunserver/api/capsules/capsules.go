@@ -20,7 +20,7 @@ func (r *Resource) createCapsule(c *rest.Call) error {
 	if err := auth.Allowed(auth.CapsuleCreate, c.Caller, c.Caller.Project); err != nil {
 		return rest.NotAllowed(auth.CapsuleCreate)
 	}
-	spec, uid, err := readSpec(c)
+	spec, uid, err := r.readSpec(c)
 	if err != nil {
 		return err
 	}
@@ -46,8 +46,9 @@ func (r *Resource) createCapsule(c *rest.Call) error {
 	return c.JSON(http.StatusAccepted, r.show(c, made))
 }
 
-// readSpec reads the capsule that a request asks for, and the UUID that it names, if it does.
-func readSpec(c *rest.Call) (spec capsule.Spec, uid string, err error) {
+// readSpec reads the capsule that a request asks for, and the UUID that it names, if it does. In place of a template there may be
+// the manifest of a Pod.
+func (r *Resource) readSpec(c *rest.Call) (spec capsule.Spec, uid string, err error) {
 	body, err := c.Body()
 	if err != nil {
 		return spec, "", err
@@ -56,7 +57,17 @@ func readSpec(c *rest.Call) (spec capsule.Spec, uid string, err error) {
 	if err != nil {
 		return spec, "", err
 	}
-	return template.Parse(doc)
+	kind, manifest, err := template.Kind(doc)
+	switch {
+	case err != nil:
+		return spec, "", err
+	case kind != "Pod":
+		return template.ParseWith(doc, r.Templates)
+	case r.FromPod == nil:
+		return spec, "", rest.InvalidField("kind", "This server makes no capsules of Pods")
+	default:
+		return r.FromPod(manifest)
+	}
 }
 
 // giveUUIDs names the containers for Zun's clients; the same capsule gets the same ones.
@@ -135,13 +146,17 @@ func (r *Resource) listCapsules(c *rest.Call) error {
 	if err != nil {
 		return err
 	}
+	matches, err := labelled(c)
+	if err != nil {
+		return err
+	}
 	all, revision, err := r.Backend.Capsules(c.R.Context())
 	if err != nil {
 		return fmt.Errorf("list capsules: %w", err)
 	}
 	own := make([]*capsule.Capsule, 0, len(all))
 	for _, one := range all {
-		if visible(one) {
+		if visible(one) && matches(one) {
 			own = append(own, one)
 		}
 	}

@@ -14,6 +14,7 @@ import (
 	"github.com/capsulet/capsulet/zunserver/api/rest"
 	"github.com/capsulet/capsulet/zunserver/api/view"
 	"github.com/capsulet/capsulet/zunserver/capsule"
+	"github.com/capsulet/capsulet/zunserver/capsule/template"
 	"github.com/capsulet/capsulet/zunserver/store"
 )
 
@@ -21,6 +22,7 @@ import (
 type Backend interface {
 	Lookup
 	CreateCapsule(ctx context.Context, c *capsule.Capsule) (*capsule.Capsule, error)
+	ReviseCapsule(ctx context.Context, uuid string, plan func(*capsule.Capsule) (successor *capsule.Capsule, err error)) (*capsule.Capsule, error)
 	UpdateSpec(ctx context.Context, uuid string, update func(*capsule.Spec) error) (*capsule.Capsule, error)
 	DeleteCapsule(ctx context.Context, uuid string, d capsule.Deletion) (*capsule.Capsule, error)
 	WatchCapsules(ctx context.Context, since int64) <-chan store.CapsuleEvent
@@ -31,10 +33,14 @@ type Stats interface {
 	Stats(ctx context.Context, of []*capsule.Capsule) capsule.StatsReport
 }
 
-// Resource serves capsules. All of it is required.
+// Resource serves capsules. All of it but Templates and FromPod is required.
 type Resource struct {
 	Backend Backend
 	Stats   Stats
+	// Templates are what the operator has decided about templates.
+	Templates template.Options
+	// FromPod makes a capsule of a Pod's manifest; nil: manifests are refused. Its errors are as those of package template.
+	FromPod func(manifest []byte) (spec capsule.Spec, uid string, err error)
 	Now     func() time.Time
 }
 
@@ -53,7 +59,8 @@ func (r *Resource) Routes() []rest.Route {
 			Summary: "Show a capsule, by UUID or name.", Answers: map[int]any{200: one}, Native: capsule.Capsule{},
 		}},
 		{Method: "PATCH", Path: "/v1/capsules/{id}", Serve: r.updateCapsule, Doc: rest.Doc{
-			Summary: "Change a capsule to a whole new template.", Body: createBody{}, Answers: map[int]any{200: one}, Native: capsule.Capsule{},
+			Summary: "Change a capsule to a whole new template: in place, or by an upgrade (202).", Query: updateQuery{}, Body: createBody{},
+			Answers: map[int]any{200: one, 202: one}, Native: capsule.Capsule{},
 		}},
 		{Method: "DELETE", Path: "/v1/capsules/{id}", Serve: r.deleteCapsule, Doc: rest.Doc{
 			Summary: "Ask for the end of a capsule.", Query: deleteQuery{}, Answers: map[int]any{204: nil},
@@ -65,8 +72,14 @@ func (r *Resource) Routes() []rest.Route {
 type (
 	listQuery struct {
 		rest.PageQuery
-		Watch string `query:"watch" description:"true: a line of JSON for each change after since, natively"`
-		Since int64  `query:"since" description:"the revision that a watch goes on from"`
+		Watch  string `query:"watch" description:"true: a line of JSON for each change after since"`
+		Since  int64  `query:"since" description:"the revision that a watch goes on from; without it what is there comes first"`
+		Labels string `query:"labels" description:"a selector of labels: app=web,tier!=db"`
+		Label  string `query:"label" description:"the same; may be repeated"`
+	}
+	updateQuery struct {
+		Upgrade string `query:"upgrade" description:"false: what cannot change in place is refused instead of making an upgrade"`
+		Timeout int64  `query:"timeout" description:"seconds until a new revision that is not healthy is given up; 600 when not given"`
 	}
 	deleteQuery struct {
 		GracePeriod int64  `query:"grace_period" description:"seconds until containers are killed; the template's when not given"`

@@ -4,9 +4,12 @@ import (
 	"context"
 	"fmt"
 	"net/http"
+	"slices"
+	"strings"
 
 	"github.com/containerd/errdefs"
 	"github.com/google/uuid"
+	"k8s.io/apimachinery/pkg/labels"
 
 	"github.com/capsulet/capsulet/zunserver/api/rest"
 	"github.com/capsulet/capsulet/zunserver/auth"
@@ -40,7 +43,7 @@ func Find(c *rest.Call, from Lookup, action auth.Action) (*capsule.Capsule, erro
 		if err != nil {
 			return nil, fmt.Errorf("get capsule %s: %w", id, err)
 		}
-		if auth.Allowed(action, c.Caller, one.Project) != nil {
+		if one.Kind == capsule.KindSuccessor || auth.Allowed(action, c.Caller, one.Project) != nil {
 			return nil, rest.NotFound(ident)
 		}
 		return one, nil
@@ -89,4 +92,19 @@ func scope(c *rest.Call) (visible func(*capsule.Capsule) bool, err error) {
 		return nil, rest.NotAllowed(auth.CapsuleAllProject)
 	}
 	return func(one *capsule.Capsule) bool { return one.Kind == capsule.KindCapsule }, nil
+}
+
+// labelled reads the labels that a caller asks for, ?labels=app=web,tier!=db or ?label=app=web, which may be repeated: a selector of
+// Kubernetes. Zun's list has no filters and takes any parameter.
+func labelled(c *rest.Call) (matches func(*capsule.Capsule) bool, err error) {
+	q := c.R.URL.Query()
+	asked := slices.Concat(q["labels"], q["label"])
+	if len(asked) == 0 {
+		return func(*capsule.Capsule) bool { return true }, nil
+	}
+	selector, err := labels.Parse(strings.Join(asked, ","))
+	if err != nil {
+		return nil, rest.InvalidValue("Invalid value for labels: %.255s", err)
+	}
+	return func(one *capsule.Capsule) bool { return selector.Matches(labels.Set(one.Spec.Labels)) }, nil
 }

@@ -108,10 +108,14 @@ func (s *server) at(path string, paths map[string][]Route) http.Handler {
 }
 
 // Clean is the path that a route has for the path of a request, as Zun's clients rely on: double slashes and a slash at the end
-// do not count, and /v1 may be left out.
+// do not count, and /v1 may be left out. /experimental is where capsules were before they were in v1 (Zun's capsule quick start);
+// it is v1, and links name that.
 func Clean(asked string) string {
 	p := path.Clean("/" + asked)
-	first, _, _ := strings.Cut(p[1:], "/")
+	first, under, _ := strings.Cut(p[1:], "/")
+	if first == "experimental" {
+		return strings.TrimSuffix("/v1/"+under, "/")
+	}
 	if first != "" && first != "v1" && first != "healthcheck" && p != OpenAPIPath {
 		p = "/v1" + p
 	}

@@ -3,6 +3,7 @@ package rest
 import (
 	"fmt"
 	"net/http"
+	"slices"
 	"strconv"
 	"strings"
 )
@@ -17,8 +18,11 @@ func (v Version) Before(o Version) bool {
 	return v.Major < o.Major || v.Major == o.Major && v.Minor < o.Minor
 }
 
+// serviceTypes are the words for this service in the header.
+var serviceTypes = []string{"container", "application-container", "container-experimental"}
+
 // requested reads the header OpenStack-API-Version. Without one it is the lowest. Besides container it takes the service
-// type application-container, which gophercloud's v2 releases send.
+// type application-container, which gophercloud's v2 releases send, and container-experimental of Zun's experimental endpoint.
 func requested(h http.Header) (Version, error) {
 	lines := h.Values("OpenStack-API-Version")
 	if len(lines) == 0 {
@@ -26,7 +30,7 @@ func requested(h http.Header) (Version, error) {
 	}
 	for _, one := range strings.Split(strings.Join(lines, ","), ",") {
 		words := strings.Fields(strings.ToLower(one))
-		if len(words) != 2 || words[0] != "container" && words[0] != "application-container" {
+		if len(words) != 2 || !slices.Contains(serviceTypes, words[0]) {
 			continue
 		}
 		v, ok := parseVersion(words[1])

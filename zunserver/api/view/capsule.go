@@ -61,7 +61,36 @@ type capsuleBase struct {
 	InitContainers []Container          `json:"init_containers"`
 	CreatedAt      *string              `json:"created_at"`
 	UpdatedAt      *string              `json:"updated_at"`
+	life
 	*hostOf
+}
+
+// life is what Zun promised and never built (the specification of container composition: status, message, startTime). The words of Status
+// stay Zun's.
+type life struct {
+	Phase     string  `json:"phase"`
+	Message   *string `json:"message"`
+	StartedAt *string `json:"started_at"`
+}
+
+// runs is how a container of a capsule ran: its newest run, and how often it was started again.
+type runs struct {
+	StartedAt    *string `json:"started_at"`
+	FinishedAt   *string `json:"finished_at"`
+	ExitCode     *int    `json:"exit_code"`
+	RestartCount int     `json:"restart_count"`
+}
+
+func runsOf(f *capsule.ContainerFacts) *runs {
+	r := &runs{}
+	if f == nil || f.Run == nil {
+		return r
+	}
+	r.StartedAt, r.FinishedAt, r.RestartCount = date(f.Run.StartedAt), date(f.Run.FinishedAt), f.Run.Attempt
+	if f.Run.State() == capsule.StateExited {
+		r.ExitCode = &f.Run.ExitCode
+	}
+	return r
 }
 
 // hostOf is for administrators.
@@ -131,6 +160,7 @@ type Container struct {
 	Entrypoint     []string             `json:"entrypoint"`
 	CreatedAt      *string              `json:"created_at"`
 	UpdatedAt      *string              `json:"updated_at"`
+	*runs                               // of those in capsules
 	*containerOfAdmin
 }
 
@@ -151,6 +181,7 @@ func Capsule(c *capsule.Capsule, o Options) any {
 		Annotations: c.Spec.Annotations, Addresses: addresses(c),
 		Containers: containers(c, c.Spec.Containers, false, o), InitContainers: containers(c, c.Spec.InitContainers, true, o),
 		CreatedAt: date(c.CreatedAt), UpdatedAt: date(updated(c)),
+		life: life{Phase: c.Phase(), Message: orNull(c.Message()), StartedAt: date(c.Facts.StartedAt)},
 	}
 	if o.Admin {
 		base.hostOf = &hostOf{orNull(c.Claim.Host)}
@@ -168,7 +199,9 @@ func Capsule(c *capsule.Capsule, o Options) any {
 func containers(c *capsule.Capsule, list []capsule.ContainerSpec, init bool, o Options) []Container {
 	all := make([]Container, 0, len(list))
 	for i := range list {
-		all = append(all, containerOf(c, &list[i], init, o))
+		m := containerOf(c, &list[i], init, o)
+		m.runs = runsOf(c.Facts.Container(list[i].Name))
+		all = append(all, m)
 	}
 	return all
 }

@@ -2,6 +2,7 @@ package view_test
 
 import (
 	"encoding/json"
+	"fmt"
 	"maps"
 	"os"
 	"slices"
@@ -71,8 +72,58 @@ func TestCapsuleIsAsRecorded(t *testing.T) {
 		want := fixture(t, name)
 		got := asJSON(t, view.Capsule(recorded(), view.Options{Base: "http://127.0.0.1:9617", Old: old, Now: at}))
 		want["cpu"], want["memory"] = 0.1, "64" // the recorded one had two containers
+		if life := take(got, "phase", "message", "started_at"); life != "Failed Cannot download image from docker: Error on pulling image: kubernetes/pause:latest <nil>" {
+			t.Errorf("%s: extension %s", name, life)
+		}
+		for _, c := range got["containers"].([]any) {
+			if runs := take(c.(map[string]any), "started_at", "finished_at", "exit_code", "restart_count"); runs != "<nil> <nil> <nil> 0" {
+				t.Errorf("%s: extension %s", name, runs)
+			}
+		}
 		if d := cmp.Diff(want, got); d != "" {
 			t.Errorf("%s: %s", name, d)
+		}
+	}
+}
+
+// take removes extensions, which have to be there, and shows their values.
+func take(m map[string]any, keys ...string) string {
+	var values []string
+	for _, key := range keys {
+		v, ok := m[key]
+		if !ok {
+			v = "missing"
+		}
+		values = append(values, fmt.Sprint(v))
+		delete(m, key)
+	}
+	return strings.Join(values, " ")
+}
+
+// Beyond Zun's words, a capsule says where it is in its life, and a container how it ran.
+func TestLife(t *testing.T) {
+	c := recorded()
+	c.Spec.RestartPolicy = capsule.RestartNever
+	c.Facts = capsule.Facts{StartedAt: at, Sandbox: capsule.Sandbox{Ready: true}, Containers: []capsule.ContainerFacts{{Name: "capsule-cap1-iota-11",
+		Run: &capsule.Run{Attempt: 2, StartedAt: at, FinishedAt: at.Add(time.Minute), ExitCode: 3, Message: "no database"}}}}
+	for _, row := range []struct {
+		exit   int
+		mutate func()
+		want   string
+		runs   string
+	}{
+		{3, func() {}, "Failed no database 2026-11-20 17:25:15", "2026-11-20 17:25:15 2026-11-20 17:26:15 3 2"},
+		{0, func() {}, "Finished <nil> 2026-11-20 17:25:15", "2026-11-20 17:25:15 2026-11-20 17:26:15 0 2"},
+		{0, func() { c.Facts.Containers[0].Run.FinishedAt = time.Time{} }, "Running <nil> 2026-11-20 17:25:15", "2026-11-20 17:25:15 <nil> <nil> 2"},
+		{0, func() { c.Facts.Containers[0].Run = nil }, "Starting <nil> 2026-11-20 17:25:15", "<nil> <nil> <nil> 0"},
+	} {
+		c.Facts.Containers[0].Run.ExitCode = row.exit
+		row.mutate()
+		got := asJSON(t, view.Capsule(c, view.Options{Now: at}))
+		life := take(got, "phase", "message", "started_at")
+		runs := take(got["containers"].([]any)[0].(map[string]any), "started_at", "finished_at", "exit_code", "restart_count")
+		if life != row.want || runs != row.runs {
+			t.Errorf("%s, %s; want %s, %s", life, runs, row.want, row.runs)
 		}
 	}
 }
@@ -84,6 +135,7 @@ func TestAdminSeesMore(t *testing.T) {
 	}
 	want := slices.Sorted(maps.Keys(fixture(t, "container-admin.json")))
 	container := got["containers"].([]any)[0].(map[string]any)
+	take(container, "started_at", "finished_at", "exit_code", "restart_count")
 	if d := cmp.Diff(want, slices.Sorted(maps.Keys(container))); d != "" {
 		t.Error(d)
 	}

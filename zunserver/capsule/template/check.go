@@ -12,6 +12,7 @@ import (
 	"k8s.io/apimachinery/pkg/util/validation"
 
 	"github.com/capsulet/capsulet/zunserver/capsule"
+	"github.com/capsulet/capsulet/zunserver/capsule/template/problem"
 )
 
 // How many there may be of each in one template: far above what works, far below what hurts.
@@ -36,7 +37,7 @@ func (c *checker) fail(err error) {
 // that fails with a sentence about value unless ok.
 func (c *checker) that(ok bool, path string, value any, format string, args ...any) {
 	if !ok {
-		c.fail(invalid(path, value, format, args...))
+		c.fail(problem.Invalid(path, value, format, args...))
 	}
 }
 
@@ -44,19 +45,19 @@ func (c *checker) that(ok bool, path string, value any, format string, args ...a
 func (c *checker) unsupported(set bool, path, why string) {
 	if set {
 		field := path[strings.LastIndexByte(path, '.')+1:]
-		c.fail(errorAt(path, "'%s' is not supported: %s", field, why))
+		c.fail(problem.At(path, "'%s' is not supported: %s", field, why))
 	}
 }
 
 func (c *checker) count(n, most int, path string) {
 	if n > most {
-		c.fail(errorAt(path, "there are %d entries, and at most %d are allowed", n, most))
+		c.fail(problem.At(path, "there are %d entries, and at most %d are allowed", n, most))
 	}
 }
 
 func oneOf[T ~string](c *checker, v T, path string, words ...T) {
 	if !slices.Contains(words, v) {
-		c.fail(notOneOf(path, string(v), words...))
+		c.fail(problem.NotOneOf(path, string(v), words...))
 	}
 }
 
@@ -80,6 +81,10 @@ func check(s *capsule.Spec) error {
 	if s.Runtime != "" {
 		c.name(s.Runtime, 63, at+".runtime")
 	}
+	if s.HostSelector != "" {
+		c.name(s.HostSelector, 255, at+".hostSelector")
+	}
+	c.count(len(s.HostLabels), maxEntries, at+".hostLabels")
 	c.network(s, at)
 	c.nets(s, at+".nets")
 	c.resources(s.Resources, at+".resources")
@@ -90,7 +95,7 @@ func check(s *capsule.Spec) error {
 	c.podSecurity(s.SecurityContext, at+".securityContext")
 	volumes := c.volumes(s.Volumes, at+".volumes")
 	if len(s.Containers) == 0 {
-		c.fail(invalid(at+".containers", nil, "[] is too short"))
+		c.fail(problem.Invalid(at+".containers", nil, "[] is too short"))
 	}
 	c.count(len(s.Containers)+len(s.InitContainers)+len(s.EphemeralContainers), maxContainers, at+".containers")
 	seen, hostPorts := map[string]bool{}, map[string]bool{}
@@ -167,7 +172,7 @@ func (c *checker) volumes(vs []capsule.Volume, at string) map[string]bool {
 	for i := range vs {
 		v, p := &vs[i], fmt.Sprintf("%s[%d]", at, i)
 		if v.Name == "" {
-			c.fail(missing(p, "name"))
+			c.fail(problem.Missing(p, "name"))
 		}
 		c.name(v.Name, 253, p+".name")
 		c.that(!names[v.Name], p+".name", v.Name, "another volume has this name")
@@ -197,7 +202,7 @@ func (c *checker) volumes(vs []capsule.Volume, at string) map[string]bool {
 		}
 		c.unsupported(len(v.MountOptions) > 0 && v.NFS == nil, p+".mountOptions", "only nfs is mounted with options")
 		if sources != 1 {
-			c.fail(errorAt(p, "a volume has exactly one of emptyDir, hostPath, local, nfs and files, and this one has %d", sources))
+			c.fail(problem.At(p, "a volume has exactly one of emptyDir, hostPath, local, nfs and files, and this one has %d", sources))
 		}
 	}
 	return names
@@ -205,7 +210,7 @@ func (c *checker) volumes(vs []capsule.Volume, at string) map[string]bool {
 
 func (c *checker) nfs(v *capsule.Volume, at string) {
 	if v.NFS.Server == "" {
-		c.fail(missing(at+".nfs", "server"))
+		c.fail(problem.Missing(at+".nfs", "server"))
 	}
 	c.that(!strings.ContainsAny(v.NFS.Server, "/ \t\r\n\x00") && v.NFS.Server[:min(1, len(v.NFS.Server))] != "-", at+".nfs.server",
 		v.NFS.Server, "it is not the name or the address of a server")
@@ -234,10 +239,10 @@ func (c *checker) files(items []capsule.File, at string) {
 		clean := f.Path != "" && f.Path == path.Clean(f.Path) && !path.IsAbs(f.Path) && !dotDot(f.Path) &&
 			f.Path != "." && !strings.Contains(f.Path, "\x00") && len(f.Path) <= 1024
 		if !clean {
-			c.fail(errorAt(p+".path", "Invalid input for field 'path'. '%.80s' is not a clean relative path", f.Path))
+			c.fail(problem.At(p+".path", "Invalid input for field 'path'. '%.80s' is not a clean relative path", f.Path))
 		}
 		if seen[f.Path] {
-			c.fail(errorAt(p+".path", "Invalid input for field 'path'. Another file of the volume has the path '%.80s'", f.Path))
+			c.fail(problem.At(p+".path", "Invalid input for field 'path'. Another file of the volume has the path '%.80s'", f.Path))
 		}
 		seen[f.Path] = true
 		if m := f.Mode; m != nil {

@@ -12,6 +12,7 @@ import (
 	"k8s.io/apimachinery/pkg/util/validation"
 
 	"github.com/capsulet/capsulet/zunserver/capsule"
+	"github.com/capsulet/capsulet/zunserver/capsule/template/problem"
 )
 
 func (c *checker) container(cs *capsule.ContainerSpec, volumes, hostPorts map[string]bool, init bool, at string) {
@@ -72,7 +73,7 @@ func (c *checker) rules(cs *capsule.ContainerSpec, at string) {
 		p := fmt.Sprintf("%s[%d]", at, i)
 		oneOf(c, r.Action, p+".action", corev1.ContainerRestartRuleActionRestart)
 		if r.ExitCodes == nil {
-			c.fail(missing(p, "exitCodes"))
+			c.fail(problem.Missing(p, "exitCodes"))
 			continue
 		}
 		oneOf(c, r.ExitCodes.Operator, p+".exitCodes.operator", corev1.ContainerRestartRuleOnExitCodesOpIn,
@@ -107,15 +108,15 @@ func (c *checker) environment(env []capsule.EnvVar, at string) {
 	for i := range env {
 		e, p := &env[i], fmt.Sprintf("%s[%d]", at, i)
 		if e.Name == "" {
-			c.fail(missing(p, "name"))
+			c.fail(problem.Missing(p, "name"))
 		}
 		if strings.ContainsFunc(e.Name, func(r rune) bool { return r == '=' || r < ' ' || r > '~' }) {
-			c.fail(errorAt(p+".name", "Invalid input for field 'name'. %.80q is not a name of an environment variable: "+
+			c.fail(problem.At(p+".name", "Invalid input for field 'name'. %.80q is not a name of an environment variable: "+
 				"printable ASCII without '='", e.Name))
 		}
 		c.words([]string{e.Value}, p+".value")
 		if e.Ref != "" && !slices.Contains(references, e.Ref) {
-			c.fail(errorAt(p+".ref", "Invalid input for field 'ref'. '%.80s' is not one of %q", e.Ref, references))
+			c.fail(problem.At(p+".ref", "Invalid input for field 'ref'. '%.80s' is not one of %q", e.Ref, references))
 		}
 	}
 }
@@ -130,7 +131,7 @@ func (c *checker) ports(ports []capsule.Port, hostPorts map[string]bool, at stri
 	for i := range ports {
 		p, at := &ports[i], fmt.Sprintf("%s[%d]", at, i)
 		if p.ContainerPort == 0 {
-			c.fail(missing(at, "containerPort"))
+			c.fail(problem.Missing(at, "containerPort"))
 		}
 		c.between(int64(p.ContainerPort), 1, 65535, at+".containerPort")
 		c.between(int64(p.HostPort), 0, 65535, at+".hostPort")
@@ -171,7 +172,7 @@ func (c *checker) resources(r corev1.ResourceRequirements, at string) {
 				c.that(q.Sign() >= 0, p, q.String(), "%s is less than the minimum of 0", q.String())
 				c.that(q.Cmp(most[name]) <= 0, p, q.String(), "%s is more than any host has", q.String())
 			default:
-				c.fail(errorAt(p, "Additional properties are not allowed ('%.80s' was unexpected: only cpu, memory and "+
+				c.fail(problem.At(p, "Additional properties are not allowed ('%.80s' was unexpected: only cpu, memory and "+
 					"ephemeral-storage)", name))
 			}
 			if name != corev1.ResourceCPU { // a quantity like 500m of memory is half a byte
@@ -190,10 +191,10 @@ func (c *checker) mounts(mounts []corev1.VolumeMount, volumes map[string]bool, a
 	for i := range mounts {
 		m, p := &mounts[i], fmt.Sprintf("%s[%d]", at, i)
 		if m.Name == "" {
-			c.fail(missing(p, "name"))
+			c.fail(problem.Missing(p, "name"))
 		}
 		if m.MountPath == "" {
-			c.fail(missing(p, "mountPath"))
+			c.fail(problem.Missing(p, "mountPath"))
 		}
 		c.that(volumes[m.Name], p+".name", m.Name, "there is no volume of this name in spec.volumes")
 		c.that(path.IsAbs(m.MountPath) && !strings.ContainsAny(m.MountPath, ":\x00"), p+".mountPath", m.MountPath,

@@ -5,6 +5,7 @@ import (
 	"net/netip"
 
 	"github.com/capsulet/capsulet/zunserver/capsule"
+	"github.com/capsulet/capsulet/zunserver/capsule/template/problem"
 )
 
 // maxNets is how many networks a sandbox may be in.
@@ -14,7 +15,7 @@ const maxNets = 16
 func CheckNets(nets []capsule.Net, path string) error {
 	c := &checker{}
 	if len(nets) > maxNets {
-		c.fail(errorAt(path, "there are %d entries, and at most %d are allowed", len(nets), maxNets))
+		c.fail(problem.At(path, "there are %d entries, and at most %d are allowed", len(nets), maxNets))
 	}
 	seen := map[string]bool{}
 	for i := range nets {
@@ -27,7 +28,7 @@ func CheckNets(nets []capsule.Net, path string) error {
 
 func (c *checker) net(n *capsule.Net, amongOthers bool, at string) {
 	if n.Network == "" {
-		c.fail(missing(at, "network"))
+		c.fail(problem.Missing(at, "network"))
 	}
 	c.name(n.Network, 255, at+".network")
 	c.that(n.Network != capsule.HostNetwork, at+".network", n.Network, "the host's network is asked for by hostNetwork")

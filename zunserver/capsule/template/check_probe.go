@@ -8,6 +8,8 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/util/intstr"
 	"k8s.io/apimachinery/pkg/util/validation"
+
+	"github.com/capsulet/capsulet/zunserver/capsule/template/problem"
 )
 
 // probe applies Kubernetes' rules (pkg/apis/core/validation, validateProbe); 0 is the default of each number.
@@ -57,7 +59,7 @@ func (c *checker) oneHandler(at string, set map[string]bool) {
 		}
 	}
 	if n != 1 {
-		c.fail(errorAt(at, "exactly one of %s is needed, and there are %d", strings.Join(words, ", "), n))
+		c.fail(problem.At(at, "exactly one of %s is needed, and there are %d", strings.Join(words, ", "), n))
 	}
 }
 
@@ -65,7 +67,7 @@ func (c *checker) oneHandler(at string, set map[string]bool) {
 func (c *checker) actions(exec *corev1.ExecAction, get *corev1.HTTPGetAction, tcp *corev1.TCPSocketAction, at string) {
 	if exec != nil {
 		if len(exec.Command) == 0 {
-			c.fail(missing(at+".exec", "command"))
+			c.fail(problem.Missing(at+".exec", "command"))
 		}
 		c.words(exec.Command, at+".exec.command")
 	}
@@ -76,7 +78,7 @@ func (c *checker) actions(exec *corev1.ExecAction, get *corev1.HTTPGetAction, tc
 			ok := h.Name != "" && !strings.ContainsFunc(h.Name, func(r rune) bool { return r <= ' ' || r > '~' || r == ':' }) &&
 				textproto.CanonicalMIMEHeaderKey(h.Name) != ""
 			if !ok || strings.ContainsAny(h.Value, "\r\n\x00") {
-				c.fail(errorAt(fmt.Sprintf("%s.httpGet.httpHeaders[%d]", at, i), "it is not an HTTP header"))
+				c.fail(problem.At(fmt.Sprintf("%s.httpGet.httpHeaders[%d]", at, i), "it is not an HTTP header"))
 			}
 		}
 	}

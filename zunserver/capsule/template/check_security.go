@@ -6,6 +6,8 @@ import (
 	"strings"
 
 	corev1 "k8s.io/api/core/v1"
+
+	"github.com/capsulet/capsulet/zunserver/capsule/template/problem"
 )
 
 // security refuses what no host carries out yet; the rest is Kubernetes' to check.
@@ -90,7 +92,7 @@ func (c *checker) profiles(s *corev1.SeccompProfile, a *corev1.AppArmorProfile, 
 // localhost: a profile has a name when, and only when, it is one of the host.
 func (c *checker) localhost(is bool, profile *string, at string) {
 	if is && (profile == nil || *profile == "") {
-		c.fail(missing(at, "localhostProfile"))
+		c.fail(problem.Missing(at, "localhostProfile"))
 	}
 	c.unsupported(!is && profile != nil, at+".localhostProfile", "it is for profiles of the type Localhost")
 }

@@ -15,6 +15,7 @@ import (
 	"k8s.io/apimachinery/pkg/util/intstr"
 
 	"github.com/capsulet/capsulet/zunserver/capsule"
+	"github.com/capsulet/capsulet/zunserver/capsule/template/problem"
 )
 
 var (
@@ -29,7 +30,6 @@ var elsewhere = map[reflect.Type]map[string]string{
 		"name": "it is metadata.name", "labels": "they are metadata.labels", "annotations": "they are metadata.annotations",
 	},
 	reflect.TypeFor[capsule.ContainerSpec](): {"uuid": "the server gives it"},
-	reflect.TypeFor[capsule.Volume]():        {"cinder": "no Cinder driver is configured"},
 	reflect.TypeFor[capsule.Net]():           {"port": "no port is there before its container; name a network"},
 }
 
@@ -55,7 +55,7 @@ func checkShape(v any, t reflect.Type, path string) error {
 	case reflect.Map:
 		m, ok := v.(map[string]any)
 		if !ok {
-			return notOfType(path, v, "object")
+			return problem.NotOfType(path, v, "object")
 		}
 		for _, key := range sortedKeys(m) {
 			if err := checkShape(m[key], t.Elem(), path+"."+key); err != nil {
@@ -65,7 +65,7 @@ func checkShape(v any, t reflect.Type, path string) error {
 	case reflect.Slice:
 		list, ok := v.([]any)
 		if !ok {
-			return notOfType(path, v, "array")
+			return problem.NotOfType(path, v, "array")
 		}
 		for i, e := range list {
 			if err := checkShape(e, t.Elem(), fmt.Sprintf("%s[%d]", path, i)); err != nil {
@@ -74,11 +74,11 @@ func checkShape(v any, t reflect.Type, path string) error {
 		}
 	case reflect.String:
 		if _, ok := v.(string); !ok {
-			return notOfType(path, v, "string")
+			return problem.NotOfType(path, v, "string")
 		}
 	case reflect.Bool:
 		if _, ok := v.(bool); !ok {
-			return notOfType(path, v, "boolean")
+			return problem.NotOfType(path, v, "boolean")
 		}
 	default: // the types have no numbers but integers
 		return checkInteger(v, t.Bits(), path, "integer")
@@ -89,10 +89,10 @@ func checkShape(v any, t reflect.Type, path string) error {
 func checkBytes(v any, path string) error {
 	s, ok := v.(string)
 	if !ok {
-		return notOfType(path, v, "string")
+		return problem.NotOfType(path, v, "string")
 	}
 	if _, err := base64.StdEncoding.DecodeString(s); err != nil {
-		return errorAt(path, "the content is not base64: %s", err)
+		return problem.At(path, "the content is not base64: %s", err)
 	}
 	return nil
 }
@@ -100,16 +100,16 @@ func checkBytes(v any, path string) error {
 func checkStruct(v any, t reflect.Type, path string) error {
 	m, ok := v.(map[string]any)
 	if !ok {
-		return notOfType(path, v, "object")
+		return problem.NotOfType(path, v, "object")
 	}
 	known := properties(t)
 	for _, key := range sortedKeys(m) {
 		if why, ok := elsewhere[t][key]; ok {
-			return errorAt(path+"."+key, "Additional properties are not allowed ('%s' was unexpected: %s)", key, why)
+			return problem.At(path+"."+key, "Additional properties are not allowed ('%s' was unexpected: %s)", key, why)
 		}
 		of, ok := known[key]
 		if !ok {
-			return errorAt(path+"."+key, "Additional properties are not allowed ('%s' was unexpected)", key)
+			return problem.At(path+"."+key, "Additional properties are not allowed ('%s' was unexpected)", key)
 		}
 		if m[key] == nil {
 			delete(m, key)
@@ -154,10 +154,10 @@ func properties(t reflect.Type) map[string]reflect.Type {
 func checkInteger(v any, bits int, path string, types ...string) error {
 	n, ok := v.(json.Number)
 	if !ok {
-		return notOfType(path, v, types...)
+		return problem.NotOfType(path, v, types...)
 	}
 	if _, err := strconv.ParseInt(n.String(), 10, bits); err != nil {
-		return notOfType(path, v, types...)
+		return problem.NotOfType(path, v, types...)
 	}
 	return nil
 }
@@ -174,14 +174,14 @@ func checkQuantity(v any, path string) error {
 	case json.Number:
 		s = v.String()
 	default:
-		return notOfType(path, v, "number", "string")
+		return problem.NotOfType(path, v, "number", "string")
 	}
 	if sane.MatchString(s) {
 		if _, err := resource.ParseQuantity(s); err == nil {
 			return nil
 		}
 	}
-	return invalid(path, v, "%s is not a quantity (like 0.5, 500m or 64Mi)", show(path, v))
+	return problem.Invalid(path, v, "%s is not a quantity (like 0.5, 500m or 64Mi)", problem.Show(path, v))
 }
 
 func sortedKeys(m map[string]any) []string { return slices.Sorted(maps.Keys(m)) }

@@ -11,6 +11,8 @@ import (
 	"k8s.io/apimachinery/pkg/api/resource"
 
 	"github.com/capsulet/capsulet/zunserver/capsule"
+	"github.com/capsulet/capsulet/zunserver/capsule/template/forms"
+	"github.com/capsulet/capsulet/zunserver/capsule/template/problem"
 )
 
 // MaxBytes is how large a spec may be as JSON: it has to fit into one value of etcd (1.5 MiB by default) together with
@@ -36,14 +38,25 @@ type metadata struct {
 // with every default filled in, and metadata.uid in lower case, which is empty when the template has none. Every error
 // is an [*Error].
 func Parse(body []byte) (spec capsule.Spec, uid string, err error) {
+	return ParseWith(body, Options{})
+}
+
+// Options are what the operator has decided about templates.
+type Options = forms.Options
+
+// ParseWith is [Parse] with what the operator has decided.
+func ParseWith(body []byte, o Options) (spec capsule.Spec, uid string, err error) {
 	doc, err := decode(body)
 	if err != nil {
+		return capsule.Spec{}, "", err
+	}
+	if err := forms.Head(doc); err != nil {
 		return capsule.Spec{}, "", err
 	}
 	if err := checkHead(doc); err != nil {
 		return capsule.Spec{}, "", err
 	}
-	if err := rewrite(doc); err != nil {
+	if err := forms.Spec(doc, o); err != nil {
 		return capsule.Spec{}, "", err
 	}
 	if err := checkShape(doc, reflect.TypeFor[document](), "template"); err != nil {
@@ -51,22 +64,22 @@ func Parse(body []byte) (spec capsule.Spec, uid string, err error) {
 	}
 	canonical, err := json.Marshal(doc)
 	if err != nil {
-		return capsule.Spec{}, "", errorAt("template", "%s", err)
+		return capsule.Spec{}, "", problem.At("template", "%s", err)
 	}
 	if len(canonical) > MaxBytes {
-		return capsule.Spec{}, "", errorAt("template", "the template is %d bytes as JSON, and at most %d are allowed",
+		return capsule.Spec{}, "", problem.At("template", "the template is %d bytes as JSON, and at most %d are allowed",
 			len(canonical), MaxBytes)
 	}
 	var d document
 	if err := json.Unmarshal(canonical, &d); err != nil {
-		return capsule.Spec{}, "", errorAt("template", "%s", err)
+		return capsule.Spec{}, "", problem.At("template", "%s", err)
 	}
 	spec = d.Spec
 	spec.Name, spec.Labels, spec.Annotations = d.Metadata.Name, d.Metadata.Labels, d.Metadata.Annotations
 	if d.Metadata.UID != "" {
 		id, err := uuid.Parse(d.Metadata.UID)
 		if err != nil || len(d.Metadata.UID) != 36 {
-			return capsule.Spec{}, "", invalid("template.metadata.uid", d.Metadata.UID, "'%.80s' is not a 'uuid'", d.Metadata.UID)
+			return capsule.Spec{}, "", problem.Invalid("template.metadata.uid", d.Metadata.UID, "'%.80s' is not a 'uuid'", d.Metadata.UID)
 		}
 		uid = id.String()
 	}
@@ -81,27 +94,27 @@ func Parse(body []byte) (spec capsule.Spec, uid string, err error) {
 func checkHead(doc map[string]any) error {
 	for _, key := range []string{"kind", "metadata", "spec"} {
 		if doc[key] == nil {
-			return missing("template", key)
+			return problem.Missing("template", key)
 		}
 	}
 	if k, ok := doc["kind"].(string); ok && k != "capsule" && k != "Capsule" {
-		return notOneOf("template.kind", k, "capsule", "Capsule")
+		return problem.NotOneOf("template.kind", k, "capsule", "Capsule")
 	}
 	if v, ok := doc["capsuleVersion"].(string); ok && v != "beta" && v != "Beta" {
-		return notOneOf("template.capsuleVersion", v, "beta", "Beta")
+		return problem.NotOneOf("template.capsuleVersion", v, "beta", "Beta")
 	}
 	spec, ok := doc["spec"].(map[string]any)
 	if !ok {
 		return nil
 	}
 	if spec["containers"] == nil {
-		return missing("template.spec", "containers")
+		return problem.Missing("template.spec", "containers")
 	}
 	for _, key := range []string{"initContainers", "containers", "ephemeralContainers"} {
 		list, _ := spec[key].([]any)
 		for i, e := range list {
 			if c, ok := e.(map[string]any); ok && c["image"] == nil {
-				return missing(fmt.Sprintf("template.spec.%s[%d]", key, i), "image")
+				return problem.Missing(fmt.Sprintf("template.spec.%s[%d]", key, i), "image")
 			}
 		}
 	}

@@ -5,9 +5,13 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"strings"
 
+	goyaml "go.yaml.in/yaml/v3"
 	"sigs.k8s.io/yaml"
+
+	"github.com/capsulet/capsulet/zunserver/capsule/template/problem"
 )
 
 // maxDepth is how deep a document may nest; the deepest field of a template is at about 10.
@@ -22,18 +26,29 @@ func Unwrap(body []byte) ([]byte, error) {
 	}
 	request, ok := root.(map[string]any)
 	if !ok {
-		return nil, notOfType("", root, "object")
+		return nil, problem.NotOfType("", root, "object")
 	}
 	for _, key := range sortedKeys(request) {
 		if key != "template" {
-			return nil, errorAt("", "Additional properties are not allowed ('%s' was unexpected)", key)
+			return nil, problem.At("", "Additional properties are not allowed ('%s' was unexpected)", key)
 		}
 	}
 	doc, ok := request["template"]
 	if !ok {
-		return nil, missing("", "template")
+		return nil, problem.Missing("", "template")
 	}
 	return json.Marshal(doc)
+}
+
+// Kind returns the kind of a document in any of the forms that [Parse] reads, empty when it names none, and the document as JSON.
+func Kind(body []byte) (kind string, doc []byte, err error) {
+	tree, err := decode(body)
+	if err != nil {
+		return "", nil, err
+	}
+	kind, _ = tree["kind"].(string)
+	doc, err = json.Marshal(tree)
+	return kind, doc, err
 }
 
 // decode reads a document: a JSON object, a JSON string that holds JSON or YAML, or YAML.
@@ -47,12 +62,15 @@ func decode(body []byte) (map[string]any, error) {
 		text = bytes.TrimSpace([]byte(s))
 	}
 	if len(text) == 0 {
-		return nil, errorAt("template", "the template is empty")
+		return nil, problem.At("template", "the template is empty")
 	}
 	if !bytes.ContainsAny(text[:1], "{[\"-0123456789") || bytes.HasPrefix(text, []byte("---")) {
+		if several(text) {
+			return nil, problem.At("template", "there are several documents: each makes a capsule of its own")
+		}
 		converted, err := yaml.YAMLToJSONStrict(text)
 		if err != nil {
-			return nil, errorAt("template", "Malformed YAML: %s", cleanYAML(err))
+			return nil, problem.At("template", "Malformed YAML: %s", cleanYAML(err))
 		}
 		text = converted
 	}
@@ -62,9 +80,25 @@ func decode(body []byte) (map[string]any, error) {
 	}
 	doc, ok := root.(map[string]any)
 	if !ok {
-		return nil, notOfType("template", root, "object", "string")
+		return nil, problem.NotOfType("template", root, "object", "string")
 	}
 	return doc, nil
+}
+
+// several says whether a second document has something in it: the parser would not look at it.
+func several(text []byte) bool {
+	documents := goyaml.NewDecoder(bytes.NewReader(text))
+	found := 0
+	for {
+		var node goyaml.Node
+		if err := documents.Decode(&node); err != nil {
+			// What is malformed after the first would not be looked at either; in the first the parser says what it is.
+			return found > 1 || found == 1 && !errors.Is(err, io.EOF)
+		}
+		if len(node.Content) > 0 && node.Content[0].Tag != "!!null" {
+			found++
+		}
+	}
 }
 
 // cleanYAML takes the library's prefixes off and puts its lists on one line.
@@ -86,15 +120,15 @@ func decodeJSON(b []byte) (any, error) {
 func malformed(err error) error {
 	var syntax *json.SyntaxError
 	if errors.As(err, &syntax) {
-		return errorAt("", "Malformed JSON: %s at offset %d", syntax.Error(), syntax.Offset)
+		return problem.At("", "Malformed JSON: %s at offset %d", syntax.Error(), syntax.Offset)
 	}
-	return errorAt("", "Malformed JSON: %s", err)
+	return problem.At("", "Malformed JSON: %s", err)
 }
 
 // value reads one value of a document that is known to be valid.
 func value(d *json.Decoder, path string, depth int) (any, error) {
 	if depth > maxDepth {
-		return nil, errorAt(path, "the document nests deeper than %d levels", maxDepth)
+		return nil, problem.At(path, "the document nests deeper than %d levels", maxDepth)
 	}
 	token, err := d.Token()
 	if err != nil {
@@ -128,7 +162,7 @@ func object(d *json.Decoder, path string, depth int) (any, error) {
 		key, _ := token.(string)
 		at := strings.TrimPrefix(path+"."+key, ".")
 		if _, twice := m[key]; twice {
-			return nil, errorAt(at, "Malformed JSON: the key '%s' occurs twice at offset %d", key, d.InputOffset())
+			return nil, problem.At(at, "Malformed JSON: the key '%s' occurs twice at offset %d", key, d.InputOffset())
 		}
 		if m[key], err = value(d, at, depth+1); err != nil {
 			return nil, err

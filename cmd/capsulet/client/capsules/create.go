@@ -1,6 +1,7 @@
 package capsules
 
 import (
+	"encoding/json"
 	"fmt"
 	"time"
 
@@ -10,14 +11,17 @@ import (
 	"github.com/capsulet/capsulet/cmd/capsulet/client"
 	"github.com/capsulet/capsulet/cmd/capsulet/client/documents"
 	"github.com/capsulet/capsulet/provider/zun"
+	"github.com/capsulet/capsulet/translate/manifest"
 	"github.com/capsulet/capsulet/zunserver/capsule"
 	"github.com/capsulet/capsulet/zunserver/capsule/template"
+	"github.com/capsulet/capsulet/zunserver/capsule/template/forms"
 )
 
-// wanted is a document that was understood.
+// wanted is a document that was understood. It is sent as it is: what it means is the server's to say.
 type wanted struct {
-	source, uid string
-	spec        capsule.Spec
+	source string
+	spec   capsule.Spec
+	doc    json.RawMessage
 }
 
 // parse reads the documents of -f. All are understood before the first is sent.
@@ -28,11 +32,18 @@ func parse(call *client.Call, files documents.Files) ([]wanted, error) {
 	}
 	all := make([]wanted, len(docs))
 	for i, d := range docs {
-		spec, uid, err := template.Parse(d.Body)
+		kind, doc, err := template.Kind(d.Body)
+		all[i] = wanted{source: d.Source, doc: doc}
+		switch {
+		case err != nil:
+		case kind == "Pod":
+			all[i].spec, _, err = manifest.Capsule(doc)
+		default: // whether something serves volumes with a size is the server's to say
+			all[i].spec, _, err = template.ParseWith(doc, template.Options{Sized: forms.Local})
+		}
 		if err != nil {
 			return nil, fmt.Errorf("%s: %w", d.Source, err)
 		}
-		all[i] = wanted{d.Source, uid, spec}
 	}
 	return all, nil
 }
@@ -101,7 +112,7 @@ func create(k *client.Client) *cobra.Command {
 			return err
 		}
 		return s.send(call, all, func(api *zun.Client, w wanted) (*capsule.Capsule, string, error) {
-			made, err := api.Create(call.Context(), w.spec, w.uid)
+			made, err := api.CreateFrom(call.Context(), w.doc)
 			if err != nil {
 				return nil, "", err
 			}
@@ -146,7 +157,7 @@ func apply(k *client.Client) *cobra.Command {
 		return s.send(call, all, func(api *zun.Client, w wanted) (*capsule.Capsule, string, error) {
 			was, err := api.Get(call.Context(), w.spec.Name)
 			if errdefs.IsNotFound(err) {
-				made, err := api.Create(call.Context(), w.spec, w.uid)
+				made, err := api.CreateFrom(call.Context(), w.doc)
 				return made, "created", err
 			}
 			if err != nil {
@@ -160,12 +171,15 @@ func apply(k *client.Client) *cobra.Command {
 }
 
 func change(call *client.Call, api *zun.Client, was *capsule.Capsule, w wanted) (*capsule.Capsule, string, error) {
-	now, err := api.Update(call.Context(), was.UUID, w.spec)
+	now, err := api.Revise(call.Context(), was.UUID, w.doc)
 	if err != nil {
 		return nil, "", err
 	}
 	word := "updated"
-	if now.Revision == was.Revision {
+	switch {
+	case now.Upgrade != nil && now.Upgrade.Successor != "":
+		word = "upgrading: the former revision goes when the new one is healthy"
+	case now.Revision == was.Revision:
 		word = "unchanged"
 	}
 	return now, word, nil
