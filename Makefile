@@ -6,15 +6,15 @@ SHELL := /bin/bash
 
 GO            ?= go
 GOLANGCI_LINT := github.com/golangci/golangci-lint/v2/cmd/golangci-lint@v2.15.0
-# Packages whose tests need a Docker engine, or (test/keystone) other programs of the distribution; everything else is a unit test.
-DOCKER_SUITES := ./zunserver/runtime/docker/... ./test/engine/... ./test/controlplane/... ./test/chaos/... ./test/keystone/...
+# Packages whose tests need a Docker engine, or (keystone, zunclient) other programs of the distribution; everything else is a unit test.
+DOCKER_SUITES := ./zunserver/runtime/docker/... ./test/engine/... ./test/controlplane/... ./test/chaos/... ./test/keystone/... ./test/zunclient/...
 E2E           := ./test/e2e/... ./test/vksuite/...
 export CGO_ENABLED ?= 0
 
 # section prints a line that is found in a long log.
 section = printf '\n\033[1m=== %s\033[0m (%s)\n' "$(1)" "$$(date +%T)"
 # units sets $$units to the packages whose tests need no engine; a tree that cannot be listed is an error, not no tests.
-units = units=$$($(GO) list ./... | grep -v -e /zunserver/runtime/docker -e /test/engine -e /test/controlplane -e /test/e2e -e /test/bench -e /test/chaos -e /test/conformance -e /test/vksuite -e /test/keystone)
+units = units=$$($(GO) list ./... | grep -v -e /zunserver/runtime/docker -e /test/engine -e /test/controlplane -e /test/e2e -e /test/bench -e /test/chaos -e /test/conformance -e /test/vksuite -e /test/keystone -e /test/zunclient)
 
 .PHONY: help
 help: ## list the targets
@@ -65,10 +65,11 @@ golden: ## write what tests compare with anew: translate's golden files, docs/po
 	$(GO) test ./translate ./translate/status ./translate/support -update
 
 .PHONY: fuzz
-fuzz: ## look for Pods and capsules that translate cannot bear (FOR=30s for each target); the seeds are unit tests
+fuzz: ## look for Pods, capsules and requests that cannot be borne (FOR=30s for each target); the seeds are unit tests
 	@$(call section,fuzzing)
 	for target in FuzzTemplate FuzzPodDocument; do $(GO) test ./translate -run '^$$' -fuzz "^$$target$$" -fuzztime $${FOR:-30s} -fuzzminimizetime 1s; done
 	$(GO) test ./translate/status -run '^$$' -fuzz '^FuzzStatus$$' -fuzztime $${FOR:-30s} -fuzzminimizetime 1s
+	$(GO) test ./zunserver -run '^$$' -fuzz '^FuzzRoutes$$' -fuzztime $${FOR:-30s} -fuzzminimizetime 1s
 
 .PHONY: race
 race: ## unit tests under the race detector (needs gcc)

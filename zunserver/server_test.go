@@ -50,7 +50,7 @@ type server struct {
 	zun   *gophercloud.ServiceClient
 }
 
-func config(t *testing.T, hosts map[string]*fake.Host) zunserver.Config {
+func config(t testing.TB, hosts map[string]*fake.Host) zunserver.Config {
 	t.Helper()
 	tokens, err := auth.NewTokens(map[string]auth.Identity{token: {User: "u", Project: "p"}})
 	if err != nil {

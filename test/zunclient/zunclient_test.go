@@ -16,6 +16,7 @@ import (
 	"github.com/capsulet/capsulet/zunserver"
 	"github.com/capsulet/capsulet/zunserver/api"
 	"github.com/capsulet/capsulet/zunserver/api/openapi/openapitest"
+	"github.com/capsulet/capsulet/zunserver/api/view"
 	"github.com/capsulet/capsulet/zunserver/auth"
 	"github.com/capsulet/capsulet/zunserver/runtime"
 	"github.com/capsulet/capsulet/zunserver/runtime/docker"
@@ -53,9 +54,10 @@ func serve(t *testing.T) string {
 	t.Cleanup(func() { _ = os.RemoveAll(run) })
 	srv, err := zunserver.New(t.Context(), zunserver.Config{
 		Instance: instance, StateDir: dir, RunDir: run, Auth: tokens, Log: logrus.NewEntry(log),
-		Store: store.Config{DataDir: filepath.Join(dir, "etcd"), SealKey: make([]byte, 32)},
-		Hosts: []zunserver.HostConfig{{Name: hostName, Endpoint: docker.DefaultEndpoint, Address: "127.0.0.1", Near: true}},
-		Open:  func(context.Context, zunserver.HostConfig) (runtime.Host, error) { return host, nil },
+		Store:  store.Config{DataDir: filepath.Join(dir, "etcd"), SealKey: make([]byte, 32)},
+		Hosts:  []zunserver.HostConfig{{Name: hostName, Endpoint: docker.DefaultEndpoint, Address: "127.0.0.1", Near: true}},
+		Quotas: &view.Quotas{Containers: 40, Memory: 51200, CPU: 20, Disk: 100},
+		Open:   func(context.Context, zunserver.HostConfig) (runtime.Host, error) { return host, nil },
 	})
 	if err != nil {
 		t.Fatal(err)
