@@ -174,7 +174,7 @@ func (s *Server) addHost(ctx context.Context, h HostConfig) error {
 	var net network.Dialer = network.NewFar(host)
 	var meter metering.Meter = stats.NewFar(host)
 	if h.Near {
-		net, meter = network.Near{}, stats.Near{}
+		net, meter = network.Near{}, &stats.Near{}
 		volumes = volume.Near{StateDir: s.cfg.StateDir, RunDir: s.cfg.RunDir}
 	}
 	s.agents[h.Name] = agent.New(agent.Config{

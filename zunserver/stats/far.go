@@ -196,7 +196,7 @@ func (f *Far) readHost(ctx context.Context, sandbox string) (capsule.HostStats, 
 	if err := json.Unmarshal(out.Bytes(), &files); err != nil {
 		return capsule.HostStats{}, fmt.Errorf("read the kernel's files: %w", err)
 	}
-	h, err := host(string(files[stat]), string(files[meminfo]))
+	h, err := host(string(files[stat]), files[meminfo])
 	if err != nil {
 		return h, err
 	}

@@ -16,7 +16,7 @@ import (
 const id = "c0269ea14448cc4cb37c13b0d1cf3dae71b337d72a41bcbc4bb5a3cd1ac48bee"
 
 // tree writes files below a new directory and reads there.
-func tree(t *testing.T, files map[string]string) stats.Near {
+func tree(t *testing.T, files map[string]string) *stats.Near {
 	t.Helper()
 	root := t.TempDir()
 	for name, content := range files {
@@ -28,7 +28,7 @@ func tree(t *testing.T, files map[string]string) stats.Near {
 			t.Fatal(err)
 		}
 	}
-	return stats.Near{Proc: filepath.Join(root, "proc"), Cgroup: filepath.Join(root, "cgroup")}
+	return &stats.Near{Proc: filepath.Join(root, "proc"), Cgroup: filepath.Join(root, "cgroup")}
 }
 
 func v1() map[string]string {
@@ -86,6 +86,45 @@ func TestContainer(t *testing.T) {
 	}
 }
 
+// TestContainerIsRemembered: where the files are is asked of the process once, and again when they are gone or it is another.
+func TestContainerIsRemembered(t *testing.T) {
+	for name, files := range map[string]map[string]string{"v1": v1(), "v2": v2()} {
+		n := tree(t, files)
+		if _, err := n.Container(id, 7); err != nil {
+			t.Fatalf("%s: %v", name, err)
+		}
+		list := filepath.Join(n.Proc, "7", "cgroup")
+		if err := os.Remove(list); err != nil {
+			t.Fatal(err)
+		}
+		if u, err := n.Container(id, 7); err != nil || u.MemoryBytes != 6791168 {
+			t.Errorf("%s: second time: %+v %v", name, u, err)
+		}
+		if _, err := n.Container(id, 8); !errdefs.IsNotFound(err) {
+			t.Errorf("%s: another process, which is not there: %v", name, err)
+		}
+		hidden := n.Cgroup + "-hidden"
+		if err := os.Rename(n.Cgroup, hidden); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := n.Container(id, 7); !errdefs.IsNotFound(err) {
+			t.Errorf("%s: group is gone: %v", name, err)
+		}
+		if err := os.Rename(hidden, n.Cgroup); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := n.Container(id, 7); !errdefs.IsNotFound(err) {
+			t.Errorf("%s: remembered after it was gone: %v", name, err)
+		}
+		if err := os.WriteFile(list, []byte(files["proc/7/cgroup"]), 0o644); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := n.Container(id, 7); err != nil {
+			t.Errorf("%s: the process is there again: %v", name, err)
+		}
+	}
+}
+
 func TestNetwork(t *testing.T) {
 	n := tree(t, map[string]string{"proc/7/net/dev": `Inter-|   Receive                                                |  Transmit
  face |bytes    packets errs drop fifo frame compressed multicast|bytes    packets errs drop fifo colls carrier compressed
@@ -101,6 +140,9 @@ func TestNetwork(t *testing.T) {
 	if _, err := n.Network(id, 8); !errdefs.IsNotFound(err) {
 		t.Errorf("no process: %v", err)
 	}
+	if _, err := tree(t, map[string]string{"proc/7/net/dev": "eth0: 1 2 3 four 5 6 7 8 9 10 11 12\n"}).Network(id, 7); err == nil {
+		t.Error("what is no number is one")
+	}
 }
 
 func TestHost(t *testing.T) {
@@ -113,7 +155,7 @@ func TestHost(t *testing.T) {
 	if err != nil || got != want {
 		t.Errorf("%+v %v, want %+v", got, err, want)
 	}
-	if h, err := (stats.Near{}).Host(); err != nil || h.CPUNanos == 0 || h.WorkingSetBytes == 0 || h.StartedAt.IsZero() {
+	if h, err := (&stats.Near{}).Host(); err != nil || h.CPUNanos == 0 || h.WorkingSetBytes == 0 || h.StartedAt.IsZero() {
 		t.Errorf("this machine: %+v %v", h, err)
 	}
 }

@@ -131,7 +131,7 @@ func TestFarNetworkAndStatistics(t *testing.T) {
 	if n, err := meter.Network(id, 0); err != nil || len(n) != 1 || n[0].RxBytes == 0 {
 		t.Errorf("%+v, %v", n, err)
 	}
-	near, err := (stats.Near{}).Host()
+	near, err := (&stats.Near{}).Host()
 	if err != nil {
 		t.Fatal(err)
 	}
