@@ -364,10 +364,12 @@ func TestCapsulesOfAHostThatIsLost(t *testing.T) {
 	s.running(kept)
 	s.running(given)
 	s.hosts["h1"].Partition(true)
-	s.until("nobody knows how the capsule is", func() bool {
-		c, err := s.get(kept)
-		return err == nil && c.Status == "Unknown" && strings.Contains(c.StatusReason, "host h1 does not answer since")
-	})
+	for _, id := range []string{kept, given} { // they are marked one after the other
+		s.until("nobody knows how the capsule is", func() bool {
+			c, err := s.get(id)
+			return err == nil && c.Status == "Unknown" && strings.Contains(c.StatusReason, "host h1 does not answer since")
+		})
+	}
 	for _, query := range []string{"?grace_period=0", "?grace_period=0&force=true"} {
 		req, err := http.NewRequestWithContext(t.Context(), http.MethodDelete, s.url+"/v1/capsules/"+given+query, nil)
 		if err != nil {
