@@ -108,6 +108,9 @@ func TestServiceOfAHost(t *testing.T) {
 	id := s.create()
 	s.until("refused", func() bool {
 		c, err := s.get(id)
+		if err == nil && c.Status == capsule.StatusRunning {
+			id = s.create() // the scheduler had not heard of it yet
+		}
 		return err == nil && strings.Contains(c.StatusReason, "1 disabled (h1: new disks)")
 	})
 	s.ask(true, 200, "PUT", "/v1/services/force_down"+of+"&forced_down=true", "", nil)
