@@ -47,7 +47,7 @@ func setContainerDefaults(c *capsule.ContainerSpec, base string, i int, taken ma
 		}
 	}
 	if c.ImagePullPolicy == "" {
-		c.ImagePullPolicy = pullPolicy(c.Image)
+		c.ImagePullPolicy = PullPolicy(c.Image)
 	}
 	plainQuantities(c.Resources.Requests)
 	plainQuantities(c.Resources.Limits)
@@ -68,8 +68,8 @@ func label(name string) string {
 	return name
 }
 
-// pullPolicy is the kubelet's default: Always for :latest and for no tag, else IfNotPresent.
-func pullPolicy(image string) corev1.PullPolicy {
+// PullPolicy is the kubelet's default: Always for :latest and for no tag, else IfNotPresent.
+func PullPolicy(image string) corev1.PullPolicy {
 	if strings.Contains(image, "@") {
 		return corev1.PullIfNotPresent
 	}

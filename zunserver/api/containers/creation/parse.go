@@ -14,6 +14,7 @@ import (
 
 	"github.com/capsulet/capsulet/zunserver/api/rest"
 	"github.com/capsulet/capsulet/zunserver/capsule"
+	"github.com/capsulet/capsulet/zunserver/capsule/template"
 )
 
 // The bounds and defaults of Zun (zun/conf/container_driver.py); memory is in MiB.
@@ -197,7 +198,9 @@ func Resize(s *capsule.ContainerSpec, cpu *float64, memory *int64) {
 
 func (c *Container) policies(b *Body) (err error) {
 	switch strings.ToLower(text(b.ImagePullPolicy)) {
-	case "", "always":
+	case "": // as for capsules: an image that is only on the host must work
+		c.Spec.ImagePullPolicy = template.PullPolicy(c.Spec.Image)
+	case "always":
 		c.Spec.ImagePullPolicy = corev1.PullAlways
 	case "never":
 		c.Spec.ImagePullPolicy = corev1.PullNever
