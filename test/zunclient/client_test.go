@@ -84,7 +84,7 @@ func (s *shell) run(tool string, args ...string) answer {
 func (s *shell) openstack(want string, args ...string) string {
 	s.t.Helper()
 	a := s.run("openstack", args...)
-	if a.Code != 0 {
+	if a.Code != 0 || strings.Contains(a.Out, "has failed") { // the client says so and exits with 0
 		s.t.Errorf("openstack %s: exit code %d\n%s\n%s", strings.Join(args, " "), a.Code, a.Out, a.Err)
 	} else if !regexp.MustCompile(want).MatchString(a.Out) {
 		s.t.Errorf("openstack %s printed\n%s\nwant %s", strings.Join(args, " "), a.Out, want)
@@ -114,13 +114,13 @@ func (s *shell) show(name string) map[string]any {
 	return m
 }
 
-// until shows a container until its status is the one wanted.
+// until shows a container until its status is the one wanted and nothing is being done with it.
 func (s *shell) until(name, status string) map[string]any {
 	s.t.Helper()
 	deadline := time.Now().Add(slow)
 	for {
 		m := s.show(name)
-		if m["status"] == status || status == "" && m["uuid"] == nil {
+		if m["status"] == status && m["task_state"] == nil || status == "" && m["uuid"] == nil {
 			return m
 		}
 		if time.Now().After(deadline) {
