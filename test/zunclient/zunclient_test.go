@@ -82,10 +82,27 @@ func serve(t *testing.T) string {
 	return web.URL
 }
 
-// leftover removes containers that the test left behind, which the scenarios must not.
+// committed is the name of the images that the test makes.
+const committed = "capsulet/committed:"
+
+// leftover removes the images that the test made, and containers that it left behind, which the scenarios must not.
 func leftover(t *testing.T, host runtime.Host) {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(t.Context()), time.Minute)
 	defer cancel()
+	images, err := host.ListImages(ctx)
+	if err != nil {
+		t.Error(err)
+	}
+	for _, i := range images {
+		for _, tag := range i.Tags {
+			if !strings.HasPrefix(tag, committed) {
+				continue
+			}
+			if err := host.RemoveImage(ctx, tag); err != nil {
+				t.Error(err)
+			}
+		}
+	}
 	list, err := host.List(ctx, "")
 	if err != nil {
 		t.Error(err)
@@ -146,7 +163,7 @@ func TestContainer(t *testing.T) {
 	s.until("first", "Running")
 	s.openstack("", "appcontainer", "kill", "first", "--signal", "KILL")
 	s.until("first", "Stopped")
-	commit := "capsulet/committed:" + uuid.NewString()[:8]
+	commit := committed + uuid.NewString()[:8]
 	s.openstack("", "appcontainer", "commit", "first", commit)
 	s.openstack("", "appcontainer", "rebuild", "first")
 	s.until("first", "Created") // it did not run before (zun/compute/manager.py, container_rebuild)
