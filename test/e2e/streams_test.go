@@ -450,7 +450,7 @@ func TestCapsuleStreams(t *testing.T) {
 	if out, err := cmd.CombinedOutput(); err != nil || !strings.Contains(string(out), "43 132\r\n") {
 		t.Errorf("exec -it: %v, %q", err, out)
 	}
-	if out, err := command(t.Context(), "exec", uid, "--", "true").CombinedOutput(); err == nil || !strings.Contains(string(out), "choose one") {
+	if out, err := command(t.Context(), "exec", uid, "--", "bash", "-c", "true").CombinedOutput(); err != nil || !strings.Contains(string(out), "choose another one") {
 		t.Errorf("exec without a container: %v, %q", err, out)
 	}
 	ctx, cancel := context.WithCancel(t.Context())
