@@ -139,7 +139,7 @@ func TestNoSecretInTheStore(t *testing.T) {
 func TestSidecar(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
-	w.image("work", fake.Behaviour{Exits: true, After: 1500 * time.Millisecond}) // long enough to be seen
+	w.image("work", fake.Behaviour{Exits: true, After: 5 * time.Second}) // long enough to be seen on a loaded machine
 	always := corev1.ContainerRestartPolicyAlways
 	uid := w.create("job", func(p *corev1.Pod) {
 		image("work")(p)
