@@ -62,7 +62,7 @@ func config(t testing.TB, hosts map[string]*fake.Host) zunserver.Config {
 	cfg := zunserver.Config{
 		AwayAfter: 3 * time.Second,
 		Instance:  "test", StateDir: dir, RunDir: filepath.Join(dir, "run"), Auth: tokens, Log: logrus.NewEntry(log),
-		Store: store.Config{DataDir: filepath.Join(dir, "etcd"), SealKey: make([]byte, 32)},
+		Store: store.Config{DataDir: filepath.Join(dir, "etcd"), SealKey: make([]byte, 32), DetectChanges: true},
 		Open:  func(_ context.Context, h zunserver.HostConfig) (runtime.Host, error) { return hosts[h.Name], nil },
 	}
 	for name := range hosts {

@@ -57,7 +57,7 @@ func newWorld(t *testing.T) *world {
 	srv, err := zunserver.New(t.Context(), zunserver.Config{
 		Instance: "test", StateDir: dir, RunDir: filepath.Join(dir, "run"), Auth: tokens, Log: logrus.NewEntry(log),
 		FromPod: manifest.Capsule, UpgradeSettle: 50 * time.Millisecond,
-		Store: store.Config{DataDir: filepath.Join(dir, "etcd"), SealKey: make([]byte, 32)},
+		Store: store.Config{DataDir: filepath.Join(dir, "etcd"), SealKey: make([]byte, 32), DetectChanges: true},
 		Hosts: []zunserver.HostConfig{{Name: "h1", Address: "192.0.2.1"}},
 		Open:  func(context.Context, zunserver.HostConfig) (runtime.Host, error) { return w.host, nil },
 	})

@@ -106,7 +106,7 @@ func (w *world) serve() {
 	host.AddImage("app", fake.Behaviour{})
 	srv, err := zunserver.New(w.Context(), zunserver.Config{
 		Instance: "keystone", StateDir: filepath.Join(dir, "state"), RunDir: filepath.Join(dir, "run"), Auth: known, KeystoneURI: w.keystone.URL,
-		Store: store.Config{DataDir: filepath.Join(dir, "etcd"), SealKey: make([]byte, 32)}, Log: logrus.NewEntry(log),
+		Store: store.Config{DataDir: filepath.Join(dir, "etcd"), SealKey: make([]byte, 32), DetectChanges: true}, Log: logrus.NewEntry(log),
 		Hosts: []zunserver.HostConfig{{Name: "h1", Address: "192.0.2.1", Near: true}},
 		Open:  func(context.Context, zunserver.HostConfig) (runtime.Host, error) { return host, nil },
 	})

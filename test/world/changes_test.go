@@ -227,6 +227,16 @@ func (w *world) awaitNoContainers(uid types.UID) {
 	}
 }
 
+// awaitNothingRuns waits until the sandbox of a pod that has ended is stopped, which is after its phase says so.
+func (w *world) awaitNothingRuns() {
+	w.t.Helper()
+	for end := time.Now().Add(patience); len(w.host().Running()) > 0; time.Sleep(10 * time.Millisecond) {
+		if time.Now().After(end) {
+			w.t.Fatalf("still running: %v", w.host().Running())
+		}
+	}
+}
+
 func TestHostThatDoesNotAnswer(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)

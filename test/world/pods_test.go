@@ -140,8 +140,9 @@ func TestEndsOfAJob(t *testing.T) {
 			if condition(p, corev1.PodReady) != corev1.ConditionFalse {
 				t.Errorf("ready after the end: %+v", p.Status.Conditions)
 			}
-			if ids := w.containersOf(uid); len(ids) != 1 || len(w.host().Running()) != 0 {
-				t.Errorf("%d containers kept for their logs, running: %v", len(ids), w.host().Running())
+			w.awaitNothingRuns()
+			if ids := w.containersOf(uid); len(ids) != 1 {
+				t.Errorf("%d containers kept for their logs", len(ids))
 			}
 		})
 	}

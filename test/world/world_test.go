@@ -115,7 +115,7 @@ func (w *world) startServer() {
 	}
 	cfg := zunserver.Config{
 		Instance: "world", StateDir: filepath.Join(w.dir, "state"), RunDir: w.runDir, SeccompDir: filepath.Join(w.dir, "seccomp"), Auth: tokens,
-		Store: store.Config{DataDir: filepath.Join(w.dir, "etcd"), SealKey: make([]byte, 32)}, Log: w.log("server"),
+		Store: store.Config{DataDir: filepath.Join(w.dir, "etcd"), SealKey: make([]byte, 32), DetectChanges: true}, Log: w.log("server"),
 		Open: func(_ context.Context, h zunserver.HostConfig) (runtime.Host, error) { return w.hosts[h.Name], nil },
 	}
 	for name := range w.hosts {

@@ -54,7 +54,7 @@ func serve(t *testing.T) string {
 	t.Cleanup(func() { _ = os.RemoveAll(run) })
 	srv, err := zunserver.New(t.Context(), zunserver.Config{
 		Instance: instance, StateDir: dir, RunDir: run, Auth: tokens, Log: logrus.NewEntry(log),
-		Store:  store.Config{DataDir: filepath.Join(dir, "etcd"), SealKey: make([]byte, 32)},
+		Store:  store.Config{DataDir: filepath.Join(dir, "etcd"), SealKey: make([]byte, 32), DetectChanges: true},
 		Hosts:  []zunserver.HostConfig{{Name: hostName, Endpoint: docker.DefaultEndpoint, Address: "127.0.0.1", Near: true}},
 		Quotas: &view.Quotas{Containers: 40, Memory: 51200, CPU: 20, Disk: 100},
 		Open:   func(context.Context, zunserver.HostConfig) (runtime.Host, error) { return host, nil },

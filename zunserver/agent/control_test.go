@@ -33,8 +33,9 @@ func TestControl(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
 	c := w.create(func(s *capsule.Spec) { s.RestartPolicy = capsule.RestartNever })
-	c = w.await(c.UUID, "running", running)
-	c.Project = "p"
+	owned := *w.await(c.UUID, "running", running)
+	owned.Project = "p"
+	c = &owned
 	ctx, a := t.Context(), agent.New(agent.Config{Name: hostName, Runtime: w.host, Log: w.log()})
 
 	if table, err := a.Processes(ctx, c, "app", "-e -o pid,args"); err != nil || len(table.Processes) != 1 {

@@ -61,7 +61,7 @@ func (s tappedStore) AcquireHost(ctx context.Context, name string, ttl time.Dura
 
 func newWorld(t *testing.T) *world {
 	t.Helper()
-	s, err := store.Open(t.Context(), store.Config{DataDir: t.TempDir(), SealKey: make([]byte, 32)})
+	s, err := store.Open(t.Context(), store.Config{DataDir: t.TempDir(), SealKey: make([]byte, 32), DetectChanges: true})
 	if err != nil {
 		t.Fatal(err)
 	}

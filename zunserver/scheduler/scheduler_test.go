@@ -343,7 +343,7 @@ func TestDeletedIsNotPlaced(t *testing.T) {
 
 // TestBurst measures the whole way with the real store.
 func TestBurst(t *testing.T) {
-	s, err := store.Open(t.Context(), store.Config{DataDir: t.TempDir(), SealKey: make([]byte, 32)})
+	s, err := store.Open(t.Context(), store.Config{DataDir: t.TempDir(), SealKey: make([]byte, 32), DetectChanges: true})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -61,8 +61,23 @@ func (s *Store) Capsule(ctx context.Context, uuid string) (*capsule.Capsule, err
 	return c, nil
 }
 
-// Capsules returns all records in the order of their UUIDs and the revision that the list is complete for.
+// Capsules returns all records in the order of their UUIDs and the revision that the list is complete for: no write that had ended
+// before is missing. The slice is the caller's.
 func (s *Store) Capsules(ctx context.Context) ([]*capsule.Capsule, int64, error) {
+	ctx, cancel := bounded(ctx)
+	defer cancel()
+	newest, err := s.newest(ctx)
+	if err != nil {
+		return nil, 0, fmt.Errorf("list capsules: %w", err)
+	}
+	if records, revision, ok := s.copy.at(ctx, newest); ok {
+		return slices.Clone(records), revision, nil
+	}
+	return s.readCapsules(ctx)
+}
+
+// readCapsules is Capsules out of etcd itself.
+func (s *Store) readCapsules(ctx context.Context) ([]*capsule.Capsule, int64, error) {
 	ctx, cancel := bounded(ctx)
 	defer cancel()
 	resp, err := s.client.Get(ctx, s.capsulesPrefix(), clientv3.WithPrefix())
@@ -224,8 +239,8 @@ func (s *Store) ExpireContainer(ctx context.Context, uuid, host, container strin
 		case c.Kind == capsule.KindContainer:
 			c.Deletion = &capsule.Deletion{At: now}
 		default:
-			c.Spec.Containers = slices.DeleteFunc(c.Spec.Containers, func(cs capsule.ContainerSpec) bool { return cs.Name == container })
-			c.Standalone = slices.DeleteFunc(c.Standalone, func(s capsule.Standalone) bool { return s.Container == container })
+			c.Spec.Containers = slices.DeleteFunc(slices.Clone(c.Spec.Containers), func(cs capsule.ContainerSpec) bool { return cs.Name == container })
+			c.Standalone = slices.DeleteFunc(slices.Clone(c.Standalone), func(s capsule.Standalone) bool { return s.Container == container })
 		}
 		return write, nil
 	})
@@ -247,8 +262,8 @@ func (s *Store) RemoveCapsule(ctx context.Context, uuid string) error {
 	return err
 }
 
-// change runs edit on the record until a write of its result meets the revision that edit saw. edit may return keep and
-// has not changed its argument then.
+// change runs edit on the record until a write of its result meets the revision that edit saw. edit replaces what it changes: what its
+// argument points to is shared.
 func (s *Store) change(ctx context.Context, action, uuid string, edit func(*capsule.Capsule) (verdict, error)) (*capsule.Capsule, error) {
 	c, err := s.edit(ctx, uuid, edit)
 	if err != nil {
@@ -263,7 +278,8 @@ func (s *Store) edit(ctx context.Context, uuid string, edit func(*capsule.Capsul
 	c, err := s.capsule(ctx, uuid)
 	for err == nil {
 		var v verdict
-		if v, err = edit(c); err != nil {
+		edited := *c
+		if v, err = edit(&edited); err != nil {
 			return nil, err
 		}
 		var done, newer *capsule.Capsule
@@ -271,9 +287,9 @@ func (s *Store) edit(ctx context.Context, uuid string, edit func(*capsule.Capsul
 		case keep:
 			return c, nil
 		case write:
-			done, newer, err = s.swap(ctx, c.Revision, c)
+			done, newer, err = s.swap(ctx, c.Revision, &edited)
 		case remove:
-			done, newer, err = s.swapGone(ctx, c)
+			done, newer, err = s.swapGone(ctx, &edited)
 		}
 		if err == nil && done != nil {
 			return done, nil
@@ -362,7 +378,16 @@ func encodeCapsule(c *capsule.Capsule) ([]byte, error) {
 	return plain, nil
 }
 
+// decodeCapsule returns the record, which is shared.
 func (s *Store) decodeCapsule(kv *mvccpb.KeyValue) (*capsule.Capsule, error) {
+	v := version{s.uuidOf(kv.Key), kv.ModRevision}
+	if c := s.copy.find(v.uuid, v.revision); c != nil {
+		return c, nil
+	}
+	return s.shared.get(v, func() (*capsule.Capsule, error) { return s.readCapsule(kv) })
+}
+
+func (s *Store) readCapsule(kv *mvccpb.KeyValue) (*capsule.Capsule, error) {
 	plain, err := s.seal.open(string(kv.Key), kv.Value)
 	if err != nil {
 		return nil, err

@@ -44,6 +44,17 @@
 // compacted (or never was: the data directory was replaced), ResourceExhausted when its reader is too slow, Unavailable
 // when the store is gone. Whoever sees one lists again.
 //
+// # A copy in memory
+//
+//	write ─► etcd ─► one watch of all keys ─► replica: all capsules, decoded, by UUID
+//	list  ─► etcd: what is the newest revision? ─► wait until the replica is there ─► its records
+//
+// So a list has every write that had ended when it began, on whichever server, and opens and decodes nothing. Without a replica (at
+// the start, after etcd was away, when a record cannot be opened) a list reads etcd, and says what is wrong.
+//
+// The records are shared: by lists, by watches, by what single reads return. Nobody changes one; a writer replaces what it changes in
+// a copy (see change). Config.DetectChanges finds those who do not.
+//
 // # Embedded server
 //
 // Without endpoints an etcd member runs inside the process. It has no listener at all, neither for clients nor for peers:
@@ -55,5 +66,7 @@
 //   - One record that cannot be opened (wrong key, damage) fails the whole list and the watch. Skipping it would let an
 //     agent sweep the containers of a capsule that exists.
 //   - Snapshots every 1000 entries and 100 entries to catch up: one member needs no more, and raft holds them in memory.
+//   - The store watches its whole prefix for the copy (2026-11-26): any write of ours moves it to the newest revision by itself. Only a
+//     write of somebody else's in a shared etcd does not, and then a list asks for a progress notice.
 //   - Compaction keeps 30 minutes of history.
 package store

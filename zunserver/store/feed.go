@@ -130,14 +130,23 @@ func failed[E any](event E) <-chan E {
 
 // checkRevision refuses a revision that this store never had: etcd would wait until it does.
 func (s *Store) checkRevision(ctx context.Context, since int64) error {
+	newest, err := s.newest(ctx)
+	if err != nil {
+		return fmt.Errorf("watch: %w", err)
+	}
+	if since > newest || since < 0 {
+		return fmt.Errorf("watch: there was no revision %d, the newest is %d, list again: %w", since, newest, errdefs.ErrOutOfRange)
+	}
+	return nil
+}
+
+// newest is the revision of the newest write of any key, at a time after this was called.
+func (s *Store) newest(ctx context.Context) (int64, error) {
 	ctx, cancel := bounded(ctx)
 	defer cancel()
 	resp, err := s.client.Get(ctx, s.prefix, clientv3.WithCountOnly())
 	if err != nil {
-		return fmt.Errorf("watch: %w", classify(ctx, err))
+		return 0, classify(ctx, err)
 	}
-	if since > resp.Header.Revision || since < 0 {
-		return fmt.Errorf("watch: there was no revision %d, the newest is %d, list again: %w", since, resp.Header.Revision, errdefs.ErrOutOfRange)
-	}
-	return nil
+	return resp.Header.Revision, nil
 }

@@ -90,19 +90,7 @@ func TestClaimMeetsDelete(t *testing.T) {
 
 // TestExternalCluster runs two servers on one etcd that is none of theirs.
 func TestExternalCluster(t *testing.T) {
-	dir := t.TempDir()
-	conf := embedConfig(dir, zap.NewNop())
-	socket := url.URL{Scheme: "unix", Host: filepath.Base(dir), Path: "/etcd.sock"}
-	t.Chdir(filepath.Dir(dir)) // etcd's unix URLs are relative
-	conf.ListenClientUrls = []url.URL{socket}
-	etcd, err := embed.StartEtcd(conf)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer etcd.Close()
-	<-etcd.Server.ReadyNotify()
-
-	cfg := Config{Endpoints: []string{socket.String()}, SealKey: newKey(t), Prefix: "/elsewhere"}
+	cfg := Config{Endpoints: []string{external(t)}, SealKey: newKey(t), Prefix: "/elsewhere"}
 	one, two := open(t, cfg), open(t, cfg)
 	_, revision, err := two.Capsules(t.Context())
 	if err != nil {
@@ -138,4 +126,21 @@ func TestExternalCluster(t *testing.T) {
 	if _, err := Open(short, none); !errdefs.IsUnavailable(err) {
 		t.Errorf("no cluster: %v", err)
 	}
+}
+
+// external starts an etcd that belongs to no store, and returns its endpoint.
+func external(t *testing.T) string {
+	t.Helper()
+	dir := t.TempDir()
+	conf := embedConfig(dir, zap.NewNop())
+	socket := url.URL{Scheme: "unix", Host: filepath.Base(dir), Path: "/etcd.sock"}
+	t.Chdir(filepath.Dir(dir)) // etcd's unix URLs are relative
+	conf.ListenClientUrls = []url.URL{socket}
+	etcd, err := embed.StartEtcd(conf)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(etcd.Close)
+	<-etcd.Server.ReadyNotify()
+	return socket.String()
 }

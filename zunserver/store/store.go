@@ -37,18 +37,23 @@ type Config struct {
 	SealKey []byte
 	// Log gets etcd's own warnings; nil discards them.
 	Log *logrus.Entry
+	// DetectChanges is for tests: a reader who changes a capsule that others share makes the store panic, at the latest in Close.
+	DetectChanges bool
 }
 
-// Store is safe for concurrent use. Records that it returns belong to the caller.
+// Store is safe for concurrent use. The capsules that it returns are shared by all readers: nobody changes them, or what they point to.
 type Store struct {
 	client *clientv3.Client
 	seal   *sealer
 	prefix string
 	log    *logrus.Entry
+	copy   *replica
+	shared *sharing
 
 	server *embedded // nil for an external cluster
 	ctx    context.Context
 	cancel context.CancelFunc
+	feeder sync.WaitGroup // of the copy
 	once   sync.Once
 }
 
@@ -67,7 +72,7 @@ func Open(ctx context.Context, cfg Config) (*Store, error) {
 		l.SetOutput(io.Discard)
 		cfg.Log = logrus.NewEntry(l)
 	}
-	s := &Store{seal: seal, prefix: defaultPrefix, log: cfg.Log}
+	s := &Store{seal: seal, prefix: defaultPrefix, log: cfg.Log, copy: newReplica(), shared: newSharing(cfg.DetectChanges)}
 	if cfg.Prefix != "" {
 		s.prefix = strings.TrimSuffix(cfg.Prefix, "/") + "/"
 	}
@@ -86,6 +91,7 @@ func Open(ctx context.Context, cfg Config) (*Store, error) {
 	if err != nil {
 		return nil, errors.Join(err, s.Close())
 	}
+	s.feeder.Go(func() { s.replicate(s.ctx) }) //nolint:contextcheck // it lasts as long as the store
 	return s, nil
 }
 
@@ -94,6 +100,7 @@ func (s *Store) Close() error {
 	var err error
 	s.once.Do(func() {
 		s.cancel()
+		s.feeder.Wait()
 		if s.client != nil {
 			// A client of the embedded server has no connection and answers its context's end.
 			if cerr := s.client.Close(); cerr != nil && !errors.Is(cerr, context.Canceled) {
@@ -103,6 +110,7 @@ func (s *Store) Close() error {
 		if s.server != nil {
 			err = errors.Join(err, s.server.close())
 		}
+		s.shared.checkAll()
 	})
 	return err
 }

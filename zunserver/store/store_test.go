@@ -31,6 +31,7 @@ func newKey(t *testing.T) []byte {
 
 func open(t *testing.T, cfg Config) *Store {
 	t.Helper()
+	cfg.DetectChanges = true
 	if cfg.DataDir == "" {
 		cfg.DataDir = t.TempDir()
 	}

@@ -20,17 +20,17 @@ func (s *Store) ReviseCapsule(ctx context.Context, uuid string, plan func(*capsu
 		if c.Deletion != nil {
 			return nil, keep, fmt.Errorf("it is being deleted: %w", errdefs.ErrFailedPrecondition)
 		}
-		was, err := clone(*c)
+		revised, err := clone(*c)
 		if err != nil {
 			return nil, keep, err
 		}
-		if next, err = plan(c); err != nil {
+		if next, err = plan(&revised); err != nil {
 			return nil, keep, err
 		}
-		was.Revision = c.Revision
-		if next == nil && equality.DeepEqual(was, *c) {
+		if next == nil && equality.DeepEqual(revised, *c) {
 			return nil, keep, nil
 		}
+		*c = revised
 		if next == nil {
 			return nil, write, nil
 		}
@@ -71,10 +71,12 @@ func (s *Store) FinishUpgrade(ctx context.Context, uuid, successor string, at ti
 		if err := upgradedBy(c, successor); err != nil {
 			return nil, keep, err
 		}
-		next, err := s.capsule(ctx, successor)
+		found, err := s.capsule(ctx, successor)
 		if err != nil {
 			return nil, keep, fmt.Errorf("its next revision %s: %w", successor, err)
 		}
+		twin := *found
+		next := &twin
 		if c.Deletion != nil || next.Deletion != nil || !ready(next) {
 			return nil, keep, fmt.Errorf("it, or its next revision, is being deleted or not ready any more: %w", errdefs.ErrFailedPrecondition)
 		}
@@ -107,14 +109,15 @@ func (s *Store) both(ctx context.Context, action, uuid string, edit func(*capsul
 		if err != nil {
 			return nil, fmt.Errorf("%s capsule %.64q: %w", action, uuid, err)
 		}
-		others, v, err := edit(c)
+		edited := *c
+		others, v, err := edit(&edited)
 		if err != nil {
 			return nil, fmt.Errorf("%s capsule %.64q: %w", action, uuid, err)
 		}
 		if v == keep {
 			return c, nil
 		}
-		done, err := s.writeAll(ctx, append([]*capsule.Capsule{c}, others...))
+		done, err := s.writeAll(ctx, append([]*capsule.Capsule{&edited}, others...))
 		if err != nil {
 			return nil, fmt.Errorf("%s capsule %.64q: %w", action, uuid, err)
 		}

@@ -23,7 +23,7 @@ type CapsuleEvent struct {
 // WatchCapsules sends every change after the revision since, in order and without a gap, until ctx ends; the channel is
 // closed then. It is also closed after an error event: the reader lists again (OutOfRange: the history was compacted or
 // belongs to another store; ResourceExhausted: the reader was too slow; Unavailable: etcd does not answer). Reading has to
-// go on until the channel is closed, or ctx has to end. Events belong to the reader.
+// go on until the channel is closed, or ctx has to end.
 func (s *Store) WatchCapsules(ctx context.Context, since int64) <-chan CapsuleEvent {
 	fail := func(err error) CapsuleEvent { return CapsuleEvent{Kind: Error, Err: err} }
 	if err := s.checkRevision(ctx, since); err != nil {
@@ -45,10 +45,14 @@ func (s *Store) capsuleEvent(e *clientv3.Event) (CapsuleEvent, bool, error) {
 			return event, true, nil
 		}
 	}
-	var err error
-	if event.Capsule, err = s.decodeCapsule(kv); err != nil {
+	c, err := s.decodeCapsule(kv)
+	if err != nil {
 		return event, false, err
 	}
-	event.Capsule.Revision = e.Kv.ModRevision
+	if event.Capsule = c; c.Revision != e.Kv.ModRevision {
+		last := *c
+		last.Revision = e.Kv.ModRevision
+		event.Capsule = &last
+	}
 	return event, true, nil
 }

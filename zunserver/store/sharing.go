@@ -1,0 +1,102 @@
+package store
+
+import (
+	"encoding/json"
+	"fmt"
+	"strconv"
+	"sync"
+
+	"golang.org/x/sync/singleflight"
+	"k8s.io/utils/lru"
+
+	"github.com/capsulet/capsulet/zunserver/capsule"
+)
+
+// recentRecords is how many records are remembered besides those of the copy: what watches are at, who are not all equally far.
+const recentRecords = 256
+
+// sharing gives every reader of one revision of a record the same memory, so that it is opened and decoded once.
+type sharing struct {
+	recent *lru.Cache // of *capsule.Capsule by version
+	flight singleflight.Group
+
+	// With detect, prints has what each record said when it was read.
+	detect bool
+	mu     sync.Mutex
+	prints map[*capsule.Capsule]string
+}
+
+// version is one revision of a record.
+type version struct {
+	uuid     string
+	revision int64
+}
+
+func newSharing(detect bool) *sharing {
+	return &sharing{recent: lru.New(recentRecords), detect: detect, prints: map[*capsule.Capsule]string{}}
+}
+
+// get returns the record that was read before, or reads it, once for all who ask at the same time.
+func (s *sharing) get(v version, read func() (*capsule.Capsule, error)) (*capsule.Capsule, error) {
+	if c, ok := s.recent.Get(v); ok {
+		return c.(*capsule.Capsule), nil
+	}
+	c, err, _ := s.flight.Do(v.uuid+"@"+strconv.FormatInt(v.revision, 10), func() (any, error) {
+		if c, ok := s.recent.Get(v); ok { // it came while we came here
+			return c, nil
+		}
+		c, err := read()
+		if err == nil {
+			s.recent.Add(v, c)
+			s.remember(c)
+		}
+		return c, err
+	})
+	if err != nil {
+		return nil, err
+	}
+	return c.(*capsule.Capsule), nil
+}
+
+func (s *sharing) remember(c *capsule.Capsule) {
+	if !s.detect {
+		return
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.prints[c] = printed(c)
+}
+
+// forget looks at a record that the copy gives up.
+func (s *sharing) forget(c *capsule.Capsule) {
+	if !s.detect {
+		return
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.check(c)
+	delete(s.prints, c)
+}
+
+// checkAll looks at all of them.
+func (s *sharing) checkAll() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for c := range s.prints {
+		s.check(c)
+	}
+}
+
+func (s *sharing) check(c *capsule.Capsule) {
+	if was, now := s.prints[c], printed(c); was != "" && was != now {
+		panic(fmt.Sprintf("somebody changed a record that all share, capsule %s at revision %d:\nwas %s\nis  %s", c.UUID, c.Revision, was, now))
+	}
+}
+
+func printed(c *capsule.Capsule) string {
+	b, err := json.Marshal(c)
+	if err != nil {
+		panic(err) // it was JSON
+	}
+	return string(b)
+}
