@@ -4,6 +4,7 @@ go 1.26.0
 
 require (
 	github.com/containerd/errdefs v1.0.0
+	github.com/creack/pty v1.1.24
 	github.com/distribution/reference v0.6.0
 	github.com/docker/docker v28.5.2+incompatible
 	github.com/docker/go-connections v0.8.2
@@ -45,7 +46,7 @@ require (
 	sigs.k8s.io/yaml v1.6.0
 )
 
-require github.com/kballard/go-shellquote v0.0.0-20180428030007-95032a82bc51 // indirect
+require github.com/kballard/go-shellquote v0.0.0-20180428030007-95032a82bc51
 
 require (
 	github.com/bahlo/generic-list-go v0.2.0 // indirect

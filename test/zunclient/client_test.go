@@ -57,6 +57,13 @@ func newShell(t *testing.T, login ...string) *shell {
 	return &shell{t: t, in: in, out: bufio.NewReader(out), login: login}
 }
 
+// of is the same shell for a part of the test.
+func (s *shell) of(t *testing.T) *shell {
+	twin := *s
+	twin.t = t
+	return &twin
+}
+
 // run runs one command of a tool.
 func (s *shell) run(tool string, args ...string) answer {
 	s.t.Helper()

@@ -3,6 +3,9 @@
 //
 //	test ─► driver.py (one interpreter) ─► HTTP ─► openapitest ─► capsule server ─► Docker engine
 //
+// What is at a terminal (attach, exec and run --interactive) is a process of its own at a pseudo-terminal of its own, and reaches the
+// server's WebSockets.
+//
 // Every answer on the way is held to the OpenAPI document. The clients are those of Debian (python3-zunclient,
 // python3-openstackclient), which `make tools` installs.
 package zunclient

@@ -7,7 +7,8 @@
 //	resource ─ Resize ─► terminal (terminals.go) ─ sizes ─► Backend ◄───────┘
 //
 // What is input is the content of the frames that come, and what goes is the output, standard error with it: with the
-// subprotocol binary as it is, with base64 in text frames that are encoded one by one, and without a subprotocol as binary.
+// subprotocol binary as it is, with base64 in text frames that are encoded one by one, and without a subprotocol as binary. A
+// frame ends with a character (characters.go).
 // The size of a window comes over REST. The end of the process closes the socket after its last output: 1000 with the exit code
 // as the reason, 1011 with what went wrong. A client who is gone has left: its command is hung up, an attachment let go.
 //

@@ -76,9 +76,10 @@ func (p *Proxy) join(c *rest.Call, conn *websocket.Conn, t *ticket, one *capsule
 	// A client who takes nothing would keep the process' output, and with it the session, from ending.
 	stop := context.AfterFunc(ctx, func() { time.AfterFunc(farewell, func() { _ = conn.Close() }) })
 	defer stop()
-	session := capsule.Session{TTY: t.tty, Stdin: s, Stdout: s, Resize: sizes}
+	stdout, stderr := &characters{to: s}, &characters{to: s}
+	session := capsule.Session{TTY: t.tty, Stdin: s, Stdout: stdout, Resize: sizes}
 	if !t.tty { // a terminal has one output
-		session.Stderr = s
+		session.Stderr = stderr
 	}
 	code, err := 0, error(nil)
 	if t.command != nil {
@@ -86,6 +87,8 @@ func (p *Proxy) join(c *rest.Call, conn *websocket.Conn, t *ticket, one *capsule
 	} else {
 		err = p.Backend.Attach(ctx, one, t.container, session)
 	}
+	stdout.flush()
+	stderr.flush()
 	s.hangUp(goodbye(c, context.Cause(ctx), t.command != nil, code, err))
 }
 

@@ -19,6 +19,8 @@ import (
 	"syscall"
 	"time"
 
+	"golang.org/x/sys/unix"
+
 	"github.com/capsulet/capsulet/zunserver/runtime/runtimetest/look"
 )
 
@@ -33,6 +35,7 @@ testprog env                   print the environment, sorted
 testprog hostname              print the host name
 testprog cat [FILE]            copy a file, or stdin, to stdout
 testprog write FILE TEXT       write a file
+testprog terminal              print the size of the terminal, at first and at each change; answer lines; "exit N" ends it
 testprog serve PORT            HTTP: / answers "ok", /env/NAME a variable
 testprog pour PORT MB          TCP: so many megabytes to everybody who connects
 testprog get URL               print the body; exit 1 unless the status is 200
@@ -87,6 +90,8 @@ func run(command string, args []string) (code int, err error) {
 		if len(args) == 2 {
 			return done(os.WriteFile(args[0], []byte(args[1]), 0o644))
 		}
+	case "terminal":
+		return terminal()
 	case "serve":
 		if len(args) == 1 {
 			return serve(args[0])
@@ -218,6 +223,41 @@ func cat(args []string) (int, error) {
 	}
 	_, err := io.Copy(os.Stdout, in)
 	return done(err)
+}
+
+// terminal says "size ROWS COLUMNS" and answers what is typed.
+func terminal() (int, error) {
+	changes := make(chan os.Signal, 1)
+	signal.Notify(changes, syscall.SIGWINCH)
+	lines := make(chan string)
+	go func() {
+		defer close(lines)
+		for in := bufio.NewScanner(os.Stdin); in.Scan(); {
+			lines <- in.Text()
+		}
+	}()
+	for {
+		size, err := unix.IoctlGetWinsize(int(os.Stdout.Fd()), unix.TIOCGWINSZ)
+		if err != nil {
+			return 1, err
+		}
+		fmt.Printf("size %d %d\n", size.Row, size.Col)
+	typing:
+		for {
+			select {
+			case <-changes:
+				break typing
+			case line, more := <-lines:
+				if !more {
+					return 0, nil
+				}
+				if code, ends := strings.CutPrefix(line, "exit "); ends {
+					return exit([]string{code})
+				}
+				fmt.Printf("answer to %s\n", line)
+			}
+		}
+	}
 }
 
 func serve(port string) (int, error) {
