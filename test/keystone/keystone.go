@@ -92,6 +92,8 @@ provider = fernet
 expiration = %[2]d
 [fernet_tokens]
 key_repository = %[1]s/fernet
+[fernet_receipts]
+key_repository = %[1]s/fernet
 [credential]
 key_repository = %[1]s/credential
 [cache]
@@ -139,7 +141,8 @@ func (s *Server) Start(ctx context.Context) error {
 	}
 	defer out.Close()
 	s.cmd = exec.Command("uwsgi", "--plugins", "python3", "--http-socket", s.address, "--wsgi-file", "/usr/bin/keystone-wsgi-public", "--master",
-		"--die-on-term", "--need-app", "--no-orphans", "--processes", "1", "--threads", "4", "--buffer-size", "65535", "--lazy-apps")
+		"--die-on-term", "--need-app", "--no-orphans", "--processes", "1", "--threads", "4", "--buffer-size", "65535", "--lazy-apps",
+		"--add-header", "Connection: close") // it closes them anyway, and a client who does not know loses a request now and then
 	s.cmd.Env = append(os.Environ(), "OS_KEYSTONE_CONFIG_DIR="+s.dir, "OS_KEYSTONE_CONFIG_FILES=keystone.conf")
 	s.cmd.Stdout, s.cmd.Stderr = out, out
 	s.cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true, Pdeathsig: syscall.SIGKILL}
@@ -196,7 +199,6 @@ func (s *Server) Login(ctx context.Context, user, password, project string) (*go
 	if err != nil {
 		return nil, err
 	}
-	provider.HTTPClient = http.Client{Transport: &http.Transport{DisableKeepAlives: true}} // uwsgi closes them without a word
 	err = openstack.AuthenticateV3(ctx, provider, &tokens.AuthOptions{Username: user, Password: password, DomainName: "Default",
 		Scope: tokens.Scope{ProjectName: project, DomainName: "Default"}}, gophercloud.EndpointOpts{})
 	if err != nil {

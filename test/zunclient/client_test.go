@@ -19,6 +19,7 @@ type shell struct {
 	t     *testing.T
 	in    io.WriteCloser
 	out   *bufio.Reader
+	tool  string
 	login []string
 }
 
@@ -31,7 +32,7 @@ type answer struct {
 // python is the interpreter that Debian's packages are for.
 const python = "/usr/bin/python3"
 
-func newShell(t *testing.T, login ...string) *shell {
+func newShell(t *testing.T, tool string, login ...string) *shell {
 	t.Helper()
 	if out, err := exec.CommandContext(t.Context(), python, "-c", "import zunclient, openstackclient").CombinedOutput(); err != nil {
 		t.Fatalf("Zun's clients are not installed (make tools): %v\n%s", err, out)
@@ -54,7 +55,7 @@ func newShell(t *testing.T, login ...string) *shell {
 		_ = in.Close()
 		_ = cmd.Wait()
 	})
-	return &shell{t: t, in: in, out: bufio.NewReader(out), login: login}
+	return &shell{t: t, in: in, out: bufio.NewReader(out), tool: tool, login: login}
 }
 
 // of is the same shell for a part of the test.
@@ -64,10 +65,10 @@ func (s *shell) of(t *testing.T) *shell {
 	return &twin
 }
 
-// run runs one command of a tool.
-func (s *shell) run(tool string, args ...string) answer {
+// run runs one command.
+func (s *shell) run(args ...string) answer {
 	s.t.Helper()
-	line, err := json.Marshal(map[string]any{"tool": tool, "argv": append(append([]string{}, s.login...), args...)})
+	line, err := json.Marshal(map[string]any{"tool": s.tool, "argv": append(append([]string{}, s.login...), args...)})
 	if err != nil {
 		s.t.Fatal(err)
 	}
@@ -90,7 +91,7 @@ func (s *shell) run(tool string, args ...string) answer {
 // openstack runs a command that has to work, and checks what it prints.
 func (s *shell) openstack(want string, args ...string) string {
 	s.t.Helper()
-	a := s.run("openstack", args...)
+	a := s.run(args...)
 	if a.Code != 0 || strings.Contains(a.Out, "has failed") { // the client says so and exits with 0
 		s.t.Errorf("openstack %s: exit code %d\n%s\n%s", strings.Join(args, " "), a.Code, a.Out, a.Err)
 	} else if !regexp.MustCompile(want).MatchString(a.Out) {
@@ -102,7 +103,7 @@ func (s *shell) openstack(want string, args ...string) string {
 // refused runs a command that has to fail, and checks why.
 func (s *shell) refused(want string, args ...string) {
 	s.t.Helper()
-	a := s.run("openstack", args...)
+	a := s.run(args...)
 	if said := a.Out + a.Err; a.Code == 0 && !strings.Contains(said, "failed") || !regexp.MustCompile(want).MatchString(said) {
 		s.t.Errorf("openstack %s: exit code %d\n%s\nwant a failure that says %s", strings.Join(args, " "), a.Code, said, want)
 	}
@@ -111,7 +112,7 @@ func (s *shell) refused(want string, args ...string) {
 // show is the JSON of a container.
 func (s *shell) show(name string) map[string]any {
 	s.t.Helper()
-	a := s.run("openstack", "appcontainer", "show", name, "-f", "json")
+	a := s.run("appcontainer", "show", name, "-f", "json")
 	m := map[string]any{}
 	if a.Code == 0 {
 		if err := json.Unmarshal([]byte(a.Out), &m); err != nil {

@@ -33,16 +33,16 @@ type terminal struct {
 	ended chan error
 }
 
-// at starts a command of openstack at a terminal of 24 lines.
+// at starts a command of the shell's tool at a terminal of 24 lines.
 func (s *shell) at(args ...string) *terminal {
 	s.t.Helper()
-	cmd := exec.CommandContext(s.t.Context(), python, append(append([]string{"-W", "ignore", "/usr/bin/openstack"}, s.login...), args...)...)
+	cmd := exec.CommandContext(s.t.Context(), python, append(append([]string{"-W", "ignore", "/usr/bin/" + s.tool}, s.login...), args...)...)
 	cmd.Env = append(os.Environ(), "TERM=xterm")
 	file, err := pty.StartWithSize(cmd, &pty.Winsize{Rows: 24, Cols: 80})
 	if err != nil {
 		s.t.Fatal(err)
 	}
-	r := &terminal{t: s.t, name: strings.Join(args, " "), cmd: cmd, pty: file, more: make(chan struct{}), ended: make(chan error, 1)}
+	r := &terminal{t: s.t, name: s.tool + " " + strings.Join(args, " "), cmd: cmd, pty: file, more: make(chan struct{}), ended: make(chan error, 1)}
 	read := make(chan struct{})
 	go func() {
 		defer close(read)
@@ -95,12 +95,12 @@ func (r *terminal) sees(want string) {
 			return
 		}
 		if over {
-			r.t.Fatalf("openstack %s ended and said %q, not %s", r.name, said, want)
+			r.t.Fatalf("%s ended and said %q, not %s", r.name, said, want)
 		}
 		select {
 		case <-more:
 		case <-timeout.C:
-			r.t.Fatalf("openstack %s says %q, and not %s in %s", r.name, said, want, slow)
+			r.t.Fatalf("%s says %q, and not %s in %s", r.name, said, want, slow)
 		}
 	}
 }
@@ -109,7 +109,7 @@ func (r *terminal) sees(want string) {
 func (r *terminal) types(keys string) {
 	r.t.Helper()
 	if _, err := io.WriteString(r.pty, keys); err != nil {
-		r.t.Fatalf("openstack %s: %v", r.name, err)
+		r.t.Fatalf("%s: %v", r.name, err)
 	}
 }
 
@@ -128,13 +128,13 @@ func (r *terminal) ends(want int) {
 	case err := <-r.ended:
 		var exit *exec.ExitError
 		if err != nil && !errors.As(err, &exit) {
-			r.t.Fatalf("openstack %s: %v", r.name, err)
+			r.t.Fatalf("%s: %v", r.name, err)
 		}
 		if got := r.cmd.ProcessState.ExitCode(); got != want {
-			r.t.Errorf("openstack %s: exit code %d, want %d; it said %q", r.name, got, want, r.said.String())
+			r.t.Errorf("%s: exit code %d, want %d; it said %q", r.name, got, want, r.said.String())
 		}
 	case <-time.After(slow):
-		r.t.Fatalf("openstack %s does not end; it said %q", r.name, r.said.String())
+		r.t.Fatalf("%s does not end; it said %q", r.name, r.said.String())
 	}
 }
 
@@ -147,7 +147,7 @@ func (r *terminal) leaves() {
 	select {
 	case <-r.ended:
 	case <-time.After(slow):
-		r.t.Fatalf("openstack %s does not end with its terminal", r.name)
+		r.t.Fatalf("%s does not end with its terminal", r.name)
 	}
 }
 

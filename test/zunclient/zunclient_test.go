@@ -3,6 +3,7 @@ package zunclient
 import (
 	"context"
 	"io"
+	"net/http"
 	"net/http/httptest"
 	"os"
 	"path/filepath"
@@ -29,8 +30,9 @@ const (
 	hostName   = "here"
 )
 
-// serve runs a capsule server on the machine's engine and returns its URL. What is left of it at the end is an error.
-func serve(t *testing.T) string {
+// serve runs a capsule server on the machine's engine and returns its URL. What is left of it at the end is an error. change may
+// have another one run, watch sees what it is asked.
+func serve(t *testing.T, change func(*zunserver.Config), watch func(http.Handler) http.Handler) string {
 	t.Helper()
 	instance := "zunclient-" + uuid.NewString()[:8]
 	host, err := docker.Open(t.Context(), docker.Config{Endpoint: docker.DefaultEndpoint, Instance: instance})
@@ -52,13 +54,15 @@ func serve(t *testing.T) string {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { _ = os.RemoveAll(run) })
-	srv, err := zunserver.New(t.Context(), zunserver.Config{
+	cfg := zunserver.Config{
 		Instance: instance, StateDir: dir, RunDir: run, Auth: tokens, Log: logrus.NewEntry(log),
 		Store:  store.Config{DataDir: filepath.Join(dir, "etcd"), SealKey: make([]byte, 32), DetectChanges: true},
 		Hosts:  []zunserver.HostConfig{{Name: hostName, Endpoint: docker.DefaultEndpoint, Address: "127.0.0.1", Near: true}},
 		Quotas: &view.Quotas{Containers: 40, Memory: 51200, CPU: 20, Disk: 100},
 		Open:   func(context.Context, zunserver.HostConfig) (runtime.Host, error) { return host, nil },
-	})
+	}
+	change(&cfg)
+	srv, err := zunserver.New(t.Context(), cfg)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -66,7 +70,7 @@ func serve(t *testing.T) string {
 	ended := make(chan error, 1)
 	go func() { ended <- srv.Run(ctx) }()
 	web := httptest.NewUnstartedServer(nil)
-	web.Config = api.NewServer(openapitest.Handler(t, srv.Handler()))
+	web.Config = api.NewServer(watch(openapitest.Handler(t, srv.Handler())))
 	web.Start()
 	t.Cleanup(func() {
 		web.Close()
@@ -116,8 +120,8 @@ func leftover(t *testing.T, host runtime.Host) {
 }
 
 func admin(t *testing.T) *shell {
-	url := serve(t)
-	return newShell(t, "--os-auth-type", "admin_token", "--os-token", adminToken, "--os-endpoint", url+"/v1")
+	url := serve(t, func(*zunserver.Config) {}, func(h http.Handler) http.Handler { return h })
+	return newShell(t, "openstack", "--os-auth-type", "admin_token", "--os-token", adminToken, "--os-endpoint", url+"/v1")
 }
 
 // What a user of `openstack appcontainer` does with a container, from its creation to its end.
