@@ -4,6 +4,7 @@
 //	capsulet serve    the capsule server alone: REST, no Kubernetes
 //	capsulet node     the virtual node alone, against a capsule API elsewhere
 //	capsulet config   print a commented sample of the configuration file
+//	capsulet keystone the API in the service catalog of an OpenStack cloud
 //
 // The client is capsulet capsule, container, sandbox, image, host, service, registry, quota, quota-class, network and zone, each with
 // its verbs; package client and the rooms beneath it.
@@ -45,7 +46,7 @@ func newRoot() *cobra.Command {
 		SilenceErrors: true, SilenceUsage: true,
 	}
 	root.AddGroup(&cobra.Group{ID: "server", Title: "Servers:"}, &cobra.Group{ID: "client", Title: "Client of the capsule API:"})
-	for _, c := range []*cobra.Command{newRun(), newServe(), newNode(), newConfig()} {
+	for _, c := range []*cobra.Command{newRun(), newServe(), newNode(), newConfig(), newKeystoneCommand()} {
 		c.GroupID = "server"
 		root.AddCommand(c)
 	}

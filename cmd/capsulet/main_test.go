@@ -83,6 +83,7 @@ func TestBadInputIsNamed(t *testing.T) {
 		{"image and documents", []string{"container", "create", "web", "-f", "-"}, []string{"exclude each other"}},
 		{"nothing to change of a container", []string{"container", "update", "web"}, []string{"--memory"}},
 		{"nothing to change of a quota", []string{"quota", "update", "p"}, []string{"--containers"}},
+		{"no Keystone", []string{"keystone", "register", "https://zun.example"}, []string{"OS_AUTH_URL", "--os-cloud"}},
 		{"pull without a host", []string{"image", "pull", "web"}, []string{"--host"}},
 		{"registry without a domain", []string{"registry", "create"}, []string{"--domain"}},
 		{"two passwords", []string{"registry", "create", "--domain", "d", "--password-stdin", "--password-file", "f"}, []string{"password"}},

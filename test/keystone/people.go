@@ -13,6 +13,12 @@ import (
 // Password is what AddUser gives a user.
 func Password(user string) string { return "password-of-" + user }
 
+// Environment is that of a user who has sourced an openrc file.
+func (s *Server) Environment(user, password, project string) map[string]string {
+	return map[string]string{"OS_AUTH_URL": s.URL, "OS_IDENTITY_API_VERSION": "3", "OS_USERNAME": user, "OS_PASSWORD": password,
+		"OS_PROJECT_NAME": project, "OS_USER_DOMAIN_NAME": "Default", "OS_PROJECT_DOMAIN_NAME": "Default", "OS_REGION_NAME": Region}
+}
+
 // AddUser makes a user with a role in a project of its own, which is made too, as is the role if there is none. It returns the
 // project's ID.
 func AddUser(ctx context.Context, admin *gophercloud.ServiceClient, user, project, role string) (string, error) {

@@ -15,6 +15,7 @@ import (
 	"github.com/google/uuid"
 	"github.com/sirupsen/logrus"
 
+	"github.com/capsulet/capsulet/provider/zun/openstack"
 	"github.com/capsulet/capsulet/test/keystone"
 	"github.com/capsulet/capsulet/zunserver"
 	authority "github.com/capsulet/capsulet/zunserver/auth/keystone"
@@ -84,7 +85,8 @@ func zun(t *testing.T) (*shell, *asked) {
 			t.Fatal(err)
 		}
 	}, requests.watch)
-	if err := authority.Register(t.Context(), admin, url, keystone.Region); err != nil {
+	env := id.Environment("admin", keystone.AdminPassword, "admin")
+	if _, err := openstack.Register(t.Context(), openstack.Config{Getenv: func(name string) string { return env[name] }}, openstack.Registration{URL: url}); err != nil {
 		t.Fatal(err)
 	}
 	return newShell(t, "zun", "--os-auth-url", id.URL, "--os-username", "admin", "--os-password", keystone.AdminPassword, "--os-project-name", "admin",

@@ -75,13 +75,33 @@ type Options struct {
 func (o *Options) Bind(fs *pflag.FlagSet) {
 	fs.StringVar(&o.Endpoint, "endpoint", "", "URL of the capsule API: http://…, https://… or unix:///PATH (CAPSULET_ENDPOINT; default "+defaultEndpoint+")")
 	fs.StringVar(&o.TokenFile, "token-file", "", "file with the token; CAPSULET_TOKEN is the token itself (CAPSULET_TOKEN_FILE)")
-	fs.StringVar(&o.CAFile, "ca-file", "", "certificates that sign the API's (CAPSULET_CA_FILE)")
-	fs.StringVar(&o.CertFile, "cert", "", "certificate to show to the API (CAPSULET_CERT_FILE)")
-	fs.StringVar(&o.KeyFile, "key", "", "key of the certificate (CAPSULET_KEY_FILE)")
-	fs.BoolVar(&o.Insecure, "insecure", false, "do not check the API's certificate: whoever is on the way may read and change everything")
-	fs.StringVar(&o.Cloud, "os-cloud", "", "entry of clouds.yaml to log in with (OS_CLOUD)")
 	fs.StringVar(&o.Endpoint, "url", "", "--endpoint")
 	_ = fs.MarkHidden("url")
+	o.bindTLS(fs, "the API")
+}
+
+// BindCloud adds the flags for a command that talks to Keystone and not to the API: see [Options.OpenStack].
+func (o *Options) BindCloud(fs *pflag.FlagSet) { o.bindTLS(fs, "Keystone") }
+
+func (o *Options) bindTLS(fs *pflag.FlagSet, whose string) {
+	fs.StringVar(&o.CAFile, "ca-file", "", "certificates that sign that of "+whose+" (CAPSULET_CA_FILE)")
+	fs.StringVar(&o.CertFile, "cert", "", "certificate to show to "+whose+" (CAPSULET_CERT_FILE)")
+	fs.StringVar(&o.KeyFile, "key", "", "key of the certificate (CAPSULET_KEY_FILE)")
+	fs.BoolVar(&o.Insecure, "insecure", false, "do not check the certificate of "+whose+": whoever is on the way may read and change everything")
+	fs.StringVar(&o.Cloud, "os-cloud", "", "entry of clouds.yaml to log in with (OS_CLOUD)")
+}
+
+// OpenStack is who logs in at which Keystone. InvalidArgument when nothing says so.
+func (o *Options) OpenStack() (openstack.Config, error) {
+	transport, err := o.transport()
+	if err != nil {
+		return openstack.Config{}, err
+	}
+	cloud := openstack.Config{Getenv: os.Getenv, Cloud: o.Cloud, Transport: transport}
+	if !cloud.Set() {
+		return cloud, fmt.Errorf("which Keystone? Set OS_AUTH_URL and what belongs to it, or name a cloud with --os-cloud: %w", errdefs.ErrInvalidArgument)
+	}
+	return cloud, nil
 }
 
 // Client makes the client of the API. Only a login at Keystone connects.

@@ -1,5 +1,6 @@
 // Package openstack makes clients of the capsule API for users of an OpenStack cloud: it reads what OpenStack's clients read
-// (the OS_* variables, or an entry of clouds.yaml), asks Keystone for a token, and finds the API in the service catalog.
+// (the OS_* variables, or an entry of clouds.yaml), asks Keystone for a token, and finds the API in the service catalog, into which
+// Register puts it.
 //
 // Decisions (2026-11-26): gophercloud's own reader of the variables wants OS_DOMAIN_NAME beside a project's name and knows no
 // OS_USER_DOMAIN_NAME, OS_PROJECT_DOMAIN_NAME and OS_TOKEN, which every openrc file of Keystone v3 has; so they are read
@@ -46,9 +47,22 @@ func (c Config) Set() bool {
 // Login asks Keystone for a token and returns a client that asks for another one when it has expired. InvalidArgument for what
 // is missing in the environment, Unauthenticated for what Keystone does not believe.
 func Login(ctx context.Context, c Config) (*zun.Client, error) {
-	auth, where, tlsConfig, err := c.options()
+	provider, where, err := c.login(ctx)
 	if err != nil {
 		return nil, err
+	}
+	endpoint, err := c.endpoint(provider, where)
+	if err != nil {
+		return nil, err
+	}
+	return zun.With(provider, zun.Config{Endpoint: endpoint, Transport: provider.HTTPClient.Transport.(*http.Transport)})
+}
+
+// login asks Keystone for a token.
+func (c Config) login(ctx context.Context) (*gophercloud.ProviderClient, gophercloud.EndpointOpts, error) {
+	auth, where, tlsConfig, err := c.options()
+	if err != nil {
+		return nil, where, err
 	}
 	transport := c.Transport
 	if transport == nil {
@@ -60,21 +74,17 @@ func Login(ctx context.Context, c Config) (*zun.Client, error) {
 	auth.AllowReauth = auth.TokenID == ""
 	provider, err := openstack.NewClient(auth.IdentityEndpoint)
 	if err != nil {
-		return nil, fmt.Errorf("keystone at %s: %w: %w", auth.IdentityEndpoint, err, errdefs.ErrInvalidArgument)
+		return nil, where, fmt.Errorf("keystone at %s: %w: %w", auth.IdentityEndpoint, err, errdefs.ErrInvalidArgument)
 	}
 	provider.HTTPClient.Transport = transport
 	if err := openstack.Authenticate(ctx, provider, auth); err != nil {
 		if gophercloud.ResponseCodeIs(err, http.StatusUnauthorized) {
-			return nil, fmt.Errorf("keystone at %s does not accept the user and the password, or the token: %w",
+			return nil, where, fmt.Errorf("keystone at %s does not accept the user and the password, or the token: %w",
 				auth.IdentityEndpoint, errdefs.ErrUnauthenticated)
 		}
-		return nil, fmt.Errorf("log in at Keystone %s: %w: %w", auth.IdentityEndpoint, err, errdefs.ErrUnavailable)
+		return nil, where, fmt.Errorf("log in at Keystone %s: %w: %w", auth.IdentityEndpoint, err, errdefs.ErrUnavailable)
 	}
-	endpoint, err := c.endpoint(provider, where)
-	if err != nil {
-		return nil, err
-	}
-	return zun.With(provider, zun.Config{Endpoint: endpoint, Transport: transport})
+	return provider, where, nil
 }
 
 // endpoint is the URL of the API: the configured one, else that of the catalog.

@@ -134,3 +134,26 @@ func TestLoginFails(t *testing.T) {
 		}
 	}
 }
+
+// TestRegisterFails: what is wrong is named before anybody is asked. What it does is tested with a real Keystone (test/keystone).
+func TestRegisterFails(t *testing.T) {
+	k := newKeystone(t)
+	for _, row := range []struct {
+		name   string
+		config Config
+		r      Registration
+		is     func(error) bool
+		want   string
+	}{
+		{"no region", k.environment(), Registration{URL: "http://zun.example"}, errdefs.IsInvalidArgument, "OS_REGION_NAME"},
+		{"no URL", k.environment(), Registration{Region: "one"}, errdefs.IsInvalidArgument, `""`},
+		{"a host", k.environment(), Registration{Region: "one", URL: "zun.example:9517"}, errdefs.IsInvalidArgument, "zun.example:9517"},
+		{"a socket", k.environment(), Registration{Region: "one", URL: "http://zun.example", AdminURL: "unix:///run/zun"}, errdefs.IsInvalidArgument, "unix:///run/zun"},
+		{"wrong password", k.environment("OS_PASSWORD=wrong"), Registration{Region: "one", URL: "http://zun.example"}, errdefs.IsUnauthorized, "does not accept"},
+	} {
+		entries, err := Register(t.Context(), row.config, row.r)
+		if err == nil || !row.is(err) || !strings.Contains(err.Error(), row.want) || len(entries) > 0 || k.logins > 0 {
+			t.Errorf("%s: %v, %v", row.name, entries, err)
+		}
+	}
+}
