@@ -16,6 +16,7 @@ import (
 
 	"github.com/sirupsen/logrus"
 
+	benchapi "github.com/capsulet/capsulet/test/bench/api"
 	"github.com/capsulet/capsulet/test/bench/capsules"
 	"github.com/capsulet/capsulet/test/bench/pods"
 	"github.com/capsulet/capsulet/test/bench/raw"
@@ -32,10 +33,13 @@ type options struct {
 	logs, execs, forwards int
 	burstSize, idlePods   int
 	idle                  time.Duration
+	capsules, watchers    int
+	lists                 time.Duration
+	profile               string
 }
 
 // parts are all that is measured, in this order.
-var parts = []string{"single", "burst", "logs", "exec", "forward", "status", "pods", "idle"}
+var parts = []string{"single", "burst", "logs", "exec", "forward", "api", "status", "pods", "idle"}
 
 func main() {
 	var o options
@@ -54,11 +58,16 @@ func main() {
 	flag.IntVar(&o.burstSize, "size", 20, "capsules in a burst")
 	flag.IntVar(&o.idlePods, "idle-pods", 100, "pods that do nothing")
 	flag.DurationVar(&o.idle, "idle", time.Minute, "how long idle pods are looked at")
+	flag.IntVar(&o.capsules, "capsules", 1000, "capsules of three containers in the store that the API is asked for")
+	flag.IntVar(&o.watchers, "watchers", 100, "who watch the API")
+	flag.DurationVar(&o.lists, "lists", 20*time.Second, "how long the API is asked for lists")
+	flag.StringVar(&o.profile, "profile", "", "write a CPU profile of the API's server to this file")
 	flag.Parse()
 	o.only = strings.Split(only, ",")
 	if o.quick {
 		o.pairs, o.bursts, o.exits, o.idlePods, o.idle = 5, 1, 8, 20, 20*time.Second
 		o.logs, o.execs, o.forwards = 3, 5, 3
+		o.capsules, o.watchers, o.lists = 200, 20, 3*time.Second
 	}
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM) //nolint:forbidigo // the first context
 	err := run(ctx, os.Stdout, o)
@@ -112,12 +121,16 @@ func measure(ctx context.Context, w io.Writer, e *raw.Engine, root string, o opt
 		return b.Measure
 	}
 	ofPods := pods.Bench{Engine: e, Out: w, Root: root, Trace: o.trace, Quick: o.quick, Exits: o.exits, IdlePods: o.idlePods, Watch: o.idle}
+	ofAPI := benchapi.Bench{
+		Out: w, Root: root, Profile: o.profile, Capsules: o.capsules, Lists: o.lists, Watchers: o.watchers, Watched: o.capsules / 5,
+	}
 	how := map[string]func(context.Context, *report.Report) error{
 		"single":  with(func(b *capsules.Bench) { b.Singles = o.pairs }),
 		"burst":   with(func(b *capsules.Bench) { b.Bursts = o.bursts }),
 		"logs":    with(func(b *capsules.Bench) { b.Logs = o.logs }),
 		"exec":    with(func(b *capsules.Bench) { b.Execs = o.execs }),
 		"forward": with(func(b *capsules.Bench) { b.Forwards = o.forwards }),
+		"api":     ofAPI.Measure,
 		"status":  ofPods.Status, "pods": ofPods.Pods, "idle": ofPods.Idle,
 	}
 	for _, part := range parts {

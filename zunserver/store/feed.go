@@ -3,10 +3,12 @@ package store
 import (
 	"context"
 	"fmt"
+	"strconv"
 	"time"
 
 	"github.com/containerd/errdefs"
 	clientv3 "go.etcd.io/etcd/client/v3"
+	"google.golang.org/grpc/metadata"
 )
 
 const (
@@ -110,14 +112,21 @@ func (f *feed[E]) take(resp clientv3.WatchResponse, ok bool) error {
 func watch[E any](ctx context.Context, s *Store, from, end string, f *feed[E]) <-chan E {
 	out := make(chan E)
 	ctx, cancel := context.WithCancel(ctx)
-	// A member without a leader would be silent for ever.
-	in := s.client.Watch(clientv3.WithRequireLeader(ctx), from, clientv3.WithRange(end), clientv3.WithRev(f.since+1),
+	in := s.client.Watch(s.alone(ctx), from, clientv3.WithRange(end), clientv3.WithRev(f.since+1),
 		clientv3.WithPrevKV(), clientv3.WithProgressNotify())
 	go func() {
 		defer cancel()
 		f.run(ctx, in, out)
 	}()
 	return out
+}
+
+// alone makes the watch of a context have a stream of its own. etcd's client puts all watches of one kind of context on one stream,
+// and there, with the embedded member, they can stop each other for good: while the client sends the end or the beginning of one, it
+// does not receive the events of the others, and the member, whose events are not received, does not take what the client sends.
+func (s *Store) alone(ctx context.Context) context.Context {
+	// A member without a leader would be silent for ever.
+	return metadata.AppendToOutgoingContext(clientv3.WithRequireLeader(ctx), "capsulet-watch", strconv.FormatInt(s.watches.Add(1), 10))
 }
 
 // failed is a watch that could not start.

@@ -106,7 +106,7 @@ func (s *Store) replicate(ctx context.Context) {
 // copyAll reads all capsules and follows their changes until that fails. It watches every key of the store and not only theirs, so
 // that any write of it says how far the watch is.
 func (s *Store) copyAll(ctx context.Context) error {
-	ctx, cancel := context.WithCancel(clientv3.WithRequireLeader(ctx))
+	ctx, cancel := context.WithCancel(s.alone(ctx))
 	defer cancel()
 	records, revision, err := s.readCapsules(ctx)
 	if err != nil {

@@ -8,6 +8,7 @@ import (
 	"io"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/containerd/errdefs"
@@ -55,6 +56,8 @@ type Store struct {
 	cancel context.CancelFunc
 	feeder sync.WaitGroup // of the copy
 	once   sync.Once
+	// watches counts them, to tell them apart.
+	watches atomic.Int64
 }
 
 // Open connects to the external cluster or starts the embedded server, and returns when it answers: at the end of ctx, or

@@ -274,3 +274,59 @@ func TestFeed(t *testing.T) {
 		}
 	})
 }
+
+// TestWatchersComeAndGo: readers who end and begin their watches all the time, each where it was, see every revision, and stop nobody.
+func TestWatchersComeAndGo(t *testing.T) {
+	s := shared(t)
+	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
+	defer cancel()
+	const readers, writers, each = 100, 8, 50
+	var w, g errgroup.Group
+	last := fresh()
+	seen := make([]int, readers)
+	for i := range readers {
+		g.Go(func() error {
+			since := int64(0)
+			for ctx.Err() == nil {
+				brief, end := context.WithCancel(ctx)
+				n := 0
+				for e := range s.WatchCapsules(brief, since) {
+					if e.Kind == Error {
+						end()
+						return e.Err
+					}
+					if e.Kind == Bookmark {
+						continue
+					}
+					seen[i], since = seen[i]+1, e.Revision
+					if n++; n == 50+i {
+						end()
+					}
+					if e.Capsule.UUID == last.UUID {
+						end()
+						return nil
+					}
+				}
+				end()
+			}
+			return fmt.Errorf("reader %d waits after %d events: %w", i, seen[i], ctx.Err())
+		})
+	}
+	for range writers {
+		w.Go(func() error { return writeSome(ctx, s, each) })
+	}
+	if err := w.Wait(); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := s.CreateCapsule(ctx, last); err != nil {
+		t.Fatal(err)
+	}
+	if err := g.Wait(); err != nil {
+		t.Fatal(err)
+	}
+	for i, n := range seen {
+		if n != seen[0] {
+			t.Errorf("reader %d saw %d events, and the first one %d", i, n, seen[0])
+		}
+	}
+}

@@ -13,6 +13,7 @@ import (
 	"k8s.io/apimachinery/pkg/util/intstr"
 	"k8s.io/apimachinery/pkg/watch"
 
+	"github.com/capsulet/capsulet/test/bench/proc"
 	"github.com/capsulet/capsulet/test/bench/report"
 	"github.com/capsulet/capsulet/test/bench/round"
 	rt "github.com/capsulet/capsulet/zunserver/runtime"
@@ -79,14 +80,14 @@ func (b Bench) Pods(ctx context.Context, r *report.Report) (err error) {
 // worked is the processor time that capsulet takes during f.
 func (c *cluster) worked(f func() error) (time.Duration, error) {
 	pid := c.server.PID()
-	before, err := cpuTime(pid)
+	before, err := proc.CPU(pid)
 	if err != nil {
 		return 0, err
 	}
 	if err := f(); err != nil {
 		return 0, err
 	}
-	after, err := cpuTime(pid)
+	after, err := proc.CPU(pid)
 	return after - before, err
 }
 

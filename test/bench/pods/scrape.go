@@ -14,6 +14,7 @@ import (
 	"k8s.io/client-go/rest"
 	"k8s.io/client-go/tools/clientcmd"
 
+	"github.com/capsulet/capsulet/test/bench/proc"
 	"github.com/capsulet/capsulet/test/bench/report"
 	"github.com/capsulet/capsulet/test/bench/round"
 )
@@ -126,7 +127,7 @@ func (c *cluster) times() (t [2]time.Duration, err error) {
 		return t, fmt.Errorf("%s: %w", enginePID, err)
 	}
 	for i, pid := range []int{c.server.PID(), engine} {
-		if t[i], err = cpuTime(pid); err != nil {
+		if t[i], err = proc.CPU(pid); err != nil {
 			return t, err
 		}
 	}

@@ -20,6 +20,7 @@ type Figure struct {
 	Bar          float64         // Ours/Theirs at most; 0 is none
 	Most         time.Duration   // the median at most; 0 is none
 	Either       bool            // one of both bars is enough
+	MostAt99     time.Duration   // the 99th percentile at most; 0 is none
 }
 
 // Add adds a round.
@@ -44,6 +45,9 @@ func (f *Figure) ratio() float64 {
 }
 
 func (f *Figure) pass() bool {
+	if f.MostAt99 > 0 && quantile(f.Ours, 0.99) > f.MostAt99 {
+		return false
+	}
 	ratio, median := f.Bar == 0 || f.ratio() <= f.Bar, f.Most == 0 || quantile(f.Ours, 0.5) <= f.Most
 	return ratio && median || f.Either && (ratio || median)
 }
@@ -67,8 +71,10 @@ func (f *Figure) cells() []string {
 		bar = fmt.Sprintf("≤ %.2f × raw", f.Bar)
 	case f.Most > 0:
 		bar = fmt.Sprintf("p50 ≤ %.0f ms", Milliseconds(f.Most))
+	case f.MostAt99 > 0:
+		bar = fmt.Sprintf("p99 ≤ %.0f ms", Milliseconds(f.MostAt99))
 	}
-	if f.Bar > 0 || f.Most > 0 {
+	if f.Bar > 0 || f.Most > 0 || f.MostAt99 > 0 {
 		verdict = map[bool]string{true: "PASS", false: "FAIL"}[f.pass()]
 	}
 	return []string{
@@ -82,14 +88,21 @@ var head = []string{"what", "n", "capsulet p50", "p90", "p99", "raw p50", "p90",
 type Gauge struct {
 	Name, Unit string
 	Value, Bar float64 // at most; a bar of 0 is none
+	Least      float64 // at least; likewise
 }
 
-func (g *Gauge) pass() bool { return g.Bar == 0 || g.Value <= g.Bar }
+func (g *Gauge) pass() bool { return (g.Bar == 0 || g.Value <= g.Bar) && g.Value >= g.Least }
 
 func (g *Gauge) cells() []string {
 	bar, verdict := "for information", ""
-	if g.Bar > 0 {
-		bar, verdict = fmt.Sprintf("≤ %.4g %s", g.Bar, g.Unit), map[bool]string{true: "PASS", false: "FAIL"}[g.pass()]
+	switch {
+	case g.Bar > 0:
+		bar = fmt.Sprintf("≤ %.4g %s", g.Bar, g.Unit)
+	case g.Least > 0:
+		bar = fmt.Sprintf("≥ %.4g %s", g.Least, g.Unit)
+	}
+	if g.Bar > 0 || g.Least > 0 {
+		verdict = map[bool]string{true: "PASS", false: "FAIL"}[g.pass()]
 	}
 	return []string{g.Name, fmt.Sprintf("%.3g %s", g.Value, g.Unit), bar, verdict}
 }
@@ -177,6 +190,8 @@ One process, one engine; capsulet and the raw side take turns and change who goe
 - **exec**: a command that ends at once, by POST /exec until its exit code is known. Raw creates, starts and inspects.
 - **from a port**: 128 MB out of a capsule, through a port-forward of a Kubernetes client over SPDY. Raw is a connection to the
   capsule's address.
+- **API**: a capsule server in a process of its own, with embedded etcd on the disk and hosts in memory; its clients are on the same two
+  processors. Lists are Zun's (microversion 1.40). Each watcher lists, watches in Zun's form, and has to see what the others see.
 - **idle Pods**: 100 Pods of one container, each with an HTTP readiness probe every 10 s. Memory and processor time are the
   process's in /proc over a minute, its embedded etcd, API and kubelet endpoint included.
 
