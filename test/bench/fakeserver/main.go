@@ -53,6 +53,7 @@ func run(ctx context.Context, dir string, hosts int, profile string) (err error)
 			return err
 		}
 		defer pprof.StopCPUProfile()
+		defer func() { err = errors.Join(err, heap(profile+".heap")) }()
 	}
 	token := rand.Text()
 	tokens, err := auth.NewTokens(map[string]auth.Identity{token: auth.Administrator()})
@@ -73,6 +74,15 @@ func run(ctx context.Context, dir string, hosts int, profile string) (err error)
 	}
 	cfg.Open = func(_ context.Context, h zunserver.HostConfig) (runtime.Host, error) { return engines[h.Name], nil }
 	return serve(ctx, cfg, token)
+}
+
+// heap writes what is in use.
+func heap(path string) error {
+	f, err := os.Create(path)
+	if err != nil {
+		return err
+	}
+	return errors.Join(pprof.Lookup("heap").WriteTo(f, 0), f.Close())
 }
 
 func serve(ctx context.Context, cfg zunserver.Config, token string) (err error) {

@@ -82,9 +82,13 @@ func (r *Resource) show(c *rest.Call, one *capsule.Capsule) any {
 	if c.Native {
 		return view.Native(one)
 	}
-	return view.Capsule(one, view.Options{
+	return view.Capsule(one, r.options(c))
+}
+
+func (r *Resource) options(c *rest.Call) view.Options {
+	return view.Options{
 		Base: c.Base(), Old: c.Version.Before(rest.Version{Major: 1, Minor: 32}), Admin: c.Caller.Admin, Now: r.Now(),
-	})
+	}
 }
 
 // getCapsule is GET /v1/capsules/{id}.
@@ -165,17 +169,9 @@ func (r *Resource) listCapsules(c *rest.Call) error {
 		return err
 	}
 	if c.Native {
-		list := nativeList{Capsules: make([]*capsule.Capsule, 0, len(page)), Revision: revision}
-		for _, one := range page {
-			list.Capsules = append(list.Capsules, view.Native(one))
-		}
-		return c.JSON(http.StatusOK, list)
+		return r.writePage(c, page, "revision", revision)
 	}
-	list := view.CapsuleList{Capsules: make([]any, 0, len(page)), Next: next}
-	for _, one := range page {
-		list.Capsules = append(list.Capsules, r.show(c, one))
-	}
-	return c.JSON(http.StatusOK, list)
+	return r.writePage(c, page, "next", next)
 }
 
 // capsuleKeys are what capsules can be sorted by. Zun's id is the order of creation.

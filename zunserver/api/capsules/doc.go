@@ -42,6 +42,8 @@ type Resource struct {
 	// FromPod makes a capsule of a Pod's manifest; nil: manifests are refused. Its errors are as those of package template.
 	FromPod func(manifest []byte) (spec capsule.Spec, uid string, err error)
 	Now     func() time.Time
+
+	cache rendered
 }
 
 // Routes are what it serves.

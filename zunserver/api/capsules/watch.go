@@ -106,20 +106,21 @@ func (w *watcher) follow(events <-chan store.CapsuleEvent) {
 type watchLine struct {
 	Type     string `json:"type"`
 	Revision int64  `json:"revision,omitempty"`
-	Capsule  any    `json:"capsule,omitempty"`
-	Status   int    `json:"status,omitempty"`
-	Detail   string `json:"detail,omitempty"`
-	Errors   any    `json:"errors,omitempty"`
+	// Capsule is rendered.
+	Capsule json.RawMessage `json:"capsule,omitempty"`
+	Status  int             `json:"status,omitempty"`
+	Detail  string          `json:"detail,omitempty"`
+	Errors  any             `json:"errors,omitempty"`
 }
 
 // line is what the reader is told of an event; false: nothing.
-func (w *watcher) line(e store.CapsuleEvent) (watchLine, bool) {
-	line := watchLine{Revision: e.Revision}
+func (w *watcher) line(e store.CapsuleEvent) (line watchLine, ok bool, err error) {
+	line = watchLine{Revision: e.Revision}
 	switch e.Kind {
 	case store.Put, store.Delete:
 		// The last state of a capsule may be lost to compaction; its UUID alone tells nobody anything new.
 		if e.Capsule == nil || !w.visible(e.Capsule) && e.Capsule.Project != "" {
-			return line, false
+			return line, false, nil
 		}
 		was, told := w.told[e.Capsule.UUID]
 		there := e.Kind == store.Put && w.matches(e.Capsule)
@@ -128,9 +129,10 @@ func (w *watcher) line(e store.CapsuleEvent) (watchLine, bool) {
 			delete(w.told, e.Capsule.UUID)
 		}
 		if !there && !was && (told || w.complete) {
-			return line, false // it is not there for this reader, who knows
+			return line, false, nil // it is not there for this reader, who knows
 		}
-		line.Type, line.Capsule = "PUT", w.r.show(w.c, e.Capsule)
+		line.Type = "PUT"
+		line.Capsule, err = w.r.rendered(w.c, e.Capsule)
 		if !there { // it is gone, or has other labels now
 			line.Type = "DELETE"
 		}
@@ -140,16 +142,19 @@ func (w *watcher) line(e store.CapsuleEvent) (watchLine, bool) {
 		line = watchLine{Type: "ERROR"}
 		line.Status, line.Detail, line.Errors = w.c.Errors(fmt.Errorf("watch capsules: %w", e.Err))
 	}
-	return line, true
+	return line, true, err
 }
 
 // send writes one event; it is false when it was the last or could not be written.
 func (w *watcher) send(e store.CapsuleEvent) bool {
-	line, ok := w.line(e)
+	line, ok, err := w.line(e)
 	if !ok {
 		return true
 	}
-	b, err := json.Marshal(line)
+	var b []byte
+	if err == nil {
+		b, err = marshal(line)
+	}
 	if err != nil {
 		w.c.Log.WithError(err).Error("watch event could not be encoded")
 		return false

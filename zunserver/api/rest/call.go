@@ -8,6 +8,7 @@ import (
 	"net/http"
 	"strconv"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/sirupsen/logrus"
@@ -70,11 +71,35 @@ func accepts(values []string, mediaType string) bool {
 
 // JSON answers with v.
 func (c *Call) JSON(status int, v any) error {
-	var b bytes.Buffer
-	e := json.NewEncoder(&b)
-	e.SetEscapeHTML(false)
-	if err := e.Encode(v); err != nil {
-		return fmt.Errorf("encode the answer: %w", err)
+	return c.written(status, func(b *bytes.Buffer) error {
+		e := json.NewEncoder(b)
+		e.SetEscapeHTML(false)
+		if err := e.Encode(v); err != nil {
+			return fmt.Errorf("encode the answer: %w", err)
+		}
+		return nil
+	})
+}
+
+// Written answers with the JSON that write leaves in the buffer, which is its own only while it runs.
+func (c *Call) Written(write func(*bytes.Buffer) error) error { return c.written(http.StatusOK, write) }
+
+// answers are buffers: a list may be as large as many small answers.
+var answers = sync.Pool{New: func() any { return new(bytes.Buffer) }}
+
+// maxPooled keeps a few very long answers from being held for ever.
+const maxPooled = 1 << 20
+
+func (c *Call) written(status int, write func(*bytes.Buffer) error) error {
+	b := answers.Get().(*bytes.Buffer)
+	defer func() {
+		if b.Cap() <= maxPooled {
+			b.Reset()
+			answers.Put(b)
+		}
+	}()
+	if err := write(b); err != nil {
+		return err
 	}
 	mediaType := "application/json"
 	if c.Native && status < http.StatusBadRequest {
@@ -83,8 +108,7 @@ func (c *Call) JSON(status int, v any) error {
 	c.W.Header().Set("Content-Type", mediaType)
 	c.W.Header().Set("Content-Length", strconv.Itoa(b.Len()))
 	c.W.WriteHeader(status)
-	_, err := c.W.Write(b.Bytes())
-	if err != nil {
+	if _, err := c.W.Write(b.Bytes()); err != nil {
 		c.Log.WithError(err).Debug("answer could not be sent")
 	}
 	return nil

@@ -5,6 +5,7 @@ import (
 	"net/http"
 	"slices"
 	"strconv"
+	"strings"
 	"time"
 )
 
@@ -42,13 +43,7 @@ func Paged[T any](c *Call, items []T, keys map[string]func(T) string, id func(T)
 	if !ok {
 		return nil, nil, Refuse(http.StatusBadRequest, "invalid-parameter-value", "The sort_key value \"%.64s\" is an invalid field for sorting", sortKey)
 	}
-	slices.SortFunc(items, func(x, y T) int {
-		order := cmp.Or(cmp.Compare(key(x), key(y)), cmp.Compare(id(x), id(y)))
-		if sortDir == "desc" {
-			return -order
-		}
-		return order
-	})
+	sortBy(items, key, id, sortDir == "desc")
 	if marker := q.Get("marker"); marker != "" {
 		at := slices.IndexFunc(items, func(x T) bool { return id(x) == marker })
 		if at < 0 {
@@ -71,3 +66,25 @@ func Paged[T any](c *Call, items []T, keys map[string]func(T) string, id func(T)
 
 // Sortable is a time as text whose order is that of time.
 func Sortable(t time.Time) string { return t.UTC().Format("2006-01-02T15:04:05.000000000") }
+
+// sortBy sorts by keys, which are made once for each item, and then by ids.
+func sortBy[T any](items []T, key, id func(T) string, descending bool) {
+	type keyed struct {
+		key, id string
+		item    T
+	}
+	all := make([]keyed, len(items))
+	for i, x := range items {
+		all[i] = keyed{key(x), id(x), x}
+	}
+	slices.SortFunc(all, func(x, y keyed) int {
+		order := cmp.Or(strings.Compare(x.key, y.key), strings.Compare(x.id, y.id))
+		if descending {
+			return -order
+		}
+		return order
+	})
+	for i := range all {
+		items[i] = all[i].item
+	}
+}
