@@ -112,6 +112,21 @@ Events:
 		w.fails(1, "", "capsule logs web --since yesterday", "--since yesterday")
 		w.fails(1, "", "capsule exec job -- true", "not running")
 	})
+	t.Run("files and processes", func(t *testing.T) {
+		w.T = t
+		local, back := file(t, "notes", "written"), filepath.Join(t.TempDir(), "back")
+		if r := w.run("", "capsule cp "+local+" db:/notes"); r.code != 0 || !strings.Contains(r.err, "Container main of main, side") {
+			t.Errorf("%+v", r)
+		}
+		w.ok("", "capsule cp db:/notes "+back)
+		if b, err := os.ReadFile(back); err != nil || string(b) != "written" {
+			t.Errorf("%q, %v", b, err)
+		}
+		w.fails(1, "", "capsule cp db:/notes -c side -", "There is no /notes in the container")
+		if got := usual(w.ok("", "capsule top db -c side")); !strings.Contains(got, "PID") {
+			t.Errorf("%s", got)
+		}
+	})
 	t.Run("apply and update", func(t *testing.T) {
 		w.T = t
 		changed := strings.Replace(template("web", "app"), "app: web", "app: web, tier: front", 1)

@@ -190,6 +190,14 @@ func (c *Client) Stats(ctx context.Context) (capsule.StatsReport, error) {
 	return report, err
 }
 
+// Processes lists what runs in a container of the capsule; psArgs may be empty.
+func (c *Client) Processes(ctx context.Context, uuid, container, psArgs string) (capsule.ProcessTable, error) {
+	var t capsule.ProcessTable
+	q := url.Values{"container": {container}, "ps_args": {psArgs}}
+	err := c.call(ctx, "list the processes of "+container+" in capsule "+uuid, http.MethodGet, c.capsuleURL(uuid)+"/top?"+q.Encode(), nil, &t, http.StatusOK)
+	return t, err
+}
+
 // Hosts returns the container hosts that the server has.
 func (c *Client) Hosts(ctx context.Context) ([]capsule.Host, error) {
 	var body struct {

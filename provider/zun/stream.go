@@ -138,6 +138,31 @@ func (c *Client) Logs(ctx context.Context, uuid, container string, previous bool
 	return c.stream(ctx, "read the log of "+container+" in capsule "+uuid, c.capsuleURL(uuid)+"/logs?"+q.Encode())
 }
 
+// Archive opens what lies at a path of a container of the capsule, as a tar file. NotFound: there is no such path. The stream ends with
+// ctx; the caller closes it. uuid may be that of a container of another kind of record, without a container then.
+func (c *Client) Archive(ctx context.Context, uuid, container, path string) (io.ReadCloser, error) {
+	return c.stream(ctx, "copy "+path+" out of "+uuid, c.archiveURL(uuid, container, path))
+}
+
+// Unpack unpacks a tar file in a directory of a container of the capsule, as Archive has it.
+func (c *Client) Unpack(ctx context.Context, uuid, container, dir string, tar io.Reader) error {
+	_, err := c.service.Request(ctx, http.MethodPut, c.archiveURL(uuid, container, dir), &gophercloud.RequestOpts{ //nolint:bodyclose // there is none
+		OkCodes: []int{http.StatusOK}, RawBody: tar, MoreHeaders: map[string]string{"Content-Type": "application/x-tar"},
+	})
+	if err != nil {
+		return fmt.Errorf("copy into %s of %s: %w", dir, uuid, classify(err))
+	}
+	return nil
+}
+
+func (c *Client) archiveURL(uuid, container, path string) string {
+	q := url.Values{"path": {path}}
+	if container != "" {
+		q.Set("container", container)
+	}
+	return c.capsuleURL(uuid) + "/archive?" + q.Encode()
+}
+
 // stream opens an answer that lasts as long as ctx.
 func (c *Client) stream(ctx context.Context, what, target string) (io.ReadCloser, error) {
 	resp, err := c.service.Request(ctx, http.MethodGet, target, &gophercloud.RequestOpts{

@@ -28,7 +28,7 @@ type Config struct {
 	Capsules capsules.Backend
 	// Containers and Sandboxes are kept where capsules are.
 	Containers containers.Backend
-	// Control, History, Jobs, Networks and Registries are for containers.
+	// Control is for the containers of all; History, Jobs, Networks and Registries are for those that are of no capsule.
 	Control    containers.Control
 	History    *history.Log
 	Jobs       *containers.Jobs
@@ -66,7 +66,8 @@ func New(cfg Config) http.Handler {
 	ofHosts := hosts.Resource{Backend: cfg.Hosts, Capsules: cfg.Capsules}
 	ofEndpoints := endpoints.Resource{Capsules: cfg.Capsules, Hosts: cfg.Hosts}
 	underWay := limit.New()
-	ofStreams := streams.Resource{Capsules: cfg.Capsules, Backend: cfg.Streams, Limit: underWay, IdleTimeout: cfg.StreamIdleTimeout}
+	ofStreams := streams.Resource{Capsules: cfg.Capsules, Backend: cfg.Streams, Control: cfg.Control, Stats: cfg.Stats, Limit: underWay,
+		IdleTimeout: cfg.StreamIdleTimeout}
 	terminals := sockets.New(sockets.Config{Capsules: cfg.Capsules, Backend: cfg.Streams, Limit: underWay,
 		URL: cfg.WebsocketURL, Origins: cfg.WebsocketOrigins, IdleTimeout: cfg.StreamIdleTimeout, Now: cfg.Now})
 	ofContainers := containers.Resource{

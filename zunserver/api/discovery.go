@@ -13,7 +13,7 @@ import (
 )
 
 // extensions are capsulet's; clients ask for them here and never guess.
-var extensions = map[string][]string{"extensions": {"native", "watch", "logs", "template", "update", "streams", "stats", "openapi", "endpoints", "pod", "experimental", "upgrade", "labels"}}
+var extensions = map[string][]string{"extensions": {"native", "watch", "logs", "template", "update", "streams", "stats", "archive", "top", "openapi", "endpoints", "pod", "experimental", "upgrade", "labels"}}
 
 // discovery is what a client asks first: what there is, by the table of the other routes.
 func discovery(others []rest.Route) []rest.Route {

@@ -31,7 +31,11 @@
 //	          but command, /portforward?ports=…: the connection is upgraded to a protocol of Kubernetes (package remote);
 //	          POST exec without an upgrade answers with the output, and the exit code in the trailer Capsulet-Exit-Code; the
 //	          command of a caller who is gone is hung up
-//	stats     GET /v1/capsules/stats, native only: a capsule.StatsReport, with the hosts for who may see hosts
+//	stats     GET /v1/capsules/stats, native only: a capsule.StatsReport, with the hosts for who may see hosts; GET
+//	          /v1/capsules/{id}/stats?container=: a capsule.Stats
+//	archive   GET, HEAD and PUT /v1/capsules/{id}/archive?container=&path=: a tar in the body, and what lies at the path in
+//	          X-Docker-Container-Path-Stat, as in Docker's archive API
+//	top       GET /v1/capsules/{id}/top?container=&ps_args=
 //	endpoints GET /v1/capsules/{id}/endpoints?container=&from=, /v1/containers/{id}/endpoints?from=: where ports are reached
 //	          (package endpoints)
 //	networks  spec.nets of a template: [{network, ipv4, ipv6}]; GET /v1/networks and /v1/networks/{id}; subnets, internal and

@@ -200,22 +200,6 @@ func (c Client) Resize(ctx context.Context, id, execID string, width, height int
 	return c.ask(ctx, "resize the terminal of container "+id, http.MethodPost, q, nil, "containers", id, action)
 }
 
-// Archive is a tar file, in base64 on the wire, and what is known of the path (zun: get_archive).
-type Archive struct {
-	Data []byte         `json:"data"`
-	Stat map[string]any `json:"stat,omitempty"`
-}
-
-// GetArchive returns a path of a container.
-func (c Client) GetArchive(ctx context.Context, id, path string) (Archive, error) {
-	return get[Archive](ctx, c, "copy from container "+id, Query{"path": path}, "containers", id, "get_archive")
-}
-
-// PutArchive unpacks a tar file in a directory of a container.
-func (c Client) PutArchive(ctx context.Context, id, path string, tar []byte) error {
-	return c.ask(ctx, "copy to container "+id, http.MethodPost, Query{"path": path}, Archive{Data: tar}, "containers", id, "put_archive")
-}
-
 // Attachment is a port of a container in a network.
 type Attachment struct {
 	NetID    string    `json:"net_id"`

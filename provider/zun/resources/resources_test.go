@@ -94,7 +94,6 @@ func TestRequests(t *testing.T) {
 		{func() (any, error) { return c.Logs(ctx, "c", nil) }, "GET /v1/containers/c/logs", `"a\nb\n"`},
 		{func() (any, error) { return c.Execute(ctx, "c", "ls 'a b'", false) },
 			"POST /v1/containers/c/execute?command=ls+%27a+b%27&interactive=false&run=true", `"exit_code":3`},
-		{func() (any, error) { return nil, c.PutArchive(ctx, "c", "/tmp", []byte("tar")) }, `POST /v1/containers/c/put_archive?path=%2Ftmp {"data":"dGFy"}`, "null"},
 		{func() (any, error) {
 			return c.CreateRegistry(ctx, map[string]string{"domain": "d", "password": "p"})
 		}, `POST /v1/registries {"registry":{"domain":"d","password":"p"}}`, `"uuid":"r"`},

@@ -124,6 +124,9 @@ func add(r *openapi31.Reflector, route rest.Route) error {
 	if route.Doc.Body != nil {
 		op.AddReqStructure(route.Doc.Body)
 	}
+	if route.Doc.BodyType != "" {
+		op.AddReqStructure(nil, openapi.WithContentType(route.Doc.BodyType))
+	}
 	answers(op, route.Doc)
 	if !route.Public {
 		op.AddRespStructure(rest.Unauthorized{}, openapi.WithHTTPStatus(http.StatusUnauthorized))

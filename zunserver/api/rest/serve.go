@@ -64,6 +64,8 @@ type Doc struct {
 	Query any
 	// Body is what the request carries as JSON; nil: nothing.
 	Body any
+	// BodyType is the media type of a body that is not JSON.
+	BodyType string
 	// Answers are the bodies of good answers by status; nil for one without a body. A []any has one of several forms.
 	Answers map[int]any
 	// MediaType of the answers, where it is not JSON.

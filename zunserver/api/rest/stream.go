@@ -75,3 +75,22 @@ func (s *Stream) Close() {
 	s.closed = true
 	_ = s.rc.SetWriteDeadline(time.Now().Add(s.Patience)) // for the last chunk, which the server writes
 }
+
+// Upload is the body of a request that may go on for as long as something comes: a caller who sends nothing for the patience is cut.
+// The answer has no deadline then; it is a short one.
+func (c *Call) Upload(patience time.Duration) io.Reader {
+	rc := http.NewResponseController(c.W)
+	_ = rc.SetWriteDeadline(time.Time{})
+	return upload{c.R.Body, rc, patience}
+}
+
+type upload struct {
+	body     io.Reader
+	rc       *http.ResponseController
+	patience time.Duration
+}
+
+func (u upload) Read(b []byte) (int, error) {
+	_ = u.rc.SetReadDeadline(time.Now().Add(u.patience))
+	return u.body.Read(b)
+}

@@ -1,12 +1,16 @@
-// Package streams is what reaches into running capsules: logs, commands, attachments and forwarded ports. It finds the
-// capsule, checks what may be asked of it and bounds how much may be under way (package limit); package remote speaks the
-// protocols, and a Backend does the work.
+// Package streams is what reaches into capsules: logs, commands, attachments, forwarded ports, files, and what runs and what it uses.
+// It finds the capsule, checks what may be asked of it and bounds how much may be under way (package limit); package remote
+// speaks the protocols, and a Backend does the work.
+//
+// Decisions (2026-11-26): files travel as Docker's archive API has them, as a tar in the body and what lies at the path in a header,
+// and not as the strings in JSON of Zun's containers: so they have no limit, and nobody keeps them in memory.
 package streams
 
 import (
 	"context"
 	"io"
 	"net"
+	"slices"
 	"time"
 
 	"github.com/capsulet/capsulet/zunserver/api/capsules"
@@ -26,10 +30,19 @@ type Backend interface {
 	Dial(ctx context.Context, c *capsule.Capsule, port int32) (net.Conn, error)
 }
 
+// Control reaches into containers otherwise; *agent.Agent says what each method does.
+type Control interface {
+	Processes(ctx context.Context, c *capsule.Capsule, container, psArgs string) (capsule.ProcessTable, error)
+	CopyFrom(ctx context.Context, c *capsule.Capsule, container, path string) (io.ReadCloser, capsule.PathStat, error)
+	CopyTo(ctx context.Context, c *capsule.Capsule, container, path string, tar io.Reader) error
+}
+
 // Resource serves streams. All of it but IdleTimeout is required.
 type Resource struct {
 	Capsules capsules.Lookup
 	Backend  Backend
+	Control  Control
+	Stats    capsules.Stats
 	Limit    *limit.Sessions
 	// IdleTimeout ends a session in which nothing is said; 0 is the kubelet's, four hours.
 	IdleTimeout time.Duration
@@ -53,7 +66,7 @@ func (r *Resource) Routes() []rest.Route {
 	session("exec", "Run a command in a container of a capsule.", execQuery{}, r.exec)
 	session("attach", "Join the main process of a container of a capsule.", sessionQuery{}, r.attach)
 	session("portforward", "Reach ports inside a capsule.", portsQuery{}, r.portForward)
-	return routes
+	return slices.Concat(routes, r.files(), r.looks())
 }
 
 // The parameters, for the OpenAPI document.

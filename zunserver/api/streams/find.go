@@ -12,14 +12,25 @@ import (
 // ofContainers are the policy's words for what is done with containers of the container API.
 var ofContainers = map[auth.Action]auth.Action{
 	auth.CapsuleLogs: "container:logs", auth.CapsuleExec: "container:execute", auth.CapsuleAttach: "container:attach",
+	auth.CapsuleTop: "container:top", auth.CapsuleStats: "container:stats",
+	auth.CapsuleGetArchive: "container:get_archive", auth.CapsulePutArchive: "container:put_archive",
 }
 
 // find is the record and the container that a request is about. {id} is a capsule, a record of another kind by its UUID, or the
 // UUID of a container in one of them, which is meant then: so containers of sandboxes have streams too.
 func (r *Resource) find(c *rest.Call, action auth.Action) (*capsule.Capsule, string, error) {
-	named := c.R.URL.Query().Get("container")
-	one, err := capsules.Find(c, r.Capsules, action)
+	one, named, err := r.record(c, action)
 	if err != nil {
+		return nil, "", err
+	}
+	container, err := containerOf(one, named)
+	return one, container, err
+}
+
+// record is find, without choosing a container where none is named.
+func (r *Resource) record(c *rest.Call, action auth.Action) (one *capsule.Capsule, named string, err error) {
+	named = c.R.URL.Query().Get("container")
+	if one, err = capsules.Find(c, r.Capsules, action); err != nil {
 		var name string
 		if one, name = r.withContainer(c, action); one == nil || named != "" && named != name {
 			return nil, "", err
@@ -29,8 +40,7 @@ func (r *Resource) find(c *rest.Call, action auth.Action) (*capsule.Capsule, str
 	if of := ofContainers[action]; of != "" && one.Kind != capsule.KindCapsule && auth.Allowed(of, c.Caller, one.Project) != nil {
 		return nil, "", rest.NotFound(c.R.PathValue("id"))
 	}
-	container, err := containerOf(one, named)
-	return one, container, err
+	return one, named, nil
 }
 
 // withContainer is the record that has the container whose UUID the path has, and its name there; nil if there is none that the

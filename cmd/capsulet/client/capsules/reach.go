@@ -15,7 +15,6 @@ import (
 	"github.com/capsulet/capsulet/cmd/capsulet/client/streams"
 	"github.com/capsulet/capsulet/cmd/capsulet/output"
 	"github.com/capsulet/capsulet/provider/zun"
-	"github.com/capsulet/capsulet/provider/zun/resources"
 	"github.com/capsulet/capsulet/zunserver/capsule"
 )
 
@@ -173,23 +172,19 @@ func portForward(k *client.Client) *cobra.Command {
 	return c
 }
 
-// within is the UUID of the container that is meant: by it the container API finds one of a capsule.
-func within(call *client.Call, name, container string) (string, error) {
-	api, err := call.API()
-	if err != nil {
-		return "", err
-	}
-	one, container, err := in(call, api, name, container)
-	if err != nil {
-		return "", err
-	}
-	cs, _ := one.Spec.Container(container)
-	return cs.UUID, nil
-}
-
 func cp(k *client.Client) *cobra.Command {
 	var container string
-	c := streams.CopyVerb(k, "capsule", func(call *client.Call, name string) (string, error) { return within(call, name, container) })
+	c := streams.CopyVerb(k, "capsule", func(call *client.Call, name string) (string, string, error) {
+		api, err := call.API()
+		if err != nil {
+			return "", "", err
+		}
+		one, container, err := in(call, api, name, container)
+		if err != nil {
+			return "", "", err
+		}
+		return one.UUID, container, nil
+	})
 	c.Flags().StringVarP(&container, "container", "c", "", "container; the first when not given")
 	return c
 }
@@ -197,15 +192,15 @@ func cp(k *client.Client) *cobra.Command {
 func top(k *client.Client) *cobra.Command {
 	var container, psArgs string
 	c := k.Shows("top CAPSULE", "List the processes of a container", cobra.ExactArgs(1), func(call *client.Call, args []string) error {
-		id, err := within(call, args[0], container)
-		if err != nil {
-			return err
-		}
 		api, err := call.API()
 		if err != nil {
 			return err
 		}
-		all, err := resources.Of(api).Top(call.Context(), id, psArgs)
+		one, container, err := in(call, api, args[0], container)
+		if err != nil {
+			return err
+		}
+		all, err := api.Processes(call.Context(), one.UUID, container, psArgs)
 		if err != nil {
 			return err
 		}

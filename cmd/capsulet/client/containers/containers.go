@@ -34,9 +34,9 @@ func New() *cobra.Command {
 	family.AddCommand(one(rename(k)), one(update(k)), one(commit(k)), one(history(k)))
 	family.AddCommand(one(network(k, "attach")), one(network(k, "detach")), one(networks(k)))
 	family.AddCommand(one(logs(k)), one(exec(k)), one(attach(k)), one(top(k)), several(stats(k)), one(endpoints.Verb(k, "container")))
-	family.AddCommand(streams.CopyVerb(k, "container", func(call *client.Call, name string) (string, error) {
+	family.AddCommand(streams.CopyVerb(k, "container", func(call *client.Call, name string) (string, string, error) {
 		_, one, err := found(call, name)
-		return one.UUID, err
+		return one.UUID, "", err
 	}))
 	return family
 }
