@@ -7,6 +7,7 @@ import (
 	"net/http"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/capsulet/capsulet/zunserver/capsule"
 	"github.com/capsulet/capsulet/zunserver/runtime/fake"
@@ -107,6 +108,34 @@ func TestLifeOfAContainer(t *testing.T) {
 	if left := s.hosts["h1"].Containers(); len(left) > 0 {
 		t.Errorf("left on the host: %v", left)
 	}
+}
+
+// The owner's last word goes before the restart policy: kill with the signal that stops it is one, kill with another signal is not.
+func TestKillWithARestartPolicy(t *testing.T) {
+	t.Parallel()
+	s := newServer(t, "h1")
+	id := s.call(202, "POST", "/containers?run=true", `{"name":"c1","image":"app","image_pull_policy":"never","restart_policy":{"Name":"always"}}`)["uuid"].(string)
+	s.becomes(id, "Running")
+	started := func() (at time.Time) {
+		for _, c := range s.hosts["h1"].Containers() {
+			if c.Identity.Container != "" {
+				at = c.StartedAt
+			}
+		}
+		return at
+	}
+	first := started()
+	s.call(202, "POST", "/containers/c1/kill?signal=HUP", "") // is taken
+	s.finished(id, "kill")
+	s.call(202, "POST", "/containers/c1/kill?signal=INT", "") // ends it
+	s.until("it was started again", func() bool { return started().After(first) })
+	s.becomes(id, "Running")
+	s.call(202, "POST", "/containers/c1/kill?signal=TERM", "")
+	s.becomes(id, "Stopped")
+	s.call(202, "POST", "/containers/c1/start", "")
+	s.becomes(id, "Running")
+	s.call(204, "DELETE", "/containers/c1?stop=true", "")
+	s.until("gone", func() bool { return s.status("/containers/"+id) == http.StatusNotFound })
 }
 
 // finished waits until the newest action of this name is, and has not failed.

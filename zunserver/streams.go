@@ -69,6 +69,15 @@ func (s streams) Kill(ctx context.Context, c *capsule.Capsule, container, signal
 	return a.Kill(ctx, c, container, signal)
 }
 
+// StopSignal is the signal that stops a container.
+func (s streams) StopSignal(ctx context.Context, c *capsule.Capsule, container string) (string, error) {
+	a, err := s.of(c)
+	if err != nil {
+		return "", err
+	}
+	return a.StopSignal(ctx, c, container)
+}
+
 // Processes lists what runs in a container.
 func (s streams) Processes(ctx context.Context, c *capsule.Capsule, container, psArgs string) (capsule.ProcessTable, error) {
 	a, err := s.of(c)

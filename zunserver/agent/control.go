@@ -1,6 +1,7 @@
 package agent
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"io"
@@ -23,6 +24,25 @@ func (a *Agent) Kill(ctx context.Context, c *capsule.Capsule, name, signal strin
 		return fmt.Errorf("sending a signal to container %s: %w", name, err)
 	}
 	return nil
+}
+
+// defaultStopSignal is the engines'.
+const defaultStopSignal = "SIGTERM"
+
+// StopSignal is the signal, by name or number, that stops a container of a capsule of this host: its own, its image's, or SIGTERM.
+func (a *Agent) StopSignal(ctx context.Context, c *capsule.Capsule, name string) (string, error) {
+	run, err := runningRun(c, name)
+	if err != nil {
+		return "", err
+	}
+	if cs, _ := c.Spec.Container(name); cs.Lifecycle != nil && cs.Lifecycle.StopSignal != nil {
+		return string(*cs.Lifecycle.StopSignal), nil
+	}
+	image, err := a.cfg.Runtime.Image(ctx, run.ImageID)
+	if err != nil && !errdefs.IsNotFound(err) { // an image may be removed while what was made of it runs
+		return "", fmt.Errorf("looking for the stop signal of container %s: %w", name, err)
+	}
+	return cmp.Or(image.StopSignal, defaultStopSignal), nil
 }
 
 const (

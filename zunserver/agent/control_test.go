@@ -72,6 +72,9 @@ func TestControl(t *testing.T) {
 			t.Errorf("commit %+v: %q, %v", row, id, err)
 		}
 	}
+	if signal, err := a.StopSignal(ctx, c, "app"); err != nil || signal != "SIGTERM" {
+		t.Errorf("stop signal: %s, %v", signal, err)
+	}
 	if err := a.Kill(ctx, c, "app", "NONSENSE"); !errdefs.IsInvalidArgument(err) {
 		t.Errorf("no signal: %v", err)
 	}

@@ -53,10 +53,7 @@ func (w *world) ask(uuid string, edit func(*capsule.Spec, *capsule.Standalone)) 
 	}
 }
 
-func start(_ *capsule.Spec, s *capsule.Standalone) {
-	s.Want.State = capsule.WantRunning
-	s.Want.Starts++
-}
+func start(_ *capsule.Spec, s *capsule.Standalone) { s.Want.Start() }
 
 func rebuild(spec *capsule.Spec, s *capsule.Standalone) {
 	start(spec, s)

@@ -53,8 +53,10 @@ func TestWantsConverge(t *testing.T) {
 			w.ask(uuid, wish(capsule.WantPaused))
 		case n < 55:
 			w.ask(uuid, wish(capsule.WantRunning))
-		case n < 65:
+		case n < 62:
 			w.ask(uuid, rebuild)
+		case n < 65:
+			w.ask(uuid, func(_ *capsule.Spec, s *capsule.Standalone) { s.Want.NoRestart = true })
 		case n < 75:
 			if on := w.host.Containers(); len(on) > 0 {
 				w.host.Crash(on[random.IntN(len(on))].ID, random.IntN(2))
@@ -91,6 +93,9 @@ func satisfied(c *capsule.Capsule) bool {
 	}
 	switch live := r.State() == capsule.StateRunning; want.State {
 	case capsule.WantRunning, capsule.WantPaused:
+		if want.NoRestart && !live && !r.Lost { // its owner had it end
+			return r.Starts == want.Starts
+		}
 		return live && r.Starts == want.Starts && r.Made >= want.Rebuild && r.Paused == (want.State == capsule.WantPaused)
 	default:
 		return !live && !r.Lost

@@ -64,6 +64,10 @@ func (b *backends) Kill(ctx context.Context, _ *capsule.Capsule, container, sign
 	}
 }
 
+func (b *backends) StopSignal(context.Context, *capsule.Capsule, string) (string, error) {
+	return "15", nil
+}
+
 func (b *backends) Processes(_ context.Context, _ *capsule.Capsule, container, args string) (capsule.ProcessTable, error) {
 	b.did("top %s %q", container, args)
 	return capsule.ProcessTable{Titles: []string{"PID"}, Processes: [][]string{{"1"}}}, nil

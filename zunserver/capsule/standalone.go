@@ -68,6 +68,19 @@ type Want struct {
 	// GraceSeconds is how long it gets to stop, from At on; nil is the spec's. An owner's kill is WantStopped with 0.
 	GraceSeconds *int64    `json:"graceSeconds,omitempty"`
 	At           time.Time `json:"at,omitzero"`
+	// NoRestart suspends the restart policy until the next start: its owner has sent it the signal that stops it.
+	NoRestart bool `json:"noRestart,omitempty"`
+}
+
+// Start asks for a start that nothing before has asked for.
+func (w *Want) Start() { w.State, w.Starts, w.NoRestart = WantRunning, w.Starts+1, false }
+
+// Same says whether the same is wanted, apart from when it was asked for.
+func (w Want) Same(other Want) bool {
+	grace := w.GraceSeconds == other.GraceSeconds || w.GraceSeconds != nil && other.GraceSeconds != nil && *w.GraceSeconds == *other.GraceSeconds
+	w.GraceSeconds, other.GraceSeconds = nil, nil
+	w.At, other.At = time.Time{}, time.Time{}
+	return grace && w == other
 }
 
 // Up says whether it shall have been started.
@@ -79,6 +92,9 @@ func (s *Standalone) Restarts(r *Run) bool {
 	if r.Lost {
 		return s.AutoHeal
 	}
+	if s.Want.NoRestart {
+		return false
+	}
 	switch s.RestartPolicy {
 	case "always", "unless-stopped":
 		return true
@@ -87,6 +103,13 @@ func (s *Standalone) Restarts(r *Run) bool {
 	default:
 		return false
 	}
+}
+
+// Starting says whether a start of the container called name in the spec was asked for and has not come about yet: who asks for one
+// means that one.
+func (c *Capsule) Starting(name string) bool {
+	s, r := c.StandaloneOf(name), c.Facts.run(name)
+	return s != nil && s.Want.Up() && (r == nil || r.State() == StateCreated || r.Starts < s.Want.Starts)
 }
 
 // Expired says whether the container called name in the spec has ended for good and is to be deleted because of that.

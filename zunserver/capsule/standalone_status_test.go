@@ -36,6 +36,11 @@ func TestStatusOfStandalone(t *testing.T) {
 		{"ended badly", func(c *capsule.Capsule) { exit(c, 1) }, "Stopped", "ended with exit code 1", "", "Exited(1) 3 seconds ago "},
 		{"waits for its restart", func(c *capsule.Capsule) { c.Standalone[0].RestartPolicy = "always"; exit(c, 1) },
 			"Restarting", "ended with exit code 1", "", "Exited(1) 3 seconds ago "},
+		{"whose owner has had it end", func(c *capsule.Capsule) {
+			c.Standalone[0].RestartPolicy, want(c).NoRestart = "always", true
+			exit(c, 143)
+		},
+			"Stopped", "ended with exit code 143", "", "Exited(143) 3 seconds ago "},
 		{"was restarted as often as it may", func(c *capsule.Capsule) {
 			c.Standalone[0].RestartPolicy, c.Standalone[0].MaximumRetryCount = "on-failure", 1
 			run(c).Restarts = 1

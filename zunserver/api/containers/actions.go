@@ -2,6 +2,7 @@ package containers
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"net/http"
 	"time"
@@ -79,7 +80,41 @@ func (r *Resource) kill(c *rest.Call) error {
 	if err := t.alone("kill"); err != nil {
 		return err
 	}
-	return accepted(c, r.once(c, t, "kill", func(ctx context.Context) error { return r.Control.Kill(ctx, t.record, t.name, signal) }))
+	return accepted(c, r.once(c, t, "kill", func(ctx context.Context) error { return r.send(ctx, t, signal) }))
+}
+
+// send sends a signal. That which stops the container is its owner's word that it shall end, so that the restart policy is not in
+// force before the next start; what runs on in spite of it runs on. That is written before the signal goes, and taken back if it
+// does not.
+func (r *Resource) send(ctx context.Context, t target, signal string) error {
+	word, err := r.Control.StopSignal(ctx, t.record, t.name)
+	if err != nil {
+		return err
+	}
+	if stops, ok := signalOf(word); !ok || stops != signal {
+		return r.Control.Kill(ctx, t.record, t.name, signal)
+	}
+	if err := r.suspend(ctx, t, true); err != nil {
+		return err
+	}
+	if err := r.Control.Kill(ctx, t.record, t.name, signal); err != nil {
+		return errors.Join(err, r.suspend(ctx, t, false))
+	}
+	return nil
+}
+
+// suspend takes the restart policy out of force, or back into it, unless another start was asked for since.
+func (r *Resource) suspend(ctx context.Context, t target, on bool) error {
+	_, err := r.rewrite(ctx, t.record.UUID, func(one *capsule.Capsule) error {
+		if own := one.StandaloneOf(t.name); own != nil && own.Want.Starts == t.own().Want.Starts {
+			own.Want.NoRestart = on
+		}
+		return nil
+	})
+	if err != nil {
+		return fmt.Errorf("suspend the restart policy of container %s: %w", t.spec().UUID, err)
+	}
+	return nil
 }
 
 type commitQuery struct {

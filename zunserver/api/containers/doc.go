@@ -21,7 +21,10 @@
 //
 // Decisions (2026-11-26): a parameter may come in the query or in a JSON body, as pecan takes it; an unknown one is 400 for every
 // action, where Zun ignores it for some. Kill with SIGKILL is a stop without grace, so that it is not forgotten when a
-// server dies; other signals are sent once.
+// server dies; other signals are sent once. As Docker documents its kill (moby/moby#11065, #26464), SIGKILL and the stop signal of
+// the container (its image's, SIGTERM by default) suspend its restart policy until the next start, and other signals leave it in
+// force; Docker itself takes any signal for the stop signal where the image names none, so that a SIGHUP ends the policy, and Zun
+// with it: that is not copied. A start while one is under way is that one and no reboot.
 package containers
 
 import (
@@ -48,6 +51,7 @@ type Backend interface {
 // Control reaches into containers; *agent.Agent says what each method does.
 type Control interface {
 	Kill(ctx context.Context, c *capsule.Capsule, container, signal string) error
+	StopSignal(ctx context.Context, c *capsule.Capsule, container string) (string, error)
 	Processes(ctx context.Context, c *capsule.Capsule, container, psArgs string) (capsule.ProcessTable, error)
 	CopyFrom(ctx context.Context, c *capsule.Capsule, container, path string) (io.ReadCloser, capsule.PathStat, error)
 	CopyTo(ctx context.Context, c *capsule.Capsule, container, path string, tar io.Reader) error

@@ -32,9 +32,15 @@ func (r *Resource) want(c *rest.Call, action string, edit func(t target, w *caps
 		if err := t.check(action, r.Now()); err != nil {
 			return err
 		}
-		own := t.own()
-		own.Want.At = r.Now().UTC()
-		return edit(t, &own.Want)
+		w := &t.own().Want
+		before := *w
+		if err := edit(t, w); err != nil {
+			return err
+		}
+		if !w.Same(before) { // what is asked for again has begun when it was asked for first
+			w.At = r.Now().UTC()
+		}
+		return nil
 	})
 }
 
@@ -63,7 +69,7 @@ func (r *Resource) change(c *rest.Call, t target, action string, edit func(targe
 }
 
 // act is want for an action with no more than a time to stop, answered with 202.
-func (r *Resource) act(c *rest.Call, action string, edit func(w *capsule.Want), names ...string) error {
+func (r *Resource) act(c *rest.Call, action string, edit func(t target, w *capsule.Want), names ...string) error {
 	p, err := paramsOf(c, names...)
 	if err != nil {
 		return err
@@ -72,12 +78,12 @@ func (r *Resource) act(c *rest.Call, action string, edit func(w *capsule.Want), 
 	if err != nil {
 		return err
 	}
-	t, err := r.want(c, action, func(_ target, w *capsule.Want) error {
+	t, err := r.want(c, action, func(t target, w *capsule.Want) error {
 		w.GraceSeconds = nil
 		if given {
 			w.GraceSeconds = &seconds
 		}
-		edit(w)
+		edit(t, w)
 		return nil
 	})
 	if err == nil {
@@ -94,29 +100,35 @@ func accepted(c *rest.Call, err error) error {
 	return err
 }
 
-// start is POST /v1/containers/{id}/start.
+// start is POST /v1/containers/{id}/start. While one is under way, another one is the same: it is no reboot.
 func (r *Resource) start(c *rest.Call) error {
-	return r.act(c, "start", func(w *capsule.Want) { w.State, w.Starts = capsule.WantRunning, w.Starts+1 })
+	return r.act(c, "start", func(t target, w *capsule.Want) {
+		if t.record.Starting(t.name) {
+			w.State = capsule.WantRunning
+		} else {
+			w.Start()
+		}
+	})
 }
 
 // stop is POST /v1/containers/{id}/stop.
 func (r *Resource) stop(c *rest.Call) error {
-	return r.act(c, "stop", func(w *capsule.Want) { w.State = capsule.WantStopped }, "timeout")
+	return r.act(c, "stop", func(_ target, w *capsule.Want) { w.State = capsule.WantStopped }, "timeout")
 }
 
 // reboot is POST /v1/containers/{id}/reboot.
 func (r *Resource) reboot(c *rest.Call) error {
-	return r.act(c, "reboot", func(w *capsule.Want) { w.State, w.Starts = capsule.WantRunning, w.Starts+1 }, "timeout")
+	return r.act(c, "reboot", func(_ target, w *capsule.Want) { w.Start() }, "timeout")
 }
 
 // pause is POST /v1/containers/{id}/pause.
 func (r *Resource) pause(c *rest.Call) error {
-	return r.act(c, "pause", func(w *capsule.Want) { w.State = capsule.WantPaused })
+	return r.act(c, "pause", func(_ target, w *capsule.Want) { w.State = capsule.WantPaused })
 }
 
 // unpause is POST /v1/containers/{id}/unpause.
 func (r *Resource) unpause(c *rest.Call) error {
-	return r.act(c, "unpause", func(w *capsule.Want) { w.State = capsule.WantRunning })
+	return r.act(c, "unpause", func(_ target, w *capsule.Want) { w.State = capsule.WantRunning })
 }
 
 // rebuild is POST /v1/containers/{id}/rebuild: what ran runs again, what did not is made and not started.
@@ -140,17 +152,15 @@ func (r *Resource) rebuild(c *rest.Call) error {
 		return err
 	}
 	t, err := r.want(c, "rebuild", func(t target, w *capsule.Want) error {
-		if t.status(r.Now()) == capsule.StatusRunning {
-			w.State = capsule.WantRunning
-		} else {
-			w.State = capsule.WantCreated
-		}
+		runs := t.status(r.Now()) == capsule.StatusRunning
 		if image != "" {
 			t.spec().Image = image
 		}
 		w.GraceSeconds = nil
-		w.Starts++
-		w.Rebuild = w.Starts
+		w.Start()
+		if w.Rebuild = w.Starts; !runs {
+			w.State = capsule.WantCreated
+		}
 		return nil
 	})
 	if err == nil {
