@@ -1,6 +1,8 @@
 package capsule
 
 import (
+	"slices"
+
 	corev1 "k8s.io/api/core/v1"
 )
 
@@ -171,6 +173,26 @@ type Port struct {
 	HostPort      int32           `json:"hostPort,omitempty"`
 	HostIP        string          `json:"hostIP,omitempty"`
 	Protocol      corev1.Protocol `json:"protocol,omitempty"`
+	// Scope is the widest from where it shall be reached; empty is as wide as it is published.
+	Scope Scope `json:"scope,omitempty"`
+}
+
+// Scope is from where a port is reached; each one holds the one before.
+type Scope string
+
+// The scopes, in the words of the Docker interface library.
+const (
+	ScopeHost     Scope = "host"     // the machine that it is on
+	ScopeInternal Scope = "internal" // capsules of that machine, in a network that both are in
+	ScopeCloud    Scope = "cloud"    // other hosts
+	ScopePublic   Scope = "public"   // the world
+)
+
+var scopes = []Scope{ScopeHost, ScopeInternal, ScopeCloud, ScopePublic}
+
+// Within says whether a scope is not wider than another, of which empty is the widest.
+func (s Scope) Within(other Scope) bool {
+	return other == "" || slices.Index(scopes, s) <= slices.Index(scopes, other)
 }
 
 // Volume is a named volume with exactly one source.

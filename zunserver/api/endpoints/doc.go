@@ -11,7 +11,8 @@
 //
 // A port without a hostPort is not published: it ends at internal, and on its machine the capsule's own address is the way. So
 // does one that is published on loopback alone. A port published on one address has that one, and is public if it is the
-// public one. In the network of the host each port is published. A capsule that does not run has no endpoint.
+// public one. In the network of the host each port is published. A capsule that does not run has no endpoint. Where a template says
+// scope of a port, the list ends there.
 //
 // With from=<capsule> there is one entry per port, the nearest for a connection out of that capsule: 127.0.0.1 in the capsule
 // itself, the capsule's address on the same host, the host's on another. When no port is reached it is 409, with the reason of

@@ -11,27 +11,16 @@ import (
 	"github.com/capsulet/capsulet/zunserver/capsule"
 )
 
-// Scope is from where an endpoint is reached; each one holds the one before.
-type Scope string
-
-// The scopes, in the words of the Docker interface library.
-const (
-	ScopeHost     Scope = "host"
-	ScopeInternal Scope = "internal"
-	ScopeCloud    Scope = "cloud"
-	ScopePublic   Scope = "public"
-)
-
 // Endpoint is one way to a port of a container.
 type Endpoint struct {
 	Address string `json:"address"`
 	// Port is the one to connect to.
 	Port int32 `json:"port"`
 	// Scope is the widest that the endpoint is for, PortScope the widest that the port has an endpoint in.
-	Scope         Scope  `json:"scope"`
-	PortScope     Scope  `json:"portScope"`
-	ContainerPort int32  `json:"containerPort"`
-	Protocol      string `json:"protocol"`
+	Scope         capsule.Scope `json:"scope"`
+	PortScope     capsule.Scope `json:"portScope"`
+	ContainerPort int32         `json:"containerPort"`
+	Protocol      string        `json:"protocol"`
 }
 
 // Addresses are those of a host.
@@ -80,8 +69,8 @@ func ports(c *capsule.Capsule, container string) (list []capsule.Port) {
 // ofPort are the endpoints of one port, from the narrowest scope on.
 func ofPort(c *capsule.Capsule, p capsule.Port, host Addresses) []Endpoint {
 	var list []Endpoint
-	add := func(scope Scope, address string, port int32) {
-		if address != "" {
+	add := func(scope capsule.Scope, address string, port int32) {
+		if address != "" && scope.Within(p.Scope) {
 			list = append(list, Endpoint{Address: address, Port: port, Scope: scope, ContainerPort: p.ContainerPort, Protocol: string(p.Protocol)})
 		}
 	}
@@ -92,22 +81,22 @@ func ofPort(c *capsule.Capsule, p capsule.Port, host Addresses) []Endpoint {
 	}
 	switch {
 	case p.HostPort == 0:
-		add(ScopeHost, own, p.ContainerPort)
+		add(capsule.ScopeHost, own, p.ContainerPort)
 	case bound.all:
-		add(ScopeHost, loopback, p.HostPort)
+		add(capsule.ScopeHost, loopback, p.HostPort)
 	default:
-		add(ScopeHost, bound.address, p.HostPort)
+		add(capsule.ScopeHost, bound.address, p.HostPort)
 	}
-	add(ScopeInternal, own, p.ContainerPort)
+	add(capsule.ScopeInternal, own, p.ContainerPort)
 	if p.HostPort != 0 && !bound.loopback {
 		switch {
 		case bound.all:
-			add(ScopeCloud, host.Host, p.HostPort)
-			add(ScopePublic, host.Public, p.HostPort)
+			add(capsule.ScopeCloud, host.Host, p.HostPort)
+			add(capsule.ScopePublic, host.Public, p.HostPort)
 		case bound.address == host.Public:
-			add(ScopePublic, host.Public, p.HostPort)
+			add(capsule.ScopePublic, host.Public, p.HostPort)
 		default:
-			add(ScopeCloud, bound.address, p.HostPort)
+			add(capsule.ScopeCloud, bound.address, p.HostPort)
 		}
 	}
 	for i := range list {
@@ -156,35 +145,41 @@ func Nearest(c *capsule.Capsule, container string, host Addresses, from *capsule
 
 func nearest(c *capsule.Capsule, p capsule.Port, host Addresses, from *capsule.Capsule) (Endpoint, string) {
 	all := ofPort(c, p, host)
-	with := func(scope Scope, address string, port int32) Endpoint {
+	with := func(scope capsule.Scope, address string, port int32) Endpoint {
 		e := Endpoint{Address: address, Port: port, Scope: scope, PortScope: scope, ContainerPort: p.ContainerPort, Protocol: string(p.Protocol)}
 		if len(all) > 0 {
 			e.PortScope = all[len(all)-1].Scope
 		}
+		if !scope.Within(e.PortScope) {
+			e.Scope = e.PortScope // what is for its host is reached from other capsules there
+		}
 		return e
 	}
 	if from.UUID == c.UUID {
-		return with(ScopeHost, loopback, p.ContainerPort), ""
+		return with(capsule.ScopeHost, loopback, p.ContainerPort), ""
 	}
 	if from.Claim.Host == c.Claim.Host {
 		if c.Spec.HostNetwork && from.Spec.HostNetwork {
-			return with(ScopeHost, loopback, p.ContainerPort), ""
+			return with(capsule.ScopeHost, loopback, p.ContainerPort), ""
 		}
 		if address := shared(c, from); address != "" {
-			return with(ScopeInternal, address, p.ContainerPort), ""
+			return with(capsule.ScopeInternal, address, p.ContainerPort), ""
 		}
 		if from.Spec.HostNetwork && len(all) > 0 {
 			return all[0], ""
 		}
 	}
 	for _, e := range all {
-		if e.Scope == ScopeCloud || e.Scope == ScopePublic {
+		if e.Scope == capsule.ScopeCloud || e.Scope == capsule.ScopePublic {
 			return e, ""
 		}
 	}
 	where := "on another host"
 	if from.Claim.Host == c.Claim.Host {
 		where = "in no network of its"
+	}
+	if !capsule.ScopeCloud.Within(p.Scope) {
+		return Endpoint{}, fmt.Sprintf("port %d of capsule %s has the scope %s, and capsule %s is %s", p.ContainerPort, c.UUID, p.Scope, from.UUID, where)
 	}
 	return Endpoint{}, fmt.Sprintf("port %d of capsule %s is not published on an address that others reach (hostPort, hostIP), and capsule %s is %s",
 		p.ContainerPort, c.UUID, from.UUID, where)

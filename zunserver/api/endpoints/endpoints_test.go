@@ -50,6 +50,14 @@ func TestOf(t *testing.T) {
 			"host 192.0.2.7:8080, internal 172.17.0.2:80, cloud 192.0.2.7:8080, = cloud 80/TCP"},
 		"on the public address": {func(c *capsule.Capsule, _ *Addresses) { port(c).HostIP = "198.51.100.1" },
 			"host 198.51.100.1:8080, internal 172.17.0.2:80, public 198.51.100.1:8080, = public 80/TCP"},
+		"for its host": {func(c *capsule.Capsule, _ *Addresses) { port(c).Scope, port(c).HostIP = "host", "127.0.0.1" },
+			"host 127.0.0.1:8080, = host 80/TCP"},
+		"for capsules": {func(c *capsule.Capsule, _ *Addresses) { port(c).Scope, port(c).HostPort = "internal", 0 },
+			"host 172.17.0.2:80, internal 172.17.0.2:80, = internal 80/TCP"},
+		"for the cloud": {func(c *capsule.Capsule, _ *Addresses) { port(c).Scope = "cloud" },
+			"host 127.0.0.1:8080, internal 172.17.0.2:80, cloud 192.0.2.1:8080, = cloud 80/TCP"},
+		"for the world, of which the host knows no address": {func(c *capsule.Capsule, a *Addresses) { port(c).Scope, a.Public = "public", "" },
+			"host 127.0.0.1:8080, internal 172.17.0.2:80, cloud 192.0.2.1:8080, = cloud 80/TCP"},
 		"UDP": {func(c *capsule.Capsule, a *Addresses) { port(c).Protocol, a.Public = "UDP", "" },
 			"host 127.0.0.1:8080, internal 172.17.0.2:80, cloud 192.0.2.1:8080, = cloud 80/UDP"},
 		"in the host's network": {func(c *capsule.Capsule, a *Addresses) {
@@ -89,6 +97,10 @@ func TestNearest(t *testing.T) {
 		"on loopback, another host": {func(c, from *capsule.Capsule) {
 			from.Claim.Host, c.Spec.Containers[0].Ports[0].HostIP = "h2", "127.0.0.1"
 		}, "", "capsule F is on another host"},
+		"for its host, another capsule there": {func(c, _ *capsule.Capsule) { c.Spec.Containers[0].Ports[0].Scope = "host" }, "host 172.17.0.2:80, = host 80/TCP", ""},
+		"for capsules there, another host": {func(c, from *capsule.Capsule) {
+			from.Claim.Host, c.Spec.Containers[0].Ports[0].Scope = "h2", "internal"
+		}, "", "port 80 of capsule C has the scope internal, and capsule F is on another host"},
 		"another network": {func(_, from *capsule.Capsule) { from.Facts.Sandbox.Networks[0].Network = "other" },
 			"cloud 192.0.2.1:8080, = cloud 80/TCP", ""},
 		"not published, another network": {func(c, from *capsule.Capsule) {

@@ -2,6 +2,7 @@ package template
 
 import (
 	"fmt"
+	"net/netip"
 	"path"
 	"regexp"
 	"slices"
@@ -139,6 +140,7 @@ func (c *checker) ports(ports []capsule.Port, hostPorts map[string]bool, at stri
 		if p.HostIP != "" {
 			c.address(p.HostIP, at+".hostIP")
 		}
+		c.scope(p, at+".scope")
 		if p.Name != "" {
 			c.that(len(validation.IsValidPortName(p.Name)) == 0, at+".name", p.Name, "it is not the name of a port")
 			c.that(!names[p.Name], at+".name", p.Name, "another port has this name")
@@ -153,6 +155,20 @@ func (c *checker) ports(ports []capsule.Port, hostPorts map[string]bool, at stri
 			c.that(!hostPorts[key], at+".hostPort", p.HostPort, "the capsule has this host port already")
 			hostPorts[key] = true
 		}
+	}
+}
+
+// scope refuses one that the port cannot have as it is published.
+func (c *checker) scope(p *capsule.Port, at string) {
+	oneOf(c, p.Scope, at, capsule.ScopeHost, capsule.ScopeInternal, capsule.ScopeCloud, capsule.ScopePublic, "")
+	ip, err := netip.ParseAddr(p.HostIP)
+	switch here := err == nil && ip.IsLoopback(); {
+	case p.Scope == "":
+	case !capsule.ScopeCloud.Within(p.Scope):
+		c.that(p.HostIP == "" || here, at, p.Scope, "it is narrower than hostIP, where other hosts reach it")
+	default:
+		c.that(p.HostPort != 0, at, p.Scope, "what other hosts shall reach needs a hostPort")
+		c.that(!here, at, p.Scope, "it is wider than hostIP, which is of the host alone")
 	}
 }
 

@@ -9,6 +9,9 @@ import (
 	"github.com/capsulet/capsulet/zunserver/capsule"
 )
 
+// loopback is where a port is published that its own host alone shall reach.
+const loopback = "127.0.0.1"
+
 // setDefaults fills in what a template may leave out.
 func setDefaults(s *capsule.Spec) {
 	if s.RestartPolicy == "" {
@@ -44,6 +47,11 @@ func setContainerDefaults(c *capsule.ContainerSpec, base string, i int, taken ma
 	for n := i; c.Name == ""; n++ {
 		if name := fmt.Sprintf("%s-%d", base, n); !taken[name] {
 			c.Name, taken[name] = name, true
+		}
+	}
+	for i := range c.Ports { // what is not for other hosts is not published to them
+		if p := &c.Ports[i]; p.HostPort != 0 && p.HostIP == "" && !capsule.ScopeCloud.Within(p.Scope) {
+			p.HostIP = loopback
 		}
 	}
 	if c.ImagePullPolicy == "" {

@@ -3,6 +3,7 @@ package template_test
 import (
 	"encoding/json"
 	"errors"
+	"fmt"
 	"os"
 	"slices"
 	"strings"
@@ -176,6 +177,18 @@ func top(key, value string) func(map[string]any) {
 	return func(d map[string]any) { d[key] = json.RawMessage(value) }
 }
 
+// What is not for other hosts is published to its own alone.
+func TestScopeOfAPort(t *testing.T) {
+	for scope, ip := range map[capsule.Scope]string{"": "", "host": "127.0.0.1", "internal": "127.0.0.1", "cloud": "", "public": ""} {
+		got, _, err := template.Parse(edit(t, in("ports", fmt.Sprintf(`[{"containerPort":80,"hostPort":8080,"scope":%q}]`, scope))))
+		if err != nil {
+			t.Errorf("%s: %v", scope, err)
+		} else if p := got.Containers[0].Ports[0]; p.Scope != scope || p.HostIP != ip {
+			t.Errorf("%s: %+v", scope, p)
+		}
+	}
+}
+
 func TestRefusals(t *testing.T) {
 	c := "template.spec.containers[0]"
 	for _, row := range []struct {
@@ -223,6 +236,10 @@ func TestRefusals(t *testing.T) {
 		{ofSpec("nets", `[{"network":"a","v4-fixed-ip":"10.0.0.1","ipv4":"10.0.0.1"}]`), "template.spec.nets[0].v4-fixed-ip", "'ipv4' is there too"},
 		{ofSpec("dns", `{"nameservers":["x"]}`), "template.spec.dns.nameservers[0]", "not an IP address"},
 		{ofSpec("securityContext", `{"windowsOptions":{}}`), "template.spec.securityContext.windowsOptions", "'windowsOptions' is not supported"},
+		{in("ports", `[{"containerPort":80,"scope":"world"}]`), c + ".ports[0].scope", "'world' is not one of ['host', 'internal', 'cloud', 'public'"},
+		{in("ports", `[{"containerPort":80,"scope":"cloud"}]`), c + ".ports[0].scope", "needs a hostPort"},
+		{in("ports", `[{"containerPort":80,"hostPort":80,"hostIP":"127.0.0.2","scope":"public"}]`), c + ".ports[0].scope", "wider than hostIP"},
+		{in("ports", `[{"containerPort":80,"hostPort":80,"hostIP":"192.0.2.1","scope":"host"}]`), c + ".ports[0].scope", "narrower than hostIP"},
 		{in("foo", `1`), c + ".foo", "Additional properties are not allowed ('foo' was unexpected)"},
 		{in("Image", `"a"`), c + ".Image", "('Image' was unexpected)"},
 		{in("uuid", `"a"`), c + ".uuid", "the server gives it"},
