@@ -190,3 +190,55 @@ func TestContainersInASandbox(t *testing.T) {
 		return s.status("/sandboxes/"+box) == http.StatusNotFound && len(s.hosts["h1"].Containers()) == 0
 	})
 }
+
+// A container that is made inside of a capsule shares its sandbox, is its owner's to stop, start and delete, and goes with the capsule.
+func TestContainersInACapsule(t *testing.T) {
+	t.Parallel()
+	s := newServer(t, "h1")
+	web := s.call(202, "POST", "/capsules", `{"template":{"kind":"capsule","metadata":{"name":"web"},"spec":{"containers":[{"name":"web","image":"app","imagePullPolicy":"never"}]}}}`)["uuid"].(string)
+	capsuleIs := func(status string) map[string]any {
+		t.Helper()
+		var got map[string]any
+		s.until("the capsule is "+status, func() bool { got = s.call(200, "GET", "/capsules/web", ""); return got["status"] == status })
+		return got
+	}
+	capsuleIs("Running")
+	s.call(400, "POST", "/containers?run=true", `{"name":"lost","image":"app","capsule":"nowhere"}`)
+	s.call(400, "POST", "/containers?run=true", `{"name":"lost","image":"app","capsule":"web","hostname":"own"}`)
+	id := s.call(202, "POST", "/containers?run=true", `{"name":"side","image":"app","image_pull_policy":"never","capsule":"web"}`)["uuid"].(string)
+	if got := s.becomes(id, "Running"); got["name"] != "side" {
+		t.Errorf("%v", got)
+	}
+	if inner := capsuleIs("Running")["containers"].([]any); len(inner) != 2 || inner[1].(map[string]any)["uuid"] != id {
+		t.Errorf("%v", inner)
+	}
+	if n := len(s.hosts["h1"].Running()); n != 3 {
+		t.Errorf("%d run, want the sandbox and two: %v", n, s.hosts["h1"].Running())
+	}
+	if list := s.call(200, "GET", "/containers", "")["containers"].([]any); len(list) != 1 {
+		t.Errorf("%v", list)
+	}
+	s.call(202, "POST", "/containers/side/stop?timeout=0", "")
+	s.becomes(id, "Stopped")
+	capsuleIs("Running")
+	// What changes in place leaves it alone; an upgrade would end it.
+	const labelled = `{"template":{"kind":"capsule","metadata":{"name":"web","labels":{"a":"b"}},"spec":{"containers":[{"name":"web","image":"app","imagePullPolicy":"never"}]}}}`
+	if got := s.call(200, "PATCH", "/capsules/web", labelled); len(got["containers"].([]any)) != 2 || got["labels"].(map[string]any)["a"] != "b" {
+		t.Errorf("%v", got)
+	}
+	s.call(409, "PATCH", "/capsules/web", strings.Replace(labelled, `"image":"app"`, `"image":"other"`, 1))
+	s.call(202, "POST", "/containers/side/start", "")
+	s.becomes(id, "Running")
+	s.call(409, "POST", "/containers/"+s.call(200, "GET", "/capsules/web", "")["containers"].([]any)[0].(map[string]any)["uuid"].(string)+"/stop", "")
+	s.call(204, "DELETE", "/containers/side?stop=true", "")
+	s.until("it is gone", func() bool {
+		return s.status("/containers/"+id) == http.StatusNotFound && len(s.hosts["h1"].Containers()) == 2
+	})
+	capsuleIs("Running")
+	again := s.call(202, "POST", "/containers?run=true", `{"name":"again","image":"app","image_pull_policy":"never","capsule":"`+web+`"}`)["uuid"].(string)
+	s.becomes(again, "Running")
+	s.call(204, "DELETE", "/capsules/web", "")
+	s.until("all is gone", func() bool {
+		return s.status("/capsules/"+web) == http.StatusNotFound && s.status("/containers/"+again) == http.StatusNotFound && len(s.hosts["h1"].Containers()) == 0
+	})
+}

@@ -2,6 +2,7 @@ package zunclient
 
 import (
 	"context"
+	"encoding/json"
 	"io"
 	"net/http"
 	"net/http/httptest"
@@ -198,6 +199,42 @@ func files(t *testing.T, s *shell) {
 	}
 }
 
+// guest puts a container into the capsule pair, which the client has no option for (container composition: run --capsule), and then does
+// with it what it does with any.
+func guest(s *shell) {
+	body := `{"image":"` + runtimetest.ImageRef + `","name":"guest","image_pull_policy":"ifnotpresent","capsule":"pair","command":["serve","8080"]}`
+	req, err := http.NewRequestWithContext(s.t.Context(), http.MethodPost, s.login[len(s.login)-1]+"/containers?run=true", strings.NewReader(body))
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	for name, value := range map[string]string{"X-Auth-Token": adminToken, "Content-Type": "application/json", "Accept": "application/json",
+		"OpenStack-API-Version": "container 1.40"} {
+		req.Header.Set(name, value)
+	}
+	resp, err := http.DefaultClient.Do(req)
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	_ = resp.Body.Close()
+	if resp.StatusCode != http.StatusAccepted {
+		s.t.Fatal(resp.Status)
+	}
+	s.until("guest", "Running")
+	var pair struct{ Containers []struct{ UUID string } }
+	if err := json.Unmarshal([]byte(s.run("capsule", "show", "pair", "-f", "json").Out), &pair); err != nil || len(pair.Containers) != 3 {
+		s.t.Fatalf("%+v, %v", pair, err)
+	}
+	// They share the network of the capsule.
+	s.openstack("ok", "appcontainer", "exec", pair.Containers[0].UUID, runtimetest.Program, "get", "http://127.0.0.1:8080/")
+	s.refused("it belongs to capsule", "appcontainer", "stop", pair.Containers[0].UUID)
+	s.openstack("", "appcontainer", "stop", "guest", "--timeout", "1")
+	s.until("guest", "Stopped")
+	s.openstack("", "appcontainer", "start", "guest")
+	s.until("guest", "Running")
+	s.openstack("", "appcontainer", "delete", "guest", "--stop")
+	s.until("guest", "")
+}
+
 func TestCapsule(t *testing.T) {
 	s := admin(t)
 	file := filepath.Join(t.TempDir(), "capsule.yaml")
@@ -221,6 +258,7 @@ spec:
 		}
 	}
 	s.openstack("(?s)app.*web", "capsule", "show", "pair")
+	guest(s)
 	s.openstack("", "capsule", "delete", "pair")
 	for strings.Contains(s.openstack("", "capsule", "list", "-f", "value"), "pair") {
 		if time.Now().After(deadline) {

@@ -46,7 +46,7 @@ func (cs *ContainerSpec) ruled(exitCode int) bool {
 }
 
 // Done says whether the capsule has come to its own end: nothing of it will be started again. Sidecars may still run. What its
-// owner starts and stops has no end of its own.
+// owner starts and stops has no end of its own; such a container inside of a capsule holds its end up while it is wanted.
 func (c *Capsule) Done() bool {
 	if c.Facts.End != nil || c.Kind.standalone() {
 		return c.Facts.End != nil
@@ -61,6 +61,12 @@ func (c *Capsule) Done() bool {
 	for i := range c.Spec.Containers {
 		cs := &c.Spec.Containers[i]
 		r := c.Facts.run(cs.Name)
+		if own := c.StandaloneOf(cs.Name); own != nil {
+			if own.Want.Up() && (r.State() != StateExited || r.Starts < own.Want.Starts || own.Restarts(r)) {
+				return false
+			}
+			continue
+		}
 		if r.State() != StateExited || c.Spec.Restarts(cs, false, r.ExitCode) {
 			return false
 		}

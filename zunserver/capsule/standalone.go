@@ -1,6 +1,9 @@
 package capsule
 
-import "time"
+import (
+	"slices"
+	"time"
+)
 
 // Kind says what a record is, by the API that made it. All kinds are placed, run and reported alike.
 type Kind string
@@ -122,6 +125,32 @@ func (c *Capsule) Expired(name string) bool {
 		return r.Starts >= s.Want.Starts && !s.Restarts(r)
 	default:
 		return s.Want.State == WantStopped
+	}
+}
+
+// Guests are the names that owners gave to the containers which they have put into a capsule.
+func (c *Capsule) Guests() (names []string) {
+	if c.Kind == KindCapsule {
+		for i := range c.Standalone {
+			names = append(names, c.Standalone[i].Name)
+		}
+	}
+	return names
+}
+
+// Admit adds the guests of the capsule, as they are, to a specification of what is its own.
+func (c *Capsule) Admit(s *Spec) {
+	for i := range c.Standalone {
+		cs, _ := c.Spec.Container(c.Standalone[i].Container)
+		if there, _ := s.Container(c.Standalone[i].Container); cs == nil || there != nil || c.Kind != KindCapsule {
+			continue
+		}
+		s.Containers = append(s.Containers, *cs)
+		for _, m := range cs.VolumeMounts { // only it has them
+			if at := slices.IndexFunc(c.Spec.Volumes, func(v Volume) bool { return v.Name == m.Name }); at >= 0 {
+				s.Volumes = append(s.Volumes, c.Spec.Volumes[at])
+			}
+		}
 	}
 }
 

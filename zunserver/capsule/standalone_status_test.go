@@ -117,3 +117,35 @@ func TestStatusOfSandbox(t *testing.T) {
 		}
 	}
 }
+
+// What an owner has put into a capsule is not a part of it: it makes no status, and holds the capsule's end up only while it is wanted.
+func TestGuestOfACapsule(t *testing.T) {
+	at := time.Date(2026, 11, 26, 12, 0, 0, 0, time.UTC)
+	runs, ended := &capsule.Run{ID: "r", Starts: 1, StartedAt: at}, &capsule.Run{ID: "r", Starts: 1, StartedAt: at, FinishedAt: at, ExitCode: 1}
+	for name, row := range map[string]struct {
+		own, guest *capsule.Run
+		want       capsule.Want
+		status     string
+		done       bool
+	}{
+		"both run":                   {runs, runs, capsule.Want{State: capsule.WantRunning, Starts: 1}, "Running", false},
+		"the guest is stopped":       {runs, ended, capsule.Want{State: capsule.WantStopped, Starts: 1}, "Running", false},
+		"the guest is being made":    {runs, nil, capsule.Want{State: capsule.WantRunning, Starts: 1}, "Running", false},
+		"its own has ended":          {ended, runs, capsule.Want{State: capsule.WantRunning, Starts: 1}, "Error", false},
+		"the guest was stopped":      {ended, ended, capsule.Want{State: capsule.WantStopped, Starts: 1}, "Error", true},
+		"the guest has ended":        {ended, ended, capsule.Want{State: capsule.WantRunning, Starts: 1}, "Error", true},
+		"the guest is started again": {ended, ended, capsule.Want{State: capsule.WantRunning, Starts: 2}, "Error", false},
+	} {
+		c := &capsule.Capsule{
+			Claim:      capsule.Claim{Host: "h"},
+			Spec:       capsule.Spec{RestartPolicy: capsule.RestartNever, Containers: []capsule.ContainerSpec{{Name: "own"}, {Name: "guest"}}},
+			Standalone: []capsule.Standalone{{Container: "guest", Name: "tools", Want: row.want}},
+			Facts: capsule.Facts{Sandbox: capsule.Sandbox{ID: "s", Ready: true}, Containers: []capsule.ContainerFacts{
+				{Name: "own", Run: row.own}, {Name: "guest", Run: row.guest},
+			}},
+		}
+		if got := c.Status(); got != row.status || c.Done() != row.done {
+			t.Errorf("%s: %s, done %v, want %s, %v", name, got, c.Done(), row.status, row.done)
+		}
+	}
+}

@@ -126,11 +126,15 @@ func (c *Capsule) judgeWhole() (status, reason string, ok bool) {
 	return "", "", false
 }
 
-// judgeContainers finds the word that matters most. Init containers count while they keep the others from running.
+// judgeContainers finds the word that matters most. Init containers count while they keep the others from running; those that were put
+// into the capsule are their owner's matter.
 func (c *Capsule) judgeContainers() (status, reason string) {
 	found, bad := map[string]string{}, ""
 	for i := range c.Spec.Containers {
 		cs := &c.Spec.Containers[i]
+		if c.StandaloneOf(cs.Name) != nil {
+			continue
+		}
 		cf := c.Facts.Container(cs.Name)
 		s, r := c.judgeContainer(cs, cf, false)
 		switch {

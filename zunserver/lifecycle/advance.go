@@ -230,7 +230,7 @@ const reasonEvicted = "Evicted"
 
 // end says whether the server itself has to end the capsule now.
 func end(c *capsule.Capsule, f *capsule.Facts, o Observed, now time.Time) *capsule.End {
-	if c.Deletion != nil || (&capsule.Capsule{Kind: c.Kind, Spec: c.Spec, Facts: *f}).Done() {
+	if c.Deletion != nil || (&capsule.Capsule{Kind: c.Kind, Spec: c.Spec, Standalone: c.Standalone, Facts: *f}).Done() {
 		return nil
 	}
 	if c.Kind == capsule.KindCapsule {

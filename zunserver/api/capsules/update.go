@@ -89,7 +89,7 @@ func (r *Resource) readRevision(c *rest.Call, one *capsule.Capsule) (next revisi
 func (r *Resource) revise(c *rest.Call, one *capsule.Capsule, next revision) (*capsule.Capsule, error) {
 	if u := one.Upgrade; u != nil && u.Successor != "" && next.upgrades {
 		_, err := r.Backend.UpdateSpec(c.R.Context(), u.Successor, func(s *capsule.Spec) error {
-			mine, frozen, err := next.against(s)
+			mine, frozen, err := next.against(s, func(*capsule.Spec) {})
 			if err == nil && len(frozen) > 0 {
 				err = errAnother
 			}
@@ -111,11 +111,12 @@ func (r *Resource) revise(c *rest.Call, one *capsule.Capsule, next revision) (*c
 var errAnother = fmt.Errorf("this is another revision: %w", errdefs.ErrFailedPrecondition)
 
 // against is the revision with what the view of s hides, and the fields in which it cannot be adopted by s. Ephemeral containers, which
-// are added to what is there, do not make a revision another one by being left out.
-func (n *revision) against(s *capsule.Spec) (mine *capsule.Spec, frozen []string, err error) {
+// are added to what is there, do not make a revision another one by being left out, nor do those that admit adds.
+func (n *revision) against(s *capsule.Spec, admit func(*capsule.Spec)) (mine *capsule.Spec, frozen []string, err error) {
 	if mine, err = n.spec.Clone(); err != nil {
 		return nil, nil, err
 	}
+	admit(mine)
 	if n.upgrades && len(mine.EphemeralContainers) == 0 {
 		mine.EphemeralContainers = s.EphemeralContainers
 	}
@@ -126,7 +127,7 @@ func (n *revision) against(s *capsule.Spec) (mine *capsule.Spec, frozen []string
 
 // plan changes the capsule in place, or makes the record of its next revision.
 func (n *revision) plan(c *capsule.Capsule) (*capsule.Capsule, error) {
-	mine, frozen, err := n.against(&c.Spec)
+	mine, frozen, err := n.against(&c.Spec, c.Admit)
 	if err != nil {
 		return nil, err
 	}
@@ -144,6 +145,10 @@ func (n *revision) plan(c *capsule.Capsule) (*capsule.Capsule, error) {
 	if !n.upgrades || c.Kind != capsule.KindCapsule {
 		return nil, rest.InvalidValue("template.%s cannot be changed while the capsule lives; without upgrade=false this is an upgrade",
 			strings.Join(frozen, ", template."))
+	}
+	if guests := c.Guests(); len(guests) > 0 {
+		return nil, rest.Refuse(http.StatusConflict, "invalid-state-exception", "An upgrade of capsule %s would end the containers that were put into it: "+
+			"delete %s first, or change only what can be changed in place (template.%s cannot)", c.UUID, strings.Join(guests, ", "), strings.Join(frozen, ", template."))
 	}
 	for _, path := range frozen {
 		if path == "metadata.name" || strings.HasPrefix(path, "metadata.annotations") {

@@ -188,6 +188,10 @@ func (r *Resource) house(ctx context.Context, caller auth.Identity, wanted *crea
 	default:
 		return nil, rest.Refuse(http.StatusConflict, "conflict", "Several have the name %.255s: use the UUID", ident)
 	}
+	if u := found[0].Upgrade; u != nil && u.Successor != "" {
+		return nil, rest.Refuse(http.StatusConflict, "invalid-state-exception", "Capsule %s is being upgraded, and what is put into it would end with that",
+			found[0].UUID)
+	}
 	for key := range found[0].Spec.Annotations {
 		if strings.HasPrefix(key, capsule.FixedAnnotations) {
 			return nil, rest.InvalidField(field, "Capsule %s is the Pod of a node, whose containers are its own", found[0].UUID)
