@@ -77,6 +77,7 @@ func load(cmd *cobra.Command, flags *config.Flags) (*config.Config, *logrus.Entr
 
 // newServer makes the capsule server that the configuration describes.
 func newServer(ctx context.Context, cfg *config.Config, log *logrus.Entry) (*zunserver.Server, error) {
+	zunserver.SaveMemory()
 	for _, dir := range []string{cfg.StateDir, cfg.RunDir} {
 		if err := os.MkdirAll(dir, 0o700); err != nil {
 			return nil, fmt.Errorf("making the directory of the server: %w", err)

@@ -328,13 +328,16 @@ func (s *Store) swap(ctx context.Context, revision int64, c *capsule.Capsule) (d
 	if resp == nil {
 		return nil, newer, err
 	}
-	// What was written is what everybody reads: times without zones and monotonic clocks, no shared memory.
-	done = new(capsule.Capsule)
-	if err := json.Unmarshal(plain, done); err != nil {
-		return nil, nil, fmt.Errorf("read back the record: %w", err)
-	}
-	done.Revision = resp.Header.Revision
-	return done, nil, nil
+	// What was written is what everybody reads: times without zones and monotonic clocks, and the same memory.
+	done, err = s.shared.get(version{c.UUID, resp.Header.Revision}, func() (*capsule.Capsule, error) {
+		read := new(capsule.Capsule)
+		if err := json.Unmarshal(plain, read); err != nil {
+			return nil, fmt.Errorf("read back the record: %w", err)
+		}
+		read.Revision = resp.Header.Revision
+		return read, nil
+	})
+	return done, nil, err
 }
 
 // swapGone removes the record if it still has the revision of c.
@@ -381,7 +384,7 @@ func encodeCapsule(c *capsule.Capsule) ([]byte, error) {
 // decodeCapsule returns the record, which is shared.
 func (s *Store) decodeCapsule(kv *mvccpb.KeyValue) (*capsule.Capsule, error) {
 	v := version{s.uuidOf(kv.Key), kv.ModRevision}
-	if c := s.copy.find(v.uuid, v.revision); c != nil {
+	if c := s.copy.find(v.uuid); c != nil && c.Revision == v.revision {
 		return c, nil
 	}
 	return s.shared.get(v, func() (*capsule.Capsule, error) { return s.readCapsule(kv) })

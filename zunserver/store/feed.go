@@ -60,7 +60,8 @@ func (f *feed[E]) run(ctx context.Context, in clientv3.WatchChan, out chan<- E) 
 		case <-ctx.Done():
 			return
 		case send <- next:
-			f.pending = f.pending[1:]
+			var taken E
+			f.pending[0], f.pending = taken, f.pending[1:] // the array behind it keeps no record alive
 		case <-tick.C:
 			if len(f.pending) == 0 {
 				f.pending = append(f.pending, f.bookmark(f.since))

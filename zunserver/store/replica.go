@@ -49,12 +49,12 @@ func (r *replica) set(ready bool, records []*capsule.Capsule, revision int64) {
 	r.moved = make(chan struct{})
 }
 
-// find returns the record if the copy has exactly this revision of it, or any for 0.
-func (r *replica) find(uuid string, revision int64) *capsule.Capsule {
+// find returns the record as the copy has it; nil: it has none.
+func (r *replica) find(uuid string) *capsule.Capsule {
 	r.mu.Lock()
 	records := r.records
 	r.mu.Unlock()
-	if i, ok := slices.BinarySearchFunc(records, uuid, byUUID); ok && (revision == 0 || records[i].Revision == revision) {
+	if i, ok := slices.BinarySearchFunc(records, uuid, byUUID); ok {
 		return records[i]
 	}
 	return nil

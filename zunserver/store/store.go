@@ -75,7 +75,8 @@ func Open(ctx context.Context, cfg Config) (*Store, error) {
 		l.SetOutput(io.Discard)
 		cfg.Log = logrus.NewEntry(l)
 	}
-	s := &Store{seal: seal, prefix: defaultPrefix, log: cfg.Log, copy: newReplica(), shared: newSharing(cfg.DetectChanges)}
+	s := &Store{seal: seal, prefix: defaultPrefix, log: cfg.Log, copy: newReplica()}
+	s.shared = newSharing(cfg.DetectChanges, s.copy.find)
 	if cfg.Prefix != "" {
 		s.prefix = strings.TrimSuffix(cfg.Prefix, "/") + "/"
 	}

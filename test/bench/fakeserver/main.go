@@ -33,6 +33,7 @@ func main() {
 	hosts := flag.Int("hosts", 4, "how many hosts it has")
 	profile := flag.String("profile", "", "write a CPU profile of its life to this file")
 	flag.Parse()
+	zunserver.SaveMemory()
 	if err := run(context.Background(), *dir, *hosts, *profile); err != nil { //nolint:forbidigo // the first context
 		fmt.Fprintln(os.Stderr, "fakeserver:", err)
 		os.Exit(1) //nolint:forbidigo // main
