@@ -78,7 +78,7 @@ race: ## unit tests under the race detector (needs gcc)
 	CGO_ENABLED=1 $(GO) test -race -timeout 15m $$units
 
 # The packages where goroutines meet: the whole system in one process, and what it is made of.
-RACE_WORLD := ./test/world/... ./provider/... ./zunserver ./zunserver/agent/... ./zunserver/probe/... ./zunserver/runtime/fake/...
+RACE_WORLD := ./test/world/... ./provider/... ./zunserver ./zunserver/agent/... ./zunserver/probe/... ./zunserver/runtime/fake/... ./zunserver/store ./zunserver/api
 .PHONY: race-world
 race-world: ## the whole system in one process under the race detector (needs gcc)
 	@$(call section,the whole system under the race detector)
