@@ -17,6 +17,8 @@ import (
 	"time"
 
 	"github.com/gophercloud/gophercloud/v2"
+	"github.com/gophercloud/gophercloud/v2/openstack"
+	"github.com/gophercloud/gophercloud/v2/openstack/container/v1/capsules"
 	"github.com/gophercloud/gophercloud/v2/openstack/identity/v3/tokens"
 	"github.com/sirupsen/logrus"
 
@@ -216,6 +218,7 @@ func TestRealKeystone(t *testing.T) {
 	t.Run("two projects", w.in((*world).projects))
 	t.Run("the catalog", w.in((*world).catalog))
 	t.Run("the command line", w.in((*world).openstack))
+	t.Run("gophercloud", w.in((*world).gophercloud))
 	t.Run("revoked", w.in((*world).revoked))
 	t.Run("down and up again", w.in((*world).down))
 	t.Run("expired", w.in((*world).expired))
@@ -287,6 +290,35 @@ func (w *world) openstack() {
 	}
 	if !strings.Contains(string(out), "of-anna") || strings.Contains(string(out), "of-bert") {
 		t.Errorf("it shows %s", out)
+	}
+}
+
+// gophercloud finds the API in the catalog by its own name for it (application-container), of which container is an alias.
+func (w *world) gophercloud() {
+	t := w.T
+	client, err := openstack.NewContainerV1(w.login("anna", "project-of-anna").ProviderClient, gophercloud.EndpointOpts{Region: Region})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, version := range []string{"", "1.31", "1.32"} {
+		client.Microversion = version
+		page, err := capsules.List(client, nil).AllPages(t.Context())
+		if err != nil {
+			t.Fatalf("%s: %v", version, err)
+		}
+		all, err := capsules.ExtractCapsules(page)
+		switch list := all.(type) {
+		case []capsules.Capsule:
+			if len(list) != 1 || list[0].MetaName != "of-anna" || version == "1.32" {
+				t.Errorf("%q: %+v", version, list)
+			}
+		case []capsules.CapsuleV132:
+			if len(list) != 1 || list[0].MetaName != "of-anna" || version != "1.32" {
+				t.Errorf("%q: %+v", version, list)
+			}
+		default:
+			t.Errorf("%q: %T, %v", version, all, err)
+		}
 	}
 }
 
