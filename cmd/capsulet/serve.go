@@ -26,6 +26,7 @@ import (
 	"github.com/capsulet/capsulet/zunserver/runtime"
 	"github.com/capsulet/capsulet/zunserver/runtime/docker"
 	"github.com/capsulet/capsulet/zunserver/store"
+	"github.com/capsulet/capsulet/zunserver/store/seal"
 )
 
 func newServe() *cobra.Command {
@@ -83,7 +84,7 @@ func newServer(ctx context.Context, cfg *config.Config, log *logrus.Entry) (*zun
 			return nil, fmt.Errorf("making the directory of the server: %w", err)
 		}
 	}
-	key, err := store.LoadOrCreateSealKey(cfg.Store.SealKeyFile)
+	key, err := seal.LoadOrCreateKey(cfg.Store.SealKeyFile)
 	if err != nil {
 		return nil, err
 	}

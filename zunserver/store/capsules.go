@@ -70,7 +70,7 @@ func (s *Store) Capsules(ctx context.Context) ([]*capsule.Capsule, int64, error)
 	if err != nil {
 		return nil, 0, fmt.Errorf("list capsules: %w", err)
 	}
-	if records, revision, ok := s.copy.at(ctx, newest); ok {
+	if records, revision, ok := s.records.At(ctx, newest); ok {
 		return slices.Clone(records), revision, nil
 	}
 	return s.readCapsules(ctx)
@@ -324,12 +324,12 @@ func (s *Store) swap(ctx context.Context, revision int64, c *capsule.Capsule) (d
 	if err != nil {
 		return nil, nil, err
 	}
-	resp, newer, err := s.swapOp(ctx, key, revision, clientv3.OpPut(key, string(s.seal.seal(key, plain))))
+	resp, newer, err := s.swapOp(ctx, key, revision, clientv3.OpPut(key, string(s.seal.Seal(key, plain))))
 	if resp == nil {
 		return nil, newer, err
 	}
 	// What was written is what everybody reads: times without zones and monotonic clocks, and the same memory.
-	done, err = s.shared.get(version{c.UUID, resp.Header.Revision}, func() (*capsule.Capsule, error) {
+	done, err = s.records.Share(c.UUID, resp.Header.Revision, func() (*capsule.Capsule, error) {
 		read := new(capsule.Capsule)
 		if err := json.Unmarshal(plain, read); err != nil {
 			return nil, fmt.Errorf("read back the record: %w", err)
@@ -383,15 +383,11 @@ func encodeCapsule(c *capsule.Capsule) ([]byte, error) {
 
 // decodeCapsule returns the record, which is shared.
 func (s *Store) decodeCapsule(kv *mvccpb.KeyValue) (*capsule.Capsule, error) {
-	v := version{s.uuidOf(kv.Key), kv.ModRevision}
-	if c := s.copy.find(v.uuid); c != nil && c.Revision == v.revision {
-		return c, nil
-	}
-	return s.shared.get(v, func() (*capsule.Capsule, error) { return s.readCapsule(kv) })
+	return s.records.Share(s.uuidOf(kv.Key), kv.ModRevision, func() (*capsule.Capsule, error) { return s.readCapsule(kv) })
 }
 
 func (s *Store) readCapsule(kv *mvccpb.KeyValue) (*capsule.Capsule, error) {
-	plain, err := s.seal.open(string(kv.Key), kv.Value)
+	plain, err := s.seal.Open(string(kv.Key), kv.Value)
 	if err != nil {
 		return nil, err
 	}

@@ -14,6 +14,10 @@
 // the additional data, so that a record cannot be moved to another name. The key id (the first 8 hex digits of the key's
 // SHA-256) only serves to say which key is missing.
 //
+// # Rooms
+//
+//	seal    encrypts records      member   the embedded etcd      replica  the copy of the capsules in memory
+//
 // # Who writes what
 //
 //	CreateCapsule   Spec, owner, CreatedAt      api

@@ -17,6 +17,7 @@ import (
 	clientv3 "go.etcd.io/etcd/client/v3"
 
 	"github.com/capsulet/capsulet/zunserver/capsule"
+	"github.com/capsulet/capsulet/zunserver/store/seal"
 )
 
 var prefixCount = []clientv3.OpOption{clientv3.WithPrefix(), clientv3.WithCountOnly()}
@@ -224,7 +225,7 @@ func TestKill(t *testing.T) {
 	if len(answered) < 50 {
 		t.Fatalf("the writer ended after %d: %v", len(answered), answered)
 	}
-	key, err := LoadOrCreateSealKey(filepath.Join(dir, "key"))
+	key, err := seal.LoadOrCreateKey(filepath.Join(dir, "key"))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -243,7 +244,7 @@ func TestKill(t *testing.T) {
 }
 
 func writeUntilKilled(t *testing.T, dir string) {
-	key, err := LoadOrCreateSealKey(filepath.Join(dir, "key"))
+	key, err := seal.LoadOrCreateKey(filepath.Join(dir, "key"))
 	if err != nil {
 		t.Fatal(err)
 	}

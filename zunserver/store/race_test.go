@@ -15,6 +15,7 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"github.com/capsulet/capsulet/zunserver/capsule"
+	"github.com/capsulet/capsulet/zunserver/store/member"
 )
 
 // TestWritersMeet lets the three writers of a capsule write at once: nobody's write is lost, and one claim wins.
@@ -132,7 +133,7 @@ func TestExternalCluster(t *testing.T) {
 func external(t *testing.T) string {
 	t.Helper()
 	dir := t.TempDir()
-	conf := embedConfig(dir, zap.NewNop())
+	conf := member.Config(dir, bookmarkInterval/2, zap.NewNop())
 	socket := url.URL{Scheme: "unix", Host: filepath.Base(dir), Path: "/etcd.sock"}
 	t.Chdir(filepath.Dir(dir)) // etcd's unix URLs are relative
 	conf.ListenClientUrls = []url.URL{socket}

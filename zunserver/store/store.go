@@ -15,6 +15,10 @@ import (
 	"github.com/sirupsen/logrus"
 	"go.etcd.io/etcd/client/pkg/v3/transport"
 	clientv3 "go.etcd.io/etcd/client/v3"
+
+	"github.com/capsulet/capsulet/zunserver/store/member"
+	"github.com/capsulet/capsulet/zunserver/store/replica"
+	"github.com/capsulet/capsulet/zunserver/store/seal"
 )
 
 const (
@@ -34,7 +38,7 @@ type Config struct {
 	Username, Password        string
 	// Prefix of every key, "/capsulet/" when empty.
 	Prefix string
-	// SealKey is 32 bytes, see LoadOrCreateSealKey.
+	// SealKey is 32 bytes, see package seal.
 	SealKey []byte
 	// Log gets etcd's own warnings; nil discards them.
 	Log *logrus.Entry
@@ -45,13 +49,13 @@ type Config struct {
 // Store is safe for concurrent use. The capsules that it returns are shared by all readers: nobody changes them, or what they point to.
 type Store struct {
 	client *clientv3.Client
-	seal   *sealer
+	seal   *seal.Sealer
 	prefix string
 	log    *logrus.Entry
-	copy   *replica
-	shared *sharing
+	// records is the copy of the capsules.
+	records *replica.Records
 
-	server *embedded // nil for an external cluster
+	server *member.Member // nil for an external cluster
 	ctx    context.Context
 	cancel context.CancelFunc
 	feeder sync.WaitGroup // of the copy
@@ -64,7 +68,7 @@ type Store struct {
 // after 30 seconds, it gives up. Opening a data directory that another process has open, and records sealed with
 // another key, are errors of the class FailedPrecondition.
 func Open(ctx context.Context, cfg Config) (*Store, error) {
-	seal, err := newSealer(cfg.SealKey)
+	sealer, err := seal.New(cfg.SealKey)
 	if err != nil {
 		return nil, err
 	}
@@ -75,15 +79,14 @@ func Open(ctx context.Context, cfg Config) (*Store, error) {
 		l.SetOutput(io.Discard)
 		cfg.Log = logrus.NewEntry(l)
 	}
-	s := &Store{seal: seal, prefix: defaultPrefix, log: cfg.Log, copy: newReplica()}
-	s.shared = newSharing(cfg.DetectChanges, s.copy.find)
+	s := &Store{seal: sealer, prefix: defaultPrefix, log: cfg.Log, records: replica.New(cfg.DetectChanges)}
 	if cfg.Prefix != "" {
 		s.prefix = strings.TrimSuffix(cfg.Prefix, "/") + "/"
 	}
 	s.ctx, s.cancel = context.WithCancel(context.Background()) //nolint:forbidigo // it ends with Close, not with Open
 	if len(cfg.Endpoints) == 0 {
-		if s.server, err = startEmbedded(ctx, cfg.DataDir, cfg.Log); err == nil {
-			s.client = s.server.client()
+		if s.server, err = member.Start(ctx, cfg.DataDir, bookmarkInterval/2, cfg.Log); err == nil {
+			s.client = s.server.Client()
 			err = s.revokeLeases(ctx)
 		}
 	} else {
@@ -112,9 +115,9 @@ func (s *Store) Close() error {
 			}
 		}
 		if s.server != nil {
-			err = errors.Join(err, s.server.close())
+			err = errors.Join(err, s.server.Close())
 		}
-		s.shared.checkAll()
+		s.records.Check()
 	})
 	return err
 }
@@ -122,7 +125,7 @@ func (s *Store) Close() error {
 // Done is closed when the store was closed or its embedded server died; Err tells which.
 func (s *Store) Done() <-chan struct{} {
 	if s.server != nil {
-		return s.server.stopped()
+		return s.server.Stopped()
 	}
 	return s.ctx.Done()
 }
@@ -182,7 +185,7 @@ func dial(cfg Config) (*clientv3.Client, error) {
 	c, err := clientv3.New(clientv3.Config{
 		Endpoints: cfg.Endpoints, TLS: conf, Username: cfg.Username, Password: cfg.Password,
 		DialTimeout: 5 * time.Second, DialKeepAliveTime: 10 * time.Second, DialKeepAliveTimeout: 5 * time.Second,
-		Logger: bridge(cfg.Log, warnings()),
+		Logger: member.Bridge(cfg.Log, member.Warnings()),
 	})
 	if err != nil {
 		return nil, fmt.Errorf("connect to etcd at %s: %w", strings.Join(cfg.Endpoints, ","), err)

@@ -16,13 +16,14 @@ import (
 	"github.com/google/uuid"
 
 	"github.com/capsulet/capsulet/zunserver/capsule"
+	"github.com/capsulet/capsulet/zunserver/store/member"
 )
 
 var at = time.Date(2026, 11, 20, 12, 0, 0, 0, time.UTC)
 
 func newKey(t *testing.T) []byte {
 	t.Helper()
-	key := make([]byte, sealKeySize)
+	key := make([]byte, 32)
 	if _, err := rand.Read(key); err != nil {
 		t.Fatal(err)
 	}
@@ -139,7 +140,7 @@ func TestCreateRefuses(t *testing.T) {
 		}
 	}
 	big := fresh()
-	big.Spec.Volumes = []capsule.Volume{{Files: &capsule.FilesVolume{Items: []capsule.File{{Content: make([]byte, maxRequestBytes)}}}}}
+	big.Spec.Volumes = []capsule.Volume{{Files: &capsule.FilesVolume{Items: []capsule.File{{Content: make([]byte, member.MaxRequestBytes)}}}}}
 	if _, err := s.CreateCapsule(t.Context(), big); !errdefs.IsInvalidArgument(err) || !strings.Contains(err.Error(), "too large") {
 		t.Errorf("too large: %v", err)
 	}
@@ -451,39 +452,4 @@ func ownSockets(t *testing.T) map[string]bool {
 		}
 	}
 	return inodes
-}
-
-func TestSealKeyFile(t *testing.T) {
-	path := filepath.Join(t.TempDir(), "sub", "seal.key")
-	key, err := LoadOrCreateSealKey(path)
-	if err != nil || len(key) != sealKeySize {
-		t.Fatalf("%d bytes, %v", len(key), err)
-	}
-	if again, err := LoadOrCreateSealKey(path); err != nil || !bytes.Equal(key, again) {
-		t.Errorf("second load differs: %v", err)
-	}
-	if info, _ := os.Stat(path); info.Mode().Perm() != 0o600 {
-		t.Errorf("mode %v", info.Mode())
-	}
-	for _, tc := range []struct {
-		name, content string
-		mode          os.FileMode
-		want          string
-	}{
-		{"world-readable", "", 0o604, "chmod 600"},
-		{"empty", " \n", 0o600, "is empty"},
-		{"not a key", "abcdef\n", 0o600, "does not hold 64 hex digits"},
-	} {
-		if tc.content != "" {
-			if err := os.WriteFile(path, []byte(tc.content), 0o600); err != nil {
-				t.Fatal(err)
-			}
-		}
-		if err := os.Chmod(path, tc.mode); err != nil {
-			t.Fatal(err)
-		}
-		if _, err := LoadOrCreateSealKey(path); !errdefs.IsFailedPrecondition(err) || !strings.Contains(err.Error(), tc.want) {
-			t.Errorf("%s: %v", tc.name, err)
-		}
-	}
 }

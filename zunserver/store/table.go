@@ -130,7 +130,7 @@ func (t *Table[T]) put(ctx context.Context, key string, revision int64, value T)
 	}
 	k := t.key(key)
 	resp, err := t.store.client.Txn(ctx).If(clientv3.Compare(clientv3.ModRevision(k), "=", revision)).
-		Then(clientv3.OpPut(k, string(t.store.seal.seal(k, plain)))).Commit()
+		Then(clientv3.OpPut(k, string(t.store.seal.Seal(k, plain)))).Commit()
 	if err != nil {
 		return r, false, classify(ctx, err)
 	}
@@ -145,7 +145,7 @@ func (t *Table[T]) key(key string) string { return t.store.prefix + "records/" +
 
 func (t *Table[T]) decode(kv *mvccpb.KeyValue) (Record[T], error) {
 	r := Record[T]{Key: strings.TrimPrefix(string(kv.Key), t.key("")), Revision: kv.ModRevision}
-	plain, err := t.store.seal.open(string(kv.Key), kv.Value)
+	plain, err := t.store.seal.Open(string(kv.Key), kv.Value)
 	if err != nil {
 		return r, err
 	}

@@ -142,7 +142,7 @@ func (s *Store) writeAll(ctx context.Context, records []*capsule.Capsule) (bool,
 		if err != nil {
 			return false, err
 		}
-		ops = append(ops, clientv3.OpPut(key, string(s.seal.seal(key, plain))))
+		ops = append(ops, clientv3.OpPut(key, string(s.seal.Seal(key, plain))))
 	}
 	resp, err := s.client.Txn(ctx).If(met...).Then(ops...).Commit()
 	if err != nil {

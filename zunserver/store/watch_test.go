@@ -196,7 +196,7 @@ func TestWatchEnds(t *testing.T) {
 
 func TestServerDies(t *testing.T) {
 	s := shared(t)
-	s.server.etcd.Server.HardStop()
+	s.server.Kill()
 	<-s.Done()
 	if err := s.Err(); !errdefs.IsUnavailable(err) {
 		t.Errorf("%v", err)

@@ -1,4 +1,5 @@
-package store
+// Package member runs an etcd member inside the process, which nobody can reach but by function, and locks its data directory.
+package member
 
 import (
 	"context"
@@ -25,20 +26,20 @@ const (
 	memberURL = "http://127.0.0.1:1"
 
 	quotaBytes = 2 << 30
-	// maxRequestBytes lets a capsule carry several ConfigMaps of Kubernetes' 1 MiB.
-	maxRequestBytes = 8 << 20
+	// MaxRequestBytes lets a capsule carry several ConfigMaps of Kubernetes' 1 MiB.
+	MaxRequestBytes = 8 << 20
 	// lockWait covers a predecessor that is just ending.
 	lockWait = 2 * time.Second
 )
 
-// embedded is an etcd member in this process and the lock on its directory.
-type embedded struct {
+// Member is an etcd member in this process and the lock on its directory.
+type Member struct {
 	etcd *embed.Etcd
 	lock *os.File
 }
 
-// startEmbedded returns when the member is ready to answer.
-func startEmbedded(ctx context.Context, dir string, log *logrus.Entry) (*embedded, error) {
+// Start returns when the member is ready to answer. It tells watches how far they are at least once in notify.
+func Start(ctx context.Context, dir string, notify time.Duration, log *logrus.Entry) (*Member, error) {
 	if dir == "" {
 		return nil, fmt.Errorf("the store has neither endpoints nor a data directory: %w", errdefs.ErrInvalidArgument)
 	}
@@ -48,11 +49,11 @@ func startEmbedded(ctx context.Context, dir string, log *logrus.Entry) (*embedde
 	}
 	// Until it is ready etcd warns about what is meant so here (one port, default tokens).
 	level := zap.NewAtomicLevelAt(zapcore.ErrorLevel)
-	etcd, err := embed.StartEtcd(embedConfig(dir, bridge(log, level)))
+	etcd, err := embed.StartEtcd(Config(dir, notify, Bridge(log, level)))
 	if err != nil {
 		return nil, errors.Join(fmt.Errorf("start the embedded etcd server in %s: %w", dir, err), lock.Close())
 	}
-	e := &embedded{etcd: etcd, lock: lock}
+	e := &Member{etcd: etcd, lock: lock}
 	select {
 	case <-etcd.Server.ReadyNotify():
 		level.SetLevel(zapcore.WarnLevel)
@@ -62,10 +63,11 @@ func startEmbedded(ctx context.Context, dir string, log *logrus.Entry) (*embedde
 	case <-ctx.Done():
 		err = ctx.Err()
 	}
-	return nil, errors.Join(fmt.Errorf("wait for the embedded etcd server in %s: %w", dir, err), e.close())
+	return nil, errors.Join(fmt.Errorf("wait for the embedded etcd server in %s: %w", dir, err), e.Close())
 }
 
-func embedConfig(dir string, log *zap.Logger) *embed.Config {
+// Config is that of the member in dir, without listeners.
+func Config(dir string, notify time.Duration, log *zap.Logger) *embed.Config {
 	c := embed.NewConfig()
 	c.Name = memberName
 	c.Dir = filepath.Join(dir, "member.etcd")
@@ -80,19 +82,23 @@ func embedConfig(dir string, log *zap.Logger) *embed.Config {
 	c.SnapshotCount, c.SnapshotCatchUpEntries = 1000, 100
 	c.AutoCompactionMode, c.AutoCompactionRetention = embed.CompactorModePeriodic, "30m"
 	c.QuotaBackendBytes = quotaBytes
-	c.MaxRequestBytes = maxRequestBytes
-	c.WatchProgressNotifyInterval = bookmarkInterval / 2
+	c.MaxRequestBytes = MaxRequestBytes
+	c.WatchProgressNotifyInterval = notify
 	c.ZapLoggerBuilder = embed.NewZapLoggerBuilder(log)
 	return c
 }
 
-// client calls the member by function; no network is involved.
-func (e *embedded) client() *clientv3.Client { return v3client.New(e.etcd.Server) }
+// Client calls the member by function; no network is involved.
+func (e *Member) Client() *clientv3.Client { return v3client.New(e.etcd.Server) }
 
-func (e *embedded) stopped() <-chan struct{} { return e.etcd.Server.StopNotify() }
+// Stopped is closed when the member has stopped, whoever stopped it.
+func (e *Member) Stopped() <-chan struct{} { return e.etcd.Server.StopNotify() }
 
-// close stops the member and gives the directory free.
-func (e *embedded) close() error {
+// Kill stops the member at once, as a fault in it would, and leaves it to Close to give the directory free.
+func (e *Member) Kill() { e.etcd.Server.HardStop() }
+
+// Close stops the member and gives the directory free.
+func (e *Member) Close() error {
 	e.etcd.Close()
 	return e.lock.Close()
 }

@@ -1,4 +1,4 @@
-package store
+package member
 
 import (
 	"github.com/sirupsen/logrus"
@@ -12,12 +12,13 @@ type logCore struct {
 	log *logrus.Entry
 }
 
-// bridge returns a zap logger that writes to log what level lets through.
-func bridge(log *logrus.Entry, level zap.AtomicLevel) *zap.Logger {
+// Bridge returns a zap logger that writes to log what level lets through.
+func Bridge(log *logrus.Entry, level zap.AtomicLevel) *zap.Logger {
 	return zap.New(logCore{LevelEnabler: level, log: log.WithField("component", "etcd")})
 }
 
-func warnings() zap.AtomicLevel { return zap.NewAtomicLevelAt(zapcore.WarnLevel) }
+// Warnings lets warnings through, and what is worse.
+func Warnings() zap.AtomicLevel { return zap.NewAtomicLevelAt(zapcore.WarnLevel) }
 
 // With implements zapcore.Core.
 func (c logCore) With(fields []zapcore.Field) zapcore.Core {

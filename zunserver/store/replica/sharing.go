@@ -1,4 +1,4 @@
-package store
+package replica
 
 import (
 	"encoding/json"

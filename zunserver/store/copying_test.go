@@ -1,7 +1,6 @@
 package store
 
 import (
-	"context"
 	"testing"
 	"time"
 
@@ -13,18 +12,11 @@ import (
 // awaitCopy waits until lists are answered from memory.
 func awaitCopy(t *testing.T, s *Store) {
 	t.Helper()
-	ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
-	defer cancel()
-	for {
-		s.copy.mu.Lock()
-		ready, moved := s.copy.ready, s.copy.moved
-		s.copy.mu.Unlock()
-		if ready {
+	for end := time.Now().Add(10 * time.Second); ; time.Sleep(5 * time.Millisecond) {
+		if _, _, ok := s.records.At(t.Context(), 0); ok {
 			return
 		}
-		select {
-		case <-moved:
-		case <-ctx.Done():
+		if time.Now().After(end) {
 			t.Fatal("there is no copy after 10 s")
 		}
 	}
@@ -74,7 +66,7 @@ func TestForeignWrites(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		all, revision, ok := s.copy.at(t.Context(), resp.Header.Revision)
+		all, revision, ok := s.records.At(t.Context(), resp.Header.Revision)
 		if !ok || revision < resp.Header.Revision || len(all) != 1 || all[0].UUID != c.UUID {
 			t.Fatalf("%v at revision %d of %d: %v", all, revision, resp.Header.Revision, ok)
 		}
@@ -115,7 +107,7 @@ func TestLostCopy(t *testing.T) {
 	s := shared(t)
 	c := create(t, s)
 	awaitCopy(t, s)
-	s.copy.set(false, nil, 0)
+	s.records.Lose()
 	if all, _, err := s.Capsules(t.Context()); err != nil || len(all) != 1 || all[0].UUID != c.UUID {
 		t.Errorf("%v, %v", all, err)
 	}

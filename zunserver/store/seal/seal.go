@@ -1,4 +1,5 @@
-package store
+// Package seal encrypts the records of the store, each bound to its key.
+package seal
 
 import (
 	"bytes"
@@ -20,14 +21,16 @@ const (
 	keyIDSize   = 8
 )
 
-// sealer encrypts whole records. A random nonce is safe for 2^32 records under one key; a hundred writes per second reach
+// Sealer encrypts whole records. A random nonce is safe for 2^32 records under one key; a hundred writes per second reach
 // that in sixteen months, and only then does the chance of a repeated nonce pass 2^-32.
-type sealer struct {
+// It is safe for concurrent use.
+type Sealer struct {
 	aead cipher.AEAD
 	id   string
 }
 
-func newSealer(key []byte) (*sealer, error) {
+// New makes one of a key of 32 bytes; InvalidArgument for another one.
+func New(key []byte) (*Sealer, error) {
 	if len(key) != sealKeySize {
 		return nil, fmt.Errorf("the seal key has %d bytes and needs %d: %w", len(key), sealKeySize, errdefs.ErrInvalidArgument)
 	}
@@ -40,17 +43,17 @@ func newSealer(key []byte) (*sealer, error) {
 		return nil, fmt.Errorf("prepare the seal key: %w", err)
 	}
 	sum := sha256.Sum256(key)
-	return &sealer{aead: aead, id: hex.EncodeToString(sum[:])[:keyIDSize]}, nil
+	return &Sealer{aead: aead, id: hex.EncodeToString(sum[:])[:keyIDSize]}, nil
 }
 
-// seal encrypts the record that is stored at key.
-func (s *sealer) seal(key string, plain []byte) []byte {
+// Seal encrypts the record that is stored at key.
+func (s *Sealer) Seal(key string, plain []byte) []byte {
 	head := []byte(sealHeader + s.id + ":")
 	return s.aead.Seal(head, nil, plain, []byte(key))
 }
 
-// open decrypts the record that was found at key.
-func (s *sealer) open(key string, sealed []byte) ([]byte, error) {
+// Open decrypts the record that was found at key.
+func (s *Sealer) Open(key string, sealed []byte) ([]byte, error) {
 	rest, ok := bytes.CutPrefix(sealed, []byte(sealHeader))
 	if !ok || len(rest) < keyIDSize+1 || rest[keyIDSize] != ':' {
 		return nil, fmt.Errorf("the record %s is not sealed by capsulet: %w", key, errdefs.ErrDataLoss)
@@ -75,9 +78,9 @@ func printable(id string) string {
 	return id
 }
 
-// LoadOrCreateSealKey reads the seal key, 64 hex digits, from the file at path, or makes a new one there (mode 0600). It
+// LoadOrCreateKey reads the seal key, 64 hex digits, from the file at path, or makes a new one there (mode 0600). It
 // refuses a file that everybody may read. Who loses the file loses the records; who copies them both can read them.
-func LoadOrCreateSealKey(path string) ([]byte, error) {
+func LoadOrCreateKey(path string) ([]byte, error) {
 	text, err := secretfile.LoadOrCreate(path, func() (string, error) {
 		key := make([]byte, sealKeySize)
 		_, err := rand.Read(key)
