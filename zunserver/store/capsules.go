@@ -126,7 +126,7 @@ func (s *Store) DeleteCapsule(ctx context.Context, uuid string, d capsule.Deleti
 
 // ClaimCapsule writes where the capsule lives or, with an empty Host, the reason why no host could be claimed; a reason
 // that stands there already is not written again. FailedPrecondition when a host was claimed before or the capsule is
-// being deleted, NotFound when it is gone.
+// being deleted, NotFound when it is gone, Aborted when the host takes no new capsules (disabled, forced down) at that moment.
 func (s *Store) ClaimCapsule(ctx context.Context, uuid string, claim capsule.Claim) (*capsule.Capsule, error) {
 	return s.change(ctx, "claim", uuid, func(c *capsule.Capsule) (verdict, error) {
 		switch {
@@ -287,7 +287,10 @@ func (s *Store) edit(ctx context.Context, uuid string, edit func(*capsule.Capsul
 		case keep:
 			return c, nil
 		case write:
-			done, newer, err = s.swap(ctx, c.Revision, &edited)
+			var open []clientv3.Cmp
+			if open, err = s.stillOpen(ctx, c.Claim.Host, edited.Claim.Host); err == nil {
+				done, newer, err = s.swap(ctx, c.Revision, &edited, open...)
+			}
 		case remove:
 			done, newer, err = s.swapGone(ctx, &edited)
 		}
@@ -317,14 +320,16 @@ func (s *Store) capsule(ctx context.Context, uuid string) (*capsule.Capsule, err
 }
 
 // swap writes c if the record has the revision (0: does not exist). It returns the record as readers get it or, when the
-// revision is another, the newer record, which is nil if there is none.
-func (s *Store) swap(ctx context.Context, revision int64, c *capsule.Capsule) (done, newer *capsule.Capsule, err error) {
+// revision is another or one of also does not hold, the present record, which is nil if there is none.
+func (s *Store) swap(
+	ctx context.Context, revision int64, c *capsule.Capsule, also ...clientv3.Cmp,
+) (done, newer *capsule.Capsule, err error) {
 	key := s.capsuleKey(c.UUID)
 	plain, err := encodeCapsule(c)
 	if err != nil {
 		return nil, nil, err
 	}
-	resp, newer, err := s.swapOp(ctx, key, revision, clientv3.OpPut(key, string(s.seal.Seal(key, plain))))
+	resp, newer, err := s.swapOp(ctx, key, revision, clientv3.OpPut(key, string(s.seal.Seal(key, plain))), also...)
 	if resp == nil {
 		return nil, newer, err
 	}
@@ -351,12 +356,14 @@ func (s *Store) swapGone(ctx context.Context, c *capsule.Capsule) (done, newer *
 	return c, nil, nil
 }
 
-// swapOp runs op if key has the revision. Otherwise it returns no response and the newer record, if there is one.
-func (s *Store) swapOp(ctx context.Context, key string, revision int64, op clientv3.Op) (*clientv3.TxnResponse, *capsule.Capsule, error) {
+// swapOp runs op if key has the revision and also holds. Otherwise it returns no response and the present record, if there is one.
+func (s *Store) swapOp(
+	ctx context.Context, key string, revision int64, op clientv3.Op, also ...clientv3.Cmp,
+) (*clientv3.TxnResponse, *capsule.Capsule, error) {
 	ctx, cancel := bounded(ctx)
 	defer cancel()
 	resp, err := s.client.Txn(ctx).
-		If(clientv3.Compare(clientv3.ModRevision(key), "=", revision)).Then(op).Else(clientv3.OpGet(key)).Commit()
+		If(append(also, clientv3.Compare(clientv3.ModRevision(key), "=", revision))...).Then(op).Else(clientv3.OpGet(key)).Commit()
 	if err != nil {
 		return nil, nil, classify(ctx, err)
 	}

@@ -235,3 +235,40 @@ func TestAcquireEndsWithTheStore(t *testing.T) {
 	}
 	<-l.Done()
 }
+
+// TestDisabledHostsAreNotClaimed also where the one who claims has not heard of it, and when it happens meanwhile.
+func TestDisabledHostsAreNotClaimed(t *testing.T) {
+	s, ctx := open(t, Config{DataDir: t.TempDir(), SealKey: newKey(t)}), t.Context()
+	c := create(t, s)
+	if err := disable(t, s, "h1", true); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := s.ClaimCapsule(ctx, c.UUID, capsule.Claim{Host: "h1"}); !errdefs.IsAborted(err) {
+		t.Errorf("claim of a disabled host: %v", err)
+	}
+	if got, err := s.ClaimCapsule(ctx, c.UUID, capsule.Claim{Reason: "h1 is disabled"}); err != nil || got.Claim.Host != "" {
+		t.Errorf("a reason: %+v, %v", got, err)
+	}
+	if err := disable(t, s, "h1", false); err != nil {
+		t.Fatal(err)
+	}
+	open, err := s.stillOpen(ctx, "", "h1")
+	if err == nil {
+		err = disable(t, s, "h1", true) // between the look and the write
+	}
+	now, readErr := s.Capsule(ctx, c.UUID)
+	if err != nil || readErr != nil {
+		t.Fatal(err, readErr)
+	}
+	next := *now
+	next.Claim = capsule.Claim{Host: "h1"}
+	if done, newer, err := s.swap(ctx, now.Revision, &next, open...); err != nil || done != nil || newer == nil || newer.Claim.Host != "" {
+		t.Errorf("written %+v, there is %+v, %v", done, newer, err)
+	}
+	if err := disable(t, s, "h1", false); err != nil {
+		t.Fatal(err)
+	}
+	if got, err := s.ClaimCapsule(ctx, c.UUID, capsule.Claim{Host: "h1"}); err != nil || got.Claim.Host != "h1" {
+		t.Errorf("claim of an enabled host: %+v, %v", got, err)
+	}
+}

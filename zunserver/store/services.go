@@ -101,6 +101,30 @@ func (s *Store) RemoveService(ctx context.Context, host string) error {
 	return nil
 }
 
+// stillOpen is what has to hold when a capsule that lived on was is written as one that lives on next: what operators say of a
+// host that is claimed has not changed since it was read here. Aborted when the host takes no new capsules.
+func (s *Store) stillOpen(ctx context.Context, was, next string) ([]clientv3.Cmp, error) {
+	if was != "" || next == "" {
+		return nil, nil
+	}
+	key, revision := s.disabledKey(next), int64(0)
+	resp, err := s.client.Get(ctx, key)
+	if err != nil {
+		return nil, classify(ctx, err)
+	}
+	if len(resp.Kvs) > 0 {
+		of, err := s.decodeService(resp.Kvs[0])
+		if err != nil {
+			return nil, err
+		}
+		if of.Disabled || of.ForcedDown {
+			return nil, fmt.Errorf("host %s takes no new capsules: %w", next, errdefs.ErrAborted)
+		}
+		revision = resp.Kvs[0].ModRevision
+	}
+	return []clientv3.Cmp{clientv3.Compare(clientv3.ModRevision(key), "=", revision)}, nil
+}
+
 // decodeService reads a record; an empty one, of before 2026-11-26, says disabled.
 func (s *Store) decodeService(kv *mvccpb.KeyValue) (capsule.Service, error) {
 	one := capsule.Service{Host: strings.TrimPrefix(string(kv.Key), s.disabledPrefix())}
