@@ -63,8 +63,11 @@ func TestKillServer(t *testing.T) {
 	ws := &wishes{of: map[string]*wish{}}
 
 	ctx, stop := context.WithCancel(t.Context())
-	defer stop()
 	var working sync.WaitGroup
+	defer func() { // also when a kill ends the test
+		stop()
+		working.Wait()
+	}()
 	for n := range clients {
 		random := rand.New(rand.NewPCG(began, uint64(n)+1))
 		working.Go(func() { ws.work(ctx, t, s, random, image) })
