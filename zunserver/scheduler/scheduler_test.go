@@ -3,6 +3,7 @@ package scheduler
 import (
 	"context"
 	"errors"
+	"fmt"
 	"strings"
 	"sync"
 	"testing"
@@ -315,7 +316,7 @@ func TestStoreFails(t *testing.T) {
 	first := f.create(asking("", ""))
 	f.await(t, "claim after failed lists", func() bool { return f.capsules[first].Claim.Host != "" && len(f.fail) == 0 })
 	f.mu.Lock()
-	f.fail = []error{bad, bad}
+	f.fail = []error{bad, fmt.Errorf("host h1 takes no new capsules: %w", errdefs.ErrAborted)}
 	f.mu.Unlock()
 	second := f.create(asking("", ""))
 	f.await(t, "claim after failed claims", func() bool { return f.capsules[second].Claim.Host != "" })
