@@ -43,7 +43,7 @@ type Config struct {
 	Store      store.Config
 	Auth       auth.Authenticator
 	// Policy says what callers may do, the embedded node among them; nil is the default.
-	Policy *auth.Policy
+	Policy func() *auth.Policy
 	// KeystoneURI is where callers without a token are told to get one; "" is this server itself.
 	KeystoneURI  string
 	Hosts        []HostConfig

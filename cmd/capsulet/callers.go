@@ -64,19 +64,27 @@ func keystoneURI(cfg *config.Config) string {
 	return cmp.Or(cfg.API.Keystone.PublicURL, cfg.API.Keystone.URL)
 }
 
-// policy is what the file says that callers may do; nil is the default.
-func policy(cfg *config.Config) (*auth.Policy, error) {
+// policy is what the file says now that callers may do; nil is the default.
+func policy(cfg *config.Config, log *logrus.Entry) (func() *auth.Policy, error) {
 	path := cfg.API.PolicyFile
 	if path == "" {
 		return nil, nil
 	}
-	b, err := os.ReadFile(path)
+	file, err := reload.New(log, func() (*auth.Policy, error) { return readPolicy(path) }, path)
 	if err != nil {
 		return nil, fmt.Errorf("api.policyFile: %w", err)
 	}
+	return file.Get, nil
+}
+
+func readPolicy(path string) (*auth.Policy, error) {
+	b, err := os.ReadFile(path)
+	if err != nil {
+		return nil, err
+	}
 	p, err := auth.ReadPolicy(b)
 	if err != nil {
-		return nil, fmt.Errorf("api.policyFile: %s: %w", path, err)
+		return nil, fmt.Errorf("%s: %w", path, err)
 	}
 	return p, nil
 }

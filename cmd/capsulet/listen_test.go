@@ -294,10 +294,39 @@ func TestBadCallersEndTheStart(t *testing.T) {
 		change(&cfg.API)
 		_, err := callers(&cfg, logrus.NewEntry(logrus.New()))
 		if err == nil {
-			_, err = policy(&cfg)
+			_, err = policy(&cfg, logrus.NewEntry(logrus.New()))
 		}
 		if err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("%v does not name %s", err, want)
+		}
+	}
+}
+
+// TestPolicyFileIsReread: a changed policy counts without a start, a broken one leaves the last good one.
+func TestPolicyFileIsReread(t *testing.T) {
+	path := file(t, "policy.yaml", `"context_is_admin": "role:one"`)
+	cfg := config.Default()
+	cfg.API.PolicyFile = path
+	get, err := policy(&cfg, logrus.NewEntry(logrus.New()))
+	if err != nil {
+		t.Fatal(err)
+	}
+	first := get()
+	for _, c := range []struct {
+		document string
+		changes  bool
+	}{{`"context_is_admin": "role:other"`, true}, {`"container:fly": "@"`, false}} {
+		if err := os.WriteFile(path, []byte(c.document), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		deadline := time.Now().Add(1500 * time.Millisecond) // it looks once a second
+		for get() == first && time.Now().Before(deadline) {
+			time.Sleep(20 * time.Millisecond)
+		}
+		if now := get(); (now != first) != c.changes {
+			t.Errorf("%s: taken over %v, want %v", c.document, now != first, c.changes)
+		} else {
+			first = now
 		}
 	}
 }

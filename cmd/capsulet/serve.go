@@ -92,7 +92,7 @@ func newServer(ctx context.Context, cfg *config.Config, log *logrus.Entry) (*zun
 	if err != nil {
 		return nil, err
 	}
-	policy, err := policy(cfg)
+	policy, err := policy(cfg, log)
 	if err != nil {
 		return nil, err
 	}

@@ -58,11 +58,11 @@ func (as AnyOf) Authenticate(r *http.Request) (Identity, error) {
 	return Identity{}, verdict
 }
 
-// Under has whom a knows act under the policy.
-func Under(policy *Policy, a Authenticator) Authenticator { return under{policy, a} }
+// Under has whom a knows act under the policy that there is at the time of the call; nil is the default one.
+func Under(policy func() *Policy, a Authenticator) Authenticator { return under{policy, a} }
 
 type under struct {
-	policy *Policy
+	policy func() *Policy
 	Authenticator
 }
 
@@ -72,8 +72,10 @@ func (u under) Authenticate(r *http.Request) (Identity, error) {
 	if err != nil {
 		return Identity{}, err
 	}
-	id.policy = u.policy
-	id.Admin = id.Admin || u.policy.allows(contextIsAdmin, &id, "")
+	if u.policy != nil {
+		id.policy = u.policy()
+	}
+	id.Admin = id.Admin || id.policy.allows(contextIsAdmin, &id, "")
 	return id, nil
 }
 

@@ -112,7 +112,7 @@ func TestZunsPolicy(t *testing.T) {
 		t.Fatal(err)
 	}
 	as := func(id Identity) Identity {
-		got, err := Under(p, fixed{id}).Authenticate(httptest.NewRequest(http.MethodGet, "/", nil))
+		got, err := Under(func() *Policy { return p }, fixed{id}).Authenticate(httptest.NewRequest(http.MethodGet, "/", nil))
 		if err != nil {
 			t.Fatal(err)
 		}
