@@ -180,6 +180,30 @@ func TestContainer(t *testing.T) {
 	s.until("first", "")
 }
 
+// The restart policy is in force until its owner sends the container the signal that stops it.
+func TestKill(t *testing.T) {
+	s := admin(t)
+	s.openstack("always", "appcontainer", "run", "--name", "always", "--restart", "always", "--image-pull-policy", "ifnotpresent", runtimetest.ImageRef)
+	s.until("always", "Running")
+	begins := func(times int) { // before its first line, its kernel takes no signal for it but SIGKILL
+		for deadline := time.Now().Add(slow); strings.Count(s.run("appcontainer", "logs", "always").Out, "sleeping") < times; { // refused while it is Restarting
+			if time.Now().After(deadline) {
+				t.Fatalf("it has not begun %d times", times)
+			}
+		}
+	}
+	begins(1)
+	s.openstack("", "appcontainer", "kill", "always", "--signal", "HUP") // ends it, and it is started again
+	begins(2)
+	s.until("always", "Running")
+	s.openstack("", "appcontainer", "kill", "always", "--signal", "TERM")
+	s.until("always", "Stopped")
+	s.openstack("", "appcontainer", "start", "always")
+	s.until("always", "Running")
+	s.openstack("", "appcontainer", "delete", "always", "--stop")
+	s.until("always", "")
+}
+
 // files copies both ways, with a space in the name.
 func files(t *testing.T, s *shell) {
 	dir := t.TempDir()
