@@ -18,7 +18,9 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/watch"
 	"k8s.io/client-go/kubernetes"
+	"k8s.io/client-go/tools/cache"
 	"k8s.io/client-go/tools/clientcmd"
+	watchtools "k8s.io/client-go/tools/watch"
 
 	"github.com/capsulet/capsulet/test/bench/raw"
 	"github.com/capsulet/capsulet/test/controlplane"
@@ -41,8 +43,10 @@ type cluster struct {
 	server *stage.Server
 	kube   kubernetes.Interface
 	pods   <-chan watch.Event
-	trace  bool
-	level  string // of the server's log
+	// unwatch ends the watch.
+	unwatch context.CancelFunc
+	trace   bool
+	level   string // of the server's log
 }
 
 // Bench is what to measure.
@@ -106,14 +110,23 @@ func (c *cluster) open(ctx context.Context, w io.Writer, root string) (err error
 	return c.watch(ctx)
 }
 
-// watch follows the pods of the namespace from now on.
+// watch follows the pods of the namespace from now on. The API server may end a watch at any time, and does so when nobody reads it
+// for a while; the watcher goes on where it was.
 func (c *cluster) watch(ctx context.Context) error {
+	if c.unwatch != nil {
+		c.unwatch()
+	}
+	ctx, c.unwatch = context.WithCancel(ctx)
 	pods := c.kube.CoreV1().Pods(namespace)
 	list, err := pods.List(ctx, metav1.ListOptions{})
 	if err != nil {
 		return err
 	}
-	watching, err := pods.Watch(ctx, metav1.ListOptions{ResourceVersion: list.ResourceVersion})
+	watching, err := watchtools.NewRetryWatcherWithContext(ctx, list.ResourceVersion, &cache.ListWatch{
+		WatchFuncWithContext: func(ctx context.Context, options metav1.ListOptions) (watch.Interface, error) {
+			return pods.Watch(ctx, options)
+		},
+	})
 	if err != nil {
 		return err
 	}
@@ -139,6 +152,9 @@ func (c *cluster) close(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(ctx, time.Minute)
 	defer cancel()
 	var errs []error
+	if c.unwatch != nil {
+		c.unwatch()
+	}
 	if c.server != nil {
 		errs = append(errs, c.server.Stop(ctx, 10*time.Second), volume.RemoveTree(c.server.RunDir()))
 	}

@@ -9,6 +9,7 @@ import (
 	"github.com/docker/docker/api/types/events"
 	"github.com/docker/docker/api/types/filters"
 	corev1 "k8s.io/api/core/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/util/intstr"
 	"k8s.io/apimachinery/pkg/watch"
@@ -169,6 +170,9 @@ func (c *cluster) during(ctx context.Context, names []string, is func(watch.Even
 		case e, ok := <-c.pods:
 			if !ok {
 				return time.Time{}, errors.New("the watch of pods ended")
+			}
+			if e.Type == watch.Error {
+				return time.Time{}, fmt.Errorf("the watch of pods: %w", apierrors.FromObject(e.Object))
 			}
 			p, isPod := e.Object.(*corev1.Pod)
 			if isPod && c.trace {
