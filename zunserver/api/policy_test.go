@@ -19,7 +19,9 @@ func TestPolicyOfAFile(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	w := newWorld(t, func(c *api.Config, _ *http.Server) { c.Auth = auth.Under(func() *auth.Policy { return policy }, c.Auth) })
+	w := newWorld(t, func(c *api.Config, _ *http.Server) {
+		c.Auth = auth.Under(func() *auth.Policy { return policy }, c.Auth)
+	})
 	post := func(name, fields string) string {
 		return strings.Replace(named(name), `"containers"`, fields+`,"containers"`, 1)
 	}
