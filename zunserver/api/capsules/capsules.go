@@ -82,13 +82,7 @@ func (r *Resource) show(c *rest.Call, one *capsule.Capsule) any {
 	if c.Native {
 		return view.Native(one)
 	}
-	return view.Capsule(one, r.options(c))
-}
-
-func (r *Resource) options(c *rest.Call) view.Options {
-	return view.Options{
-		Base: c.Base(), Old: c.Version.Before(rest.Version{Major: 1, Minor: 32}), Admin: c.Caller.Admin, Now: r.Now(),
-	}
+	return view.Capsule(one, view.For(c, r.Now()))
 }
 
 // getCapsule is GET /v1/capsules/{id}.

@@ -32,16 +32,19 @@ type rendering struct {
 	options  view.Options // without the time
 }
 
-// rendered is the JSON of a capsule in the form that the caller asked for. Nobody changes it.
-func (r *Resource) rendered(c *rest.Call, one *capsule.Capsule) ([]byte, error) {
-	o := r.options(c)
-	second := o.Now.Unix()
-	key := rendering{uuid: one.UUID, revision: one.Revision, native: c.Native}
-	if !c.Native {
+// rendered is the JSON of a capsule in the native form, or in Zun's with these options. Nobody changes it.
+func (r *Resource) rendered(one *capsule.Capsule, native bool, o view.Options) ([]byte, error) {
+	key := rendering{uuid: one.UUID, revision: one.Revision, native: native}
+	if !native {
 		key.options = o
 		key.options.Now = time.Time{}
 	}
-	return r.cache.get(key, second, func() ([]byte, error) { return marshal(r.show(c, one)) })
+	return r.cache.get(key, o.Now.Unix(), func() ([]byte, error) {
+		if native {
+			return marshal(view.Native(one))
+		}
+		return marshal(view.Capsule(one, o))
+	})
 }
 
 func (k *rendered) get(key rendering, second int64, render func() ([]byte, error)) ([]byte, error) {
@@ -80,10 +83,11 @@ func marshal(v any) ([]byte, error) {
 
 // writePage answers with a view.CapsuleList or a nativeList, whose other field is last.
 func (r *Resource) writePage(c *rest.Call, page []*capsule.Capsule, last string, value any) error {
+	o := view.For(c, r.Now())
 	return c.Written(func(b *bytes.Buffer) error {
 		b.WriteString(`{"capsules":[`)
 		for i, one := range page {
-			text, err := r.rendered(c, one)
+			text, err := r.rendered(one, c.Native, o)
 			if err != nil {
 				return err
 			}

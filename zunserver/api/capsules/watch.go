@@ -6,6 +6,7 @@ import (
 	"net/http"
 
 	"github.com/capsulet/capsulet/zunserver/api/rest"
+	"github.com/capsulet/capsulet/zunserver/api/view"
 	"github.com/capsulet/capsulet/zunserver/capsule"
 	"github.com/capsulet/capsulet/zunserver/store"
 )
@@ -132,7 +133,7 @@ func (w *watcher) line(e store.CapsuleEvent) (line watchLine, ok bool, err error
 			return line, false, nil // it is not there for this reader, who knows
 		}
 		line.Type = "PUT"
-		line.Capsule, err = w.r.rendered(w.c, e.Capsule)
+		line.Capsule, err = w.r.rendered(e.Capsule, w.c.Native, view.For(w.c, w.r.Now()))
 		if !there { // it is gone, or has other labels now
 			line.Type = "DELETE"
 		}

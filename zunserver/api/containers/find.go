@@ -101,7 +101,7 @@ func (r *Resource) rewrite(ctx context.Context, uuid string, edit func(*capsule.
 
 // shown is the container as the caller sees it.
 func (r *Resource) shown(c *rest.Call, t target) view.Container {
-	return view.ContainerOf(t.record, t.name, view.Options{Base: c.Base(), Admin: c.Caller.Admin, Now: r.Now()})
+	return view.ContainerOf(t.record, t.name, view.For(c, r.Now()))
 }
 
 // allProjects checks the parameter all_projects against the policy for it.

@@ -80,7 +80,7 @@ func (r *Resource) create(c *rest.Call) error {
 }
 
 func (r *Resource) shown(c *rest.Call, one *capsule.Capsule) view.Sandbox {
-	return view.SandboxOf(one, view.Options{Base: c.Base(), Admin: c.Caller.Admin, Now: r.Now()})
+	return view.SandboxOf(one, view.For(c, r.Now()))
 }
 
 // only are the records that are sandboxes.

@@ -13,17 +13,6 @@ import (
 	"github.com/capsulet/capsulet/zunserver/capsule"
 )
 
-// Options say for whom and how a view is made.
-type Options struct {
-	// Base is the scheme and host of links.
-	Base string
-	// Old is the representation of capsules up to microversion 1.31.
-	Old bool
-	// Admin sees the host and what else Zun's policy keeps for administrators.
-	Admin bool
-	Now   time.Time
-}
-
 // Link is one of the links of a resource.
 type Link struct {
 	Href string `json:"href"`
@@ -93,7 +82,8 @@ func runsOf(f *capsule.ContainerFacts) *runs {
 	return r
 }
 
-// hostOf is for administrators.
+// What follows is for who may see it: see Sees.
+
 type hostOf struct {
 	Host *string `json:"host"`
 }
@@ -161,15 +151,22 @@ type Container struct {
 	CreatedAt      *string              `json:"created_at"`
 	UpdatedAt      *string              `json:"updated_at"`
 	*runs                               // of those in capsules
-	*containerOfAdmin
+	*hostOf
+	*runtimeOf
+	*pullPolicyOf
+	*privilegedOf
 }
 
-// containerOfAdmin is for administrators.
-type containerOfAdmin struct {
-	Host            *string `json:"host"`
-	Runtime         *string `json:"runtime"`
+type runtimeOf struct {
+	Runtime *string `json:"runtime"`
+}
+
+type pullPolicyOf struct {
 	ImagePullPolicy *string `json:"image_pull_policy"`
-	Privileged      bool    `json:"privileged"`
+}
+
+type privilegedOf struct {
+	Privileged bool `json:"privileged"`
 }
 
 // Capsule is Zun's representation of a capsule: a Capsule132 or a Capsule131.
@@ -183,7 +180,7 @@ func Capsule(c *capsule.Capsule, o Options) any {
 		CreatedAt: date(c.CreatedAt), UpdatedAt: date(updated(c)),
 		life: life{Phase: c.Phase(), Message: orNull(c.Message()), StartedAt: date(c.Facts.StartedAt)},
 	}
-	if o.Admin {
+	if o.Sees.CapsuleHost {
 		base.hostOf = &hostOf{orNull(c.Claim.Host)}
 	}
 	policy := restartPolicy(c.Spec.RestartPolicy)
@@ -234,11 +231,17 @@ func containerOf(c *capsule.Capsule, s *capsule.ContainerSpec, init bool, o Opti
 	if memory := s.Memory(); memory > 0 {
 		m.Memory = orNull(mebibytes(memory))
 	}
-	if o.Admin {
-		m.containerOfAdmin = &containerOfAdmin{
-			Host: orNull(c.Claim.Host), ImagePullPolicy: orNull(strings.ToLower(string(s.ImagePullPolicy))),
-			Privileged: s.SecurityContext != nil && s.SecurityContext.Privileged != nil && *s.SecurityContext.Privileged,
-		}
+	if o.Sees.Host {
+		m.hostOf = &hostOf{orNull(c.Claim.Host)}
+	}
+	if o.Sees.Runtime {
+		m.runtimeOf = &runtimeOf{}
+	}
+	if o.Sees.ImagePullPolicy {
+		m.pullPolicyOf = &pullPolicyOf{orNull(strings.ToLower(string(s.ImagePullPolicy)))}
+	}
+	if o.Sees.Privileged {
+		m.privilegedOf = &privilegedOf{s.SecurityContext != nil && s.SecurityContext.Privileged != nil && *s.SecurityContext.Privileged}
 	}
 	return m
 }

@@ -108,7 +108,7 @@ func SandboxOf(c *capsule.Capsule, o Options) Sandbox {
 	for i := range c.Spec.Containers {
 		s.Containers = append(s.Containers, ContainerOf(c, c.Spec.Containers[i].Name, o))
 	}
-	if o.Admin {
+	if o.Sees.CapsuleHost {
 		s.hostOf = &hostOf{orNull(c.Claim.Host)}
 	}
 	return s
