@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"io"
+	"net"
 	"net/http"
 	"net/http/httptest"
 	"strings"
@@ -56,18 +57,28 @@ func (b *backend) Attach(ctx context.Context, _ *capsule.Capsule, _ string, s ca
 	return b.attach(ctx, s)
 }
 
-// world is a proxy on a real listener.
+// world is a proxy, on a real listener if it is not unserved.
 type world struct {
 	*testing.T
 	*backend
 	proxy *sockets.Proxy
 	base  string
 	now   time.Time
+	dials func(ctx context.Context, network, address string) (net.Conn, error) // nil: as everybody
 
 	execID string // of the last execute
 }
 
 func newWorld(t *testing.T, change ...func(*sockets.Config)) *world {
+	t.Helper()
+	w, routes := unserved(t, change...)
+	server := httptest.NewServer(routes)
+	t.Cleanup(server.Close)
+	w.base = server.URL
+	return w
+}
+
+func unserved(t *testing.T, change ...func(*sockets.Config)) (*world, http.Handler) {
 	t.Helper()
 	w := &world{T: t, now: time.Unix(1_800_000_000, 0), backend: &backend{capsule: &capsule.Capsule{
 		UUID: "99999999-2222-3333-4444-555555555555", Project: "p",
@@ -103,10 +114,7 @@ func newWorld(t *testing.T, change ...func(*sockets.Config)) *world {
 			}
 			return c.JSON(http.StatusOK, url)
 		}})
-	server := httptest.NewServer(rest.New(rest.Config{Auth: tokens}, routes...))
-	t.Cleanup(server.Close)
-	w.base = server.URL
-	return w
+	return w, rest.New(rest.Config{Auth: tokens}, routes...)
 }
 
 // ask calls the route, which has to answer with a URL.
@@ -126,7 +134,8 @@ func (w *world) do(method, path string) (status int, body string) {
 		w.Fatal(err)
 	}
 	r.Header.Set("X-Auth-Token", token)
-	resp, err := http.DefaultClient.Do(r)
+	client := http.Client{Transport: &http.Transport{DialContext: w.dials, DisableKeepAlives: true}}
+	resp, err := client.Do(r)
 	if err != nil {
 		w.Fatal(err)
 	}
@@ -140,7 +149,7 @@ func (w *world) do(method, path string) (status int, body string) {
 
 // dial joins the terminal as zunclient does, or as the header says.
 func (w *world) dial(url string, header http.Header) (*websocket.Conn, *http.Response, error) {
-	d := websocket.Dialer{HandshakeTimeout: patience}
+	d := websocket.Dialer{HandshakeTimeout: patience, NetDialContext: w.dials}
 	if header == nil {
 		header = http.Header{"Sec-WebSocket-Protocol": {"binary, base64"}}
 	}
