@@ -235,9 +235,10 @@ func TestContainerTopAndStats(t *testing.T) {
 	}
 	nanos := uint64(5e8)
 	w.stats = []capsule.Stats{{UUID: id, Network: []capsule.Interface{{RxBytes: 7, TxBytes: 8}}, Containers: []capsule.ContainerStats{
-		{Name: "c1", Usage: capsule.Usage{CPUNanoCores: &nanos, WorkingSetBytes: 50 << 20}}}}}
+		{Name: "c1", Usage: capsule.Usage{CPUNanoCores: &nanos, WorkingSetBytes: 50 << 20,
+			Disks: []capsule.Disk{{Device: "sda", ReadBytes: 1, WriteBytes: 2}, {Device: "sdb", ReadBytes: 3, WriteBytes: 4}}}}}}}
 	got := w.get(200, "GET", "/v1/containers/c1/stats", "")
-	if fmt.Sprint(got) != "map[BLOCK I/O(B):-/- CONTAINER:c1 CPU %:50 MEM %:50 MEM LIMIT(MiB):100 MEM USAGE(MiB):50 NET I/O(B):7/8]" {
+	if fmt.Sprint(got) != "map[BLOCK I/O(B):4/6 CONTAINER:c1 CPU %:50 MEM %:50 MEM LIMIT(MiB):100 MEM USAGE(MiB):50 NET I/O(B):7/8]" {
 		t.Errorf("%v", got)
 	}
 	w.stats = []capsule.Stats{}

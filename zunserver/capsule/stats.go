@@ -1,6 +1,9 @@
 package capsule
 
-import "time"
+import (
+	"slices"
+	"time"
+)
 
 // Usage is what processes use, read at one moment.
 type Usage struct {
@@ -17,6 +20,16 @@ type Usage struct {
 	CacheBytes      uint64 `json:"cacheBytes,omitempty"`
 	// Throttling is how a limit of CPU time was felt; nil when it is not known.
 	Throttling *Throttling `json:"throttling,omitempty"`
+	// Disks are those that it read from or wrote to, past the kernel's cache; none when that is not known.
+	Disks []Disk `json:"disks,omitempty"`
+}
+
+// Disk counts what was read from and written to a block device. It only grows.
+type Disk struct {
+	// Device is the kernel's name, such as sda, or MAJOR:MINOR where that is not to be found out.
+	Device     string `json:"device"`
+	ReadBytes  uint64 `json:"readBytes"`
+	WriteBytes uint64 `json:"writeBytes"`
 }
 
 // Throttling counts the periods of a limit of CPU time. All of it only grows.
@@ -43,6 +56,16 @@ func (u *Usage) Add(other Usage) {
 	u.RSSBytes += other.RSSBytes
 	u.CacheBytes += other.CacheBytes
 	u.Throttling = nil
+	u.Disks = slices.Clone(u.Disks) // whoever read it may have it still
+	for _, d := range other.Disks {
+		i := slices.IndexFunc(u.Disks, func(of Disk) bool { return of.Device == d.Device })
+		if i < 0 {
+			u.Disks = append(u.Disks, d)
+			continue
+		}
+		u.Disks[i].ReadBytes += d.ReadBytes
+		u.Disks[i].WriteBytes += d.WriteBytes
+	}
 }
 
 // Interface is what went over a network interface since it was made.

@@ -22,6 +22,8 @@ type group struct {
 	cpuV2, memoryV2         bool
 	cpuUsage, cpuStat       string // v2 has both in cpuStat; without the v1 controller cpu there is no cpuStat
 	memoryUsage, memoryStat string
+	diskV2                  bool
+	diskBytes               string // empty without the controller
 	asked                   time.Time
 }
 
@@ -79,6 +81,15 @@ func (n *Near) find(list, id string) (*group, error) {
 	g := &group{cpuV2: cpuV2, memoryV2: memoryV2, memoryStat: filepath.Join(memory, "memory.stat")}
 	if g.memoryUsage = filepath.Join(memory, "memory.usage_in_bytes"); memoryV2 {
 		g.memoryUsage = filepath.Join(memory, "memory.current")
+	}
+	disk, diskV2, err := n.dir(list, "blkio", id)
+	if err != nil {
+		return nil, err
+	}
+	if g.diskV2 = diskV2; !diskV2 {
+		g.diskBytes = filepath.Join(disk, "blkio.throttle.io_service_bytes_recursive")
+	} else if memoryV2 { // else what is unified has no controllers
+		g.diskBytes = filepath.Join(disk, "io.stat")
 	}
 	if cpuV2 {
 		g.cpuStat = filepath.Join(cpu, "cpu.stat")

@@ -25,6 +25,8 @@ type Near struct {
 
 	mu    sync.Mutex
 	known map[string]*group // by container ID
+
+	devices devices
 }
 
 func (n *Near) proc(name ...string) string {
@@ -44,6 +46,11 @@ func (n *Near) Container(id string, pid int) (capsule.Usage, error) {
 		err = failed("read the CPU time", err)
 	} else if err = g.memory(buf, &u); err != nil {
 		err = failed("read the memory", err)
+	} else if err = g.disks(buf, &u); err != nil {
+		err = failed("read the I/O", err)
+	}
+	for i := range u.Disks {
+		u.Disks[i].Device = n.devices.name(u.Disks[i].Device, n.proc("diskstats"))
 	}
 	if errdefs.IsNotFound(err) {
 		n.forget(id)

@@ -4,6 +4,7 @@ import (
 	"os"
 	"path/filepath"
 	"reflect"
+	"strings"
 	"testing"
 	"time"
 
@@ -31,13 +32,17 @@ func tree(t *testing.T, files map[string]string) *stats.Near {
 	return &stats.Near{Proc: filepath.Join(root, "proc"), Cgroup: filepath.Join(root, "cgroup")}
 }
 
+const disksOf = "   8       0 sda 12 0 99 1\n   8       1 sda1 1 2 3\n"
+
 func v1() map[string]string {
 	return map[string]string{
-		"proc/7/cgroup": "4:memory:/docker/" + id + "\n2:cpu,cpuacct:/docker/" + id + "\n1:name=systemd:/docker/" + id + "\n0::/docker/" + id + "\n",
-		"cgroup/cpuacct/docker/" + id + "/cpuacct.usage":        "26465775\n",
-		"cgroup/cpu/docker/" + id + "/cpu.stat":                 "nr_periods 5\nnr_throttled 2\nthrottled_time 3000\n",
-		"cgroup/memory/docker/" + id + "/memory.usage_in_bytes": "6791168\n",
-		"cgroup/memory/docker/" + id + "/memory.stat":           "inactive_file 1\nrss 2\ntotal_rss 1003520\ntotal_inactive_file 5373952\ntotal_cache 9\n",
+		"proc/7/cgroup": "5:blkio:/docker/" + id + "\n4:memory:/docker/" + id + "\n2:cpu,cpuacct:/docker/" + id + "\n1:name=systemd:/docker/" + id + "\n0::/docker/" + id + "\n",
+		"cgroup/cpuacct/docker/" + id + "/cpuacct.usage":                           "26465775\n",
+		"cgroup/cpu/docker/" + id + "/cpu.stat":                                    "nr_periods 5\nnr_throttled 2\nthrottled_time 3000\n",
+		"cgroup/memory/docker/" + id + "/memory.usage_in_bytes":                    "6791168\n",
+		"cgroup/memory/docker/" + id + "/memory.stat":                              "inactive_file 1\nrss 2\ntotal_rss 1003520\ntotal_inactive_file 5373952\ntotal_cache 9\n",
+		"cgroup/blkio/docker/" + id + "/blkio.throttle.io_service_bytes_recursive": "8:0 Read 11\n8:0 Write 12\n8:0 Sync 1\n8:0 Total 24\n7:1 Read 0\n9:9 Read 5\nTotal 29\n",
+		"proc/diskstats": disksOf,
 	}
 }
 
@@ -47,6 +52,8 @@ func v2() map[string]string {
 		"cgroup/system.slice/docker-" + id + ".scope/cpu.stat":       "usage_usec 26465\nuser_usec 1\nnr_periods 5\nnr_throttled 2\nthrottled_usec 3\n",
 		"cgroup/system.slice/docker-" + id + ".scope/memory.current": "6791168\n",
 		"cgroup/system.slice/docker-" + id + ".scope/memory.stat":    "anon 1003520\nfile 9\ninactive_file 5373952\n",
+		"cgroup/system.slice/docker-" + id + ".scope/io.stat":        "8:0 rbytes=11 wbytes=12 rios=1 wios=1 dbytes=0 dios=0\n7:1 \n9:9 rbytes=5 wbytes=0\n",
+		"proc/diskstats": disksOf,
 	}
 }
 
@@ -74,9 +81,20 @@ func TestContainer(t *testing.T) {
 			continue
 		}
 		want := capsule.Usage{At: got.At, CPUNanos: c.cpu, MemoryBytes: 6791168, WorkingSetBytes: 6791168 - 5373952, RSSBytes: 1003520,
-			CacheBytes: 9, Throttling: &capsule.Throttling{Periods: 5, Throttled: 2, Nanos: 3000}}
+			CacheBytes: 9, Throttling: &capsule.Throttling{Periods: 5, Throttled: 2, Nanos: 3000},
+			Disks: []capsule.Disk{{Device: "sda", ReadBytes: 11, WriteBytes: 12}, {Device: "9:9", ReadBytes: 5}}}
 		if err != nil || !reflect.DeepEqual(got, want) || time.Since(got.At) > time.Minute {
 			t.Errorf("%s: %+v %v, want %+v", c.name, got, err, want)
+		}
+	}
+	for name, files := range map[string]map[string]string{"v1": v1(), "v2": v2()} {
+		for file := range files {
+			if strings.Contains(file, "io.stat") || strings.Contains(file, "/blkio") {
+				delete(files, file)
+			}
+		}
+		if got, err := tree(t, files).Container(id, 7); err != nil || got.Disks != nil {
+			t.Errorf("%s without figures of disks: %+v %v", name, got, err)
 		}
 	}
 	files := v1()
@@ -152,7 +170,7 @@ func TestHost(t *testing.T) {
 	}).Host()
 	want := capsule.HostStats{StartedAt: time.Unix(1700000000, 0), Usage: capsule.Usage{At: got.At,
 		CPUNanos: 160e7, MemoryBytes: 600 << 10, WorkingSetBytes: 500 << 10, RSSBytes: 300 << 10, CacheBytes: 50 << 10}}
-	if err != nil || got != want {
+	if err != nil || !reflect.DeepEqual(got, want) {
 		t.Errorf("%+v %v, want %+v", got, err, want)
 	}
 	if h, err := (&stats.Near{}).Host(); err != nil || h.CPUNanos == 0 || h.WorkingSetBytes == 0 || h.StartedAt.IsZero() {

@@ -1,6 +1,7 @@
 package metrics
 
 import (
+	"strings"
 	"time"
 
 	dto "github.com/prometheus/client_model/go"
@@ -27,6 +28,8 @@ var (
 	specMemory       = gauge("container_spec_memory_limit_bytes", "Memory limit for the container.")
 	fsLimit          = gauge("container_fs_limit_bytes", "Number of bytes that can be consumed by the container on this filesystem.")
 	fsUsage          = gauge("container_fs_usage_bytes", "Number of bytes that are consumed by the container on this filesystem.")
+	fsReads          = counter("container_fs_reads_bytes_total", "Cumulative count of bytes read")
+	fsWrites         = counter("container_fs_writes_bytes_total", "Cumulative count of bytes written")
 	rxBytes          = counter("container_network_receive_bytes_total", "Cumulative count of bytes received")
 	rxPackets        = counter("container_network_receive_packets_total", "Cumulative count of packets received")
 	rxErrors         = counter("container_network_receive_errors_total", "Cumulative count of errors encountered while receiving")
@@ -120,6 +123,17 @@ func (f *families) use(l []*dto.LabelPair, u *capsule.Usage) {
 	f.add(memoryRSS, l, float64(u.RSSBytes), u.At)
 	f.add(memoryCache, l, float64(u.CacheBytes), u.At)
 	f.add(lastSeen, l, float64(u.At.Unix()), u.At)
+	for i := range u.Disks {
+		d := &u.Disks[i]
+		device := d.Device
+		if !strings.Contains(device, ":") {
+			device = "/dev/" + device
+		}
+		of := append(l[:1:1], labels("device", device)...)
+		of = append(of, l[1:]...)
+		f.add(fsReads, of, float64(d.ReadBytes), u.At)
+		f.add(fsWrites, of, float64(d.WriteBytes), u.At)
+	}
 }
 
 // spec writes what the container was given.

@@ -28,7 +28,7 @@ func running(name string, uid types.UID) (Pod, capsule.Stats) {
 		return corev1.ResourceList{corev1.ResourceCPU: resource.MustParse(cpu), corev1.ResourceMemory: resource.MustParse(memory)}
 	}
 	u := capsule.Usage{At: at, CPUNanos: 1.5e9, MemoryBytes: 300, WorkingSetBytes: 200, RSSBytes: 100, CacheBytes: 50,
-		Throttling: &capsule.Throttling{Periods: 9, Throttled: 4, Nanos: 2.5e9}}
+		Throttling: &capsule.Throttling{Periods: 9, Throttled: 4, Nanos: 2.5e9}, Disks: []capsule.Disk{{Device: "sda", ReadBytes: 7, WriteBytes: 8}, {Device: "9:9", ReadBytes: 1}}}
 	pod := Pod{
 		Pod: &corev1.Pod{ObjectMeta: metav1.ObjectMeta{Name: name, Namespace: "shop", UID: uid}},
 		Capsule: &capsule.Capsule{UUID: string(uid),
@@ -120,6 +120,10 @@ func TestCadvisor(t *testing.T) {
 		sample("container_cpu_cfs_periods_total", "a", "9 1700000001234"),
 		sample("container_cpu_cfs_throttled_periods_total", "a", "4 1700000001234"),
 		sample("container_cpu_cfs_throttled_seconds_total", "a", "2.5 1700000001234"),
+		sample("container_fs_reads_bytes_total", "node", "14 1700000001234", `device="/dev/sda",`),
+		sample("container_fs_reads_bytes_total", "pod", "7 1700000001234", `device="/dev/sda",`),
+		sample("container_fs_writes_bytes_total", "a", "8 1700000001234", `device="/dev/sda",`),
+		sample("container_fs_reads_bytes_total", "b", "1 1700000001234", `device="9:9",`),
 		sample("container_network_receive_bytes_total", "pod", "1 1700000001234", "", `interface="eth0",`),
 		sample("container_network_receive_packets_total", "pod", "2 1700000001234", "", `interface="eth0",`),
 		sample("container_network_receive_errors_total", "pod", "3 1700000001234", "", `interface="eth0",`),

@@ -231,8 +231,6 @@ func usageOf(t target, whole *capsule.Stats, s *capsule.ContainerStats, limit in
 	const mebibyte = 1 << 20
 	u := usage{
 		Memory: float64(s.WorkingSetBytes) / mebibyte, Limit: float64(limit) / mebibyte,
-		// Nobody here reads the block devices, and the clients split this at its slash.
-		Block: "-/-",
 	}
 	u.Container = t.spec().Name
 	if own := t.own(); own != nil {
@@ -251,6 +249,11 @@ func usageOf(t target, whole *capsule.Stats, s *capsule.ContainerStats, limit in
 	for _, n := range whole.Network {
 		in, out = in+n.RxBytes, out+n.TxBytes
 	}
+	var read, written uint64
+	for _, d := range s.Disks {
+		read, written = read+d.ReadBytes, written+d.WriteBytes
+	}
+	u.Block = fmt.Sprintf("%d/%d", read, written)
 	u.Net = fmt.Sprintf("%d/%d", in, out)
 	return u
 }

@@ -1,8 +1,10 @@
 package convert
 
 import (
+	"fmt"
 	"maps"
 	"slices"
+	"strings"
 
 	"github.com/docker/docker/api/types/container"
 
@@ -23,6 +25,7 @@ func Stats(r container.StatsResponse) (capsule.Usage, []capsule.Interface) {
 	if th := r.CPUStats.ThrottlingData; th.Periods > 0 {
 		u.Throttling = &capsule.Throttling{Periods: th.Periods, Throttled: th.ThrottledPeriods, Nanos: th.ThrottledTime}
 	}
+	u.Disks = disks(r.BlkioStats.IoServiceBytesRecursive)
 	var list []capsule.Interface
 	for _, name := range slices.Sorted(maps.Keys(r.Networks)) {
 		n := r.Networks[name]
@@ -32,4 +35,23 @@ func Stats(r container.StatsResponse) (capsule.Usage, []capsule.Interface) {
 		})
 	}
 	return u, list
+}
+
+// disks adds up what an engine has line by line; it does not tell the names of the devices.
+func disks(lines []container.BlkioStatEntry) (list []capsule.Disk) {
+	for _, l := range lines {
+		device := fmt.Sprintf("%d:%d", l.Major, l.Minor)
+		i := slices.IndexFunc(list, func(d capsule.Disk) bool { return d.Device == device })
+		if i < 0 {
+			i = len(list)
+			list = append(list, capsule.Disk{Device: device})
+		}
+		switch strings.ToLower(l.Op) { // v1 has capitals, and Sync, Async, Discard and Total besides
+		case "read":
+			list[i].ReadBytes += l.Value
+		case "write":
+			list[i].WriteBytes += l.Value
+		}
+	}
+	return list
 }
