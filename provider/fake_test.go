@@ -126,7 +126,7 @@ func (f *fakeCapsules) Update(_ context.Context, uuid string, spec capsule.Spec)
 	if !ok {
 		return nil, fmt.Errorf("capsule %s: %w", uuid, errdefs.ErrNotFound)
 	}
-	frozen, err := c.Spec.Frozen(&spec)
+	frozen, err := c.Spec.Frozen(&spec, true)
 	if err != nil {
 		return nil, fmt.Errorf("compare with capsule %s: %w", uuid, err)
 	}

@@ -70,7 +70,7 @@ func (p *pods) updateCapsule(ctx context.Context, e, view *entry, pod *corev1.Po
 
 // applySpec asks for everything of spec that the capsule can take over.
 func (p *pods) applySpec(ctx context.Context, e, view *entry, spec *capsule.Spec) error {
-	frozen, err := view.capsule.Spec.Frozen(spec)
+	frozen, err := view.capsule.Spec.Frozen(spec, true)
 	if err != nil {
 		return err
 	}
@@ -78,7 +78,7 @@ func (p *pods) applySpec(ctx context.Context, e, view *entry, spec *capsule.Spec
 	if err != nil {
 		return err
 	}
-	next.Adopt(spec)
+	next.Adopt(spec, true)
 	updated, err := p.capsules.Update(ctx, string(e.id.uid), *next)
 	if err != nil {
 		return err

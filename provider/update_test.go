@@ -188,15 +188,15 @@ func TestChangeThatCannotBe(t *testing.T) {
 	pod := w.createPod(nil)
 	w.run(pod)
 	now := w.phase(corev1.PodRunning)
-	now.Spec.Containers[0].Image = "img:2"
+	now.Spec.Containers[0].WorkingDir = "/other"
 	if _, err := w.client.CoreV1().Pods("shop").Update(t.Context(), now, metav1.UpdateOptions{}); err != nil {
 		t.Fatal(err)
 	}
-	if m := w.event("UnsupportedUpdate"); !strings.Contains(m, "spec.containers[0].image cannot be changed") {
+	if m := w.event("UnsupportedUpdate"); !strings.Contains(m, "spec.containers[0].workDir cannot be changed") {
 		t.Errorf("event %q", m)
 	}
-	if c := w.capsuleOf(pod); c.Spec.Containers[0].Image != "img:1" {
-		t.Errorf("image %s", c.Spec.Containers[0].Image)
+	if c := w.capsuleOf(pod); c.Spec.Containers[0].WorkDir != "" {
+		t.Errorf("working directory %s", c.Spec.Containers[0].WorkDir)
 	}
 	now = w.pod()
 	five := int64(5)
@@ -205,4 +205,17 @@ func TestChangeThatCannotBe(t *testing.T) {
 		t.Fatal(err)
 	}
 	w.until("the deadline is set", func() bool { return w.capsuleOf(pod).Spec.ActiveDeadlineSeconds != nil })
+}
+
+// kubectl set image: the capsule is asked for it, and says nothing against it.
+func TestImageChanges(t *testing.T) {
+	w := newWorld(t).start()
+	pod := w.createPod(nil)
+	w.run(pod)
+	now := w.phase(corev1.PodRunning)
+	now.Spec.Containers[0].Image = "img:2"
+	if _, err := w.client.CoreV1().Pods("shop").Update(t.Context(), now, metav1.UpdateOptions{}); err != nil {
+		t.Fatal(err)
+	}
+	w.until("the capsule has the image", func() bool { return w.capsuleOf(pod).Spec.Containers[0].Image == "img:2" })
 }

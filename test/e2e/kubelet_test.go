@@ -1,6 +1,7 @@
 package e2e_test
 
 import (
+	"context"
 	"fmt"
 	"strings"
 	"testing"
@@ -208,6 +209,54 @@ spec:
 	resize(`{"limits":{"memory":"96Mi"}}`)
 	s.Wait("memory asks for a restart", time.Minute, pod, "jsonpath={.status.containerStatuses[0].restartCount}=1")
 	s.Wait("it has the memory", time.Minute, pod, "jsonpath={.status.containerStatuses[0].resources.limits.memory}=96Mi")
+}
+
+// kubectl set image: the container ends and is made again in its Pod, under each restart policy, and nothing else changes.
+func TestSetImage(t *testing.T) {
+	s := begin(t)
+	s.Apply(`
+apiVersion: v1
+kind: Pod
+metadata: {name: {{.Name}}}
+spec:
+  {{pod 2}}
+  restartPolicy: Never
+  terminationGracePeriodSeconds: 2
+  initContainers: [{name: side, image: {{.Image}}, imagePullPolicy: IfNotPresent, args: [tick, 1s], restartPolicy: Always}]
+  containers:
+    - {name: main, image: {{.Image}}, imagePullPolicy: IfNotPresent, args: [serve, "8080", main]}
+    - {name: other, image: {{.Image}}, imagePullPolicy: IfNotPresent, args: [tick, 1s]}
+`)
+	pod, other := "pod/"+s.Namespace, strings.Replace(s.W.Image, ":", "-other:", 1)
+	if _, err := stage.Docker(t.Context(), "tag", s.W.Image, other); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _, _ = stage.Docker(context.Background(), "rmi", other) })
+	s.Wait("it runs", time.Minute, pod, "condition=Ready")
+	const stays = `{.status.podIP} {.status.containerStatuses[?(@.name=="other")].containerID}`
+	before := s.Get(pod, stays)
+	first := s.Get(pod, `{.status.containerStatuses[?(@.name=="main")].containerID}`)
+	s.Must("set", "image", pod, "main="+other, "side="+other)
+	s.Wait("it is made again", time.Minute, pod, `jsonpath={.status.containerStatuses[?(@.name=="main")].restartCount}=1`)
+	s.Wait("and so is the sidecar", time.Minute, pod, `jsonpath={.status.initContainerStatuses[0].restartCount}=1`)
+	s.Wait("it is ready again", time.Minute, pod, "condition=Ready")
+	if after := s.Get(pod, stays); after != before {
+		t.Errorf("address and neighbour were %s, are %s", before, after)
+	}
+	if got := s.Get(pod, `{.status.phase} {.status.containerStatuses[?(@.name=="main")].image}`); got != "Running "+other {
+		t.Errorf("it is %s", got)
+	}
+	id := strings.TrimPrefix(s.Get(pod, `{.status.containerStatuses[?(@.name=="main")].containerID}`), "docker://")
+	image, err := stage.Docker(t.Context(), "inspect", "-f", "{{.Config.Image}}", id)
+	if err != nil || !strings.Contains(image, other) && !strings.HasPrefix(image, "sha256:") {
+		t.Errorf("the engine's container is of %q, %v", image, err)
+	}
+	if last := s.Get(pod, `{.status.containerStatuses[?(@.name=="main")].lastState.terminated.containerID}`); last != first {
+		t.Errorf("the run before is %s, was %s", last, first)
+	}
+	if got, want := events(s, s.Namespace, "Killing"), "Killing spec.containers{main} Container main definition changed, will be restarted"; !strings.Contains(got, want) {
+		t.Errorf("no event %q in\n%s", want, got)
+	}
 }
 
 // What the node cannot give or will not do ends at once, with a kubelet's reason.

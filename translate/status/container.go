@@ -103,6 +103,10 @@ func describeRun(st *corev1.ContainerStatus, c *capsule.Capsule, spec *corev1.Co
 
 // fillExited decides between the end itself and waiting for the next attempt.
 func fillExited(st *corev1.ContainerStatus, pod *corev1.Pod, c *capsule.Capsule, spec *corev1.Container, f *capsule.ContainerFacts) {
+	if c.Deletion == nil && c.Facts.End == nil && f.Run.Redefined() && !restarts(pod, spec, f.Run.ExitCode) {
+		fillRedefined(st, spec, f)
+		return
+	}
 	end := corev1.ContainerState{Terminated: ended(f.Run)}
 	var next *corev1.ContainerStateWaiting
 	if c.Deletion == nil && c.Facts.End == nil && restarts(pod, spec, f.Run.ExitCode) {
@@ -120,6 +124,16 @@ func fillExited(st *corev1.ContainerStatus, pod *corev1.Pod, c *capsule.Capsule,
 	}
 	st.State = corev1.ContainerState{Waiting: next}
 	st.LastTerminationState = end
+}
+
+// fillRedefined is for a container that is made again although its policy would let it end. The API server lets no such container
+// leave the terminated state, and an end that is shown makes the Pod look finished.
+func fillRedefined(st *corev1.ContainerStatus, spec *corev1.Container, f *capsule.ContainerFacts) {
+	waiting := failureWords(spec, f.Failure)
+	if waiting == nil {
+		waiting = &corev1.ContainerStateWaiting{Reason: reasonCreating}
+	}
+	st.State, st.LastTerminationState = corev1.ContainerState{Waiting: waiting}, corev1.ContainerState{}
 }
 
 func backOffMessage(pod *corev1.Pod, container string, f *capsule.ContainerFacts) string {

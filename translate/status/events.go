@@ -107,7 +107,11 @@ func (e *recorder) container(was, now *capsule.ContainerFacts) {
 			e.add(now, corev1.EventTypeNormal, "Killing", "FailedPostStartHook")
 		}
 	}
-	if s := stopping(now); s != nil && stopping(was) == nil {
+	switch s := stopping(now); {
+	case s == nil || stopping(was) != nil:
+	case s.Redefined:
+		e.add(now, corev1.EventTypeNormal, "Killing", "%s, will be restarted", s.Reason)
+	default:
 		probe, _, _ := strings.Cut(s.Reason, " probe failed")
 		message := fmt.Sprintf("Container %s failed %s probe", now.Name, strings.ToLower(probe))
 		if e.pod.Spec.RestartPolicy != corev1.RestartPolicyNever {

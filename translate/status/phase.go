@@ -22,6 +22,8 @@ func phaseOf(pod *corev1.Pod, c *capsule.Capsule, s *corev1.PodStatus, final boo
 	}
 	phase := count(pod, s).phase(anyAppStarted(s), final)
 	switch {
+	case !final && phase == corev1.PodPending && pod.Status.Phase == corev1.PodRunning && redefining(c):
+		return corev1.PodRunning
 	case final && c != nil && c.Facts.End != nil:
 		return corev1.PodFailed
 	case final && !terminal(phase):
@@ -33,6 +35,19 @@ func phaseOf(pod *corev1.Pod, c *capsule.Capsule, s *corev1.PodStatus, final boo
 		return corev1.PodRunning
 	}
 	return phase
+}
+
+// redefining says whether a container is between an end for another definition and its next attempt.
+func redefining(c *capsule.Capsule) bool {
+	if c == nil {
+		return false
+	}
+	for i := range c.Facts.Containers {
+		if r := c.Facts.Containers[i].Run; r.Redefined() && r.State() == capsule.StateExited {
+			return true
+		}
+	}
+	return false
 }
 
 func (t tally) phase(started, final bool) corev1.PodPhase {

@@ -23,7 +23,7 @@ func TestEphemeralContainer(t *testing.T) {
 			return err
 		}
 		next.EphemeralContainers = []capsule.ContainerSpec{{Name: "debug", Image: "debug", ImagePullPolicy: corev1.PullIfNotPresent, TargetContainer: "app"}}
-		s.Adopt(next)
+		s.Adopt(next, false)
 		return nil
 	})
 	if err != nil {

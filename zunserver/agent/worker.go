@@ -254,12 +254,19 @@ func (w *worker) try(act lifecycle.Action) {
 func (w *worker) abandon() {
 	over := w.c.Deletion != nil || w.c.Facts.End != nil
 	for _, f := range w.flying {
-		s := w.c.StandaloneOf(f.action.Container)
-		old := s != nil && f.action.Starts < s.Want.Rebuild
-		if f.action.Op == lifecycle.Create && (over || old) {
+		if f.action.Op == lifecycle.Create && (over || outdated(w.c, f.action)) {
 			f.cancel()
 		}
 	}
+}
+
+// outdated says whether a creation is of what a container was to be before.
+func outdated(c *capsule.Capsule, act lifecycle.Action) bool {
+	if s := c.StandaloneOf(act.Container); s != nil {
+		return act.Made < s.Want.Rebuild
+	}
+	cs, _ := c.Spec.Container(act.Container)
+	return cs != nil && act.Made < cs.Definition
 }
 
 // land takes in what became of an action.
@@ -271,7 +278,11 @@ func (w *worker) land(r executor.Result) {
 	if r.Mounts != nil {
 		w.mounts, w.volumes = r.Mounts, r.Volumes
 	}
+	w.mu.Lock()
+	old := r.Action.Op == lifecycle.Create && outdated(w.latest, r.Action)
+	w.mu.Unlock()
 	switch {
+	case old: // why it could not be made says nothing of what it shall be now
 	case r.Note != nil:
 		w.failures[r.Action.Container] = r.Note
 		w.log.WithFields(logrus.Fields{

@@ -93,7 +93,9 @@ func TestUpdate(t *testing.T) {
 		{"an annotation", `"n"}`, `"n","note":"x"}`, 200, ""},
 		{"no UUID", `"uid":"` + id + `",`, "", 200, ""},
 		{"another UUID", id, "21111111-2222-3333-4444-555555555555", 400, "metadata.uid"},
-		{"the image", `"x"`, `"y"`, 400, "template.spec.containers[0].image cannot be changed while the capsule lives"},
+		{"the image", `"x"`, `"y"`, 200, "definition:1"},
+		{"a definition, which is the server's", `"image":"x"`, `"image":"x","definition":7`, 200, ""},
+		{"the command", `"image":"x"`, `"image":"x","command":["y"]`, 400, "template.spec.containers[0].command cannot be changed while the capsule lives"},
 		{"whose it is", `"n"}`, `"m"}`, 400, "template.metadata.annotations.capsulet.io/node"},
 		{"a field nobody knows", `"image":"x"`, `"image":"x","moon":1`, 400, "moon"},
 	} {

@@ -90,7 +90,7 @@ func TestUpgradeRefusals(t *testing.T) {
 		status            int
 		says              string
 	}{
-		{"not wanted", "?upgrade=false", other, 400, "template.spec.containers[0].image cannot be changed while the capsule lives"},
+		{"not wanted", "?upgrade=false", strings.Replace(other, `"name":"web",`, `"name":"web","workDir":"/w",`, 1), 400, "template.spec.containers[0].workDir cannot be changed while the capsule lives"},
 		{"another name", "", strings.Replace(other, `"name":"web"}`, `"name":"wob"}`, 1), 400, "template.metadata.name cannot be changed"},
 		{"power over the host", "", strings.Replace(other, `"spec":{`, `"spec":{"hostPID":true,`, 1), 403, "capsule:create:hostPID"},
 		{"a deadline of nothing", "?timeout=0", other, 400, "timeout"},

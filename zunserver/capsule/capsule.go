@@ -141,6 +141,8 @@ type ContainerFacts struct {
 	Starting int64 `json:"starting,omitempty"`
 	// Failure is what keeps the next attempt from being created or started; nil when nothing does.
 	Failure *Failure `json:"failure,omitempty"`
+	// Definition is the [ContainerSpec.Definition] that BackOffSeconds and Failure are of: another one has a clean slate.
+	Definition int64 `json:"definition,omitempty"`
 	// Pull is how the newest attempt came by its image.
 	Pull *Pull `json:"pull,omitempty"`
 	// Unhealthy has the newest failure of each kind of probe of Run, written now and then: see ProbeFailure.
@@ -184,6 +186,8 @@ type HookFailure struct {
 type Stopping struct {
 	At     time.Time `json:"at"`
 	Reason string    `json:"reason"`
+	// Redefined: the container's definition has changed, and whatever its restart policy says it is made again.
+	Redefined bool `json:"redefined,omitempty"`
 }
 
 // Run is one attempt of a container: one engine container, never restarted. That of a standalone container is started again in
@@ -210,18 +214,21 @@ type Run struct {
 	// ContainerStatusUnknown).
 	Lost bool `json:"lost,omitempty"`
 	// Starts is the start of a standalone container that the run answers, Made the one that its engine container was made for:
-	// see [Want].
+	// see [Want]. For a container of a capsule Made is the [ContainerSpec.Definition] that it was made of.
 	Starts int64 `json:"starts,omitempty"`
 	Made   int64 `json:"made,omitempty"`
 	// Restarts is how often the restart policy had it started again since (Docker: RestartCount).
 	Restarts int `json:"restarts,omitempty"`
 	// Paused: its processes are frozen.
 	Paused bool `json:"paused,omitempty"`
-	// Stopping is set when the agent ends the attempt because of its probes.
+	// Stopping is set when the agent ends the attempt because of its probes, or because of another definition.
 	Stopping *Stopping `json:"stopping,omitempty"`
 	// Resources are what the engine was last given for it; nil when that is not known.
 	Resources *corev1.ResourceRequirements `json:"resources,omitempty"`
 }
+
+// Redefined says whether the attempt is being ended, or was, because its container has another definition now.
+func (r *Run) Redefined() bool { return r != nil && r.Stopping != nil && r.Stopping.Redefined }
 
 // State is the container's state as the engine sees it.
 type State string

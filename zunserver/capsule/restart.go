@@ -31,6 +31,12 @@ func (s *Spec) Restarts(cs *ContainerSpec, init bool, exitCode int) bool {
 	return policy == RestartAlways || policy == RestartOnFailure && exitCode != 0
 }
 
+// Again says whether a run of the container that has ended is followed by another one: because its definition changed while it
+// ran, or as [Spec.Restarts] says.
+func (s *Spec) Again(cs *ContainerSpec, init bool, r *Run) bool {
+	return r.Redefined() || s.Restarts(cs, init, r.ExitCode)
+}
+
 // ruled says whether a rule of the container's own asks for another run after that exit code.
 func (cs *ContainerSpec) ruled(exitCode int) bool {
 	for _, r := range cs.RestartPolicyRules {
@@ -67,7 +73,7 @@ func (c *Capsule) Done() bool {
 			}
 			continue
 		}
-		if r.State() != StateExited || c.Spec.Restarts(cs, false, r.ExitCode) {
+		if r.State() != StateExited || c.Spec.Again(cs, false, r) {
 			return false
 		}
 	}

@@ -49,3 +49,17 @@ func TestRestarts(t *testing.T) {
 		t.Error("an ephemeral container runs again")
 	}
 }
+
+// What ended for another definition is made again, whatever the policy says; an exit of its own is not.
+func TestAgain(t *testing.T) {
+	s := Spec{RestartPolicy: RestartNever}
+	cs := ContainerSpec{Name: "a"}
+	for _, row := range []struct {
+		stopping *Stopping
+		want     bool
+	}{{nil, false}, {&Stopping{Reason: "unhealthy"}, false}, {&Stopping{Redefined: true}, true}} {
+		if got := s.Again(&cs, false, &Run{ExitCode: 1, Stopping: row.stopping}); got != row.want {
+			t.Errorf("%+v: %v", row.stopping, got)
+		}
+	}
+}

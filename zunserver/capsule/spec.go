@@ -93,6 +93,9 @@ type ContainerSpec struct {
 	Name            string            `json:"name"`
 	Image           string            `json:"image"`
 	ImagePullPolicy corev1.PullPolicy `json:"imagePullPolicy"`
+	// Definition counts how often the image was changed in place ([Spec.Adopt]). It is the server's: a container that was made of
+	// an older one is made again.
+	Definition int64 `json:"definition,omitempty"`
 	// PullCredentials are tried one after another; with none the image is pulled without. They are shown to nobody.
 	PullCredentials []Credential `json:"pullCredentials,omitempty"`
 	// Command replaces the image's ENTRYPOINT, Args its CMD.

@@ -187,7 +187,7 @@ func (c *Capsule) judgeContainer(cs *ContainerSpec, cf *ContainerFacts, init boo
 		return StatusCreated, ""
 	}
 	reason = ending(r)
-	if c.Deletion == nil && c.Facts.End == nil && c.Spec.Restarts(cs, init, r.ExitCode) {
+	if c.Deletion == nil && c.Facts.End == nil && c.Spec.Again(cs, init, r) {
 		if cf.Failure != nil {
 			return StatusRestarting, cf.Failure.Message
 		}

@@ -25,13 +25,14 @@ const Masked = "***"
 //	containers[].resizePolicy
 //	containers[].env              for the next attempt of the container; what runs keeps its own
 //	containers[].pullCredentials  none keeps those that are there
+//	containers[].image            with images only: the container is made again in its place; init containers too
 //	ephemeralContainers           more of them at the end; those that are there stay
 //	volumes[].files.items         as a whole
 //	nets                          the sandbox is connected and disconnected as it runs
 //	hash
 //
 // The memory of next is shared afterwards.
-func (s *Spec) Adopt(next *Spec) {
+func (s *Spec) Adopt(next *Spec, images bool) {
 	s.Labels, s.Annotations, s.Hash, s.Nets = next.Labels, fixed(s.Annotations, next.Annotations), next.Hash, next.Nets
 	if d := next.ActiveDeadlineSeconds; d != nil && (s.ActiveDeadlineSeconds == nil || *d < *s.ActiveDeadlineSeconds) {
 		s.ActiveDeadlineSeconds = d
@@ -39,7 +40,7 @@ func (s *Spec) Adopt(next *Spec) {
 	for _, l := range [][2][]ContainerSpec{{s.InitContainers, next.InitContainers}, {s.Containers, next.Containers}} {
 		for i := range min(len(l[0]), len(l[1])) {
 			if l[0][i].Name == l[1][i].Name {
-				l[0][i].adopt(&l[1][i])
+				l[0][i].adopt(&l[1][i], images)
 			}
 		}
 	}
@@ -49,7 +50,7 @@ func (s *Spec) Adopt(next *Spec) {
 	for i := range min(len(s.EphemeralContainers), len(next.EphemeralContainers)) {
 		// It has run or soon will: what it was made of is of no more use, and what it refers to may have changed.
 		if e, n := &s.EphemeralContainers[i], &next.EphemeralContainers[i]; e.Name == n.Name {
-			e.adopt(n)
+			e.adopt(n, false)
 		}
 	}
 	for i := range min(len(s.Volumes), len(next.Volumes)) {
@@ -78,7 +79,11 @@ func fixed(had, next map[string]string) map[string]string {
 	return all
 }
 
-func (cs *ContainerSpec) adopt(next *ContainerSpec) {
+func (cs *ContainerSpec) adopt(next *ContainerSpec, images bool) {
+	if images && cs.Image != next.Image {
+		cs.Image = next.Image
+		cs.Definition++
+	}
 	cs.Env = next.Env
 	cs.ResizePolicy = next.ResizePolicy
 	if len(next.PullCredentials) > 0 {
@@ -156,13 +161,13 @@ func (f *FilesVolume) content(path string) []byte {
 }
 
 // Frozen returns the paths, sorted, of the fields in which next asks for something that [Spec.Adopt] does not take over.
-// UUIDs of containers, which are the server's, do not count. Neither argument is changed.
-func (s *Spec) Frozen(next *Spec) ([]string, error) {
+// UUIDs and definitions of containers, which are the server's, do not count. Neither argument is changed.
+func (s *Spec) Frozen(next *Spec, images bool) ([]string, error) {
 	adopted, err := s.Clone()
 	if err != nil {
 		return nil, err
 	}
-	adopted.Adopt(next)
+	adopted.Adopt(next, images)
 	was, err := tree(adopted)
 	if err != nil {
 		return nil, err
@@ -197,7 +202,7 @@ func (s *Spec) Clone() (*Spec, error) {
 	return t, nil
 }
 
-// tree is the spec as JSON sees it, without the UUIDs of containers.
+// tree is the spec as JSON sees it, without what of containers is the server's.
 func tree(s *Spec) (any, error) {
 	t, err := s.Clone()
 	if err != nil {
@@ -205,7 +210,7 @@ func tree(s *Spec) (any, error) {
 	}
 	for _, list := range [][]ContainerSpec{t.InitContainers, t.Containers, t.EphemeralContainers} {
 		for i := range list {
-			list[i].UUID = ""
+			list[i].UUID, list[i].Definition = "", 0
 		}
 	}
 	raw, err := json.Marshal(t)

@@ -70,7 +70,7 @@ func TestFrozen(t *testing.T) {
 		t.Run(row.name, func(t *testing.T) {
 			s, next, before := changeable(), changeable(), changeable()
 			row.change(next)
-			got, err := s.Frozen(next)
+			got, err := s.Frozen(next, false)
 			if err != nil || !slices.Equal(got, row.frozen) {
 				t.Errorf("frozen %q (%v), want %q", got, err, row.frozen)
 			}
@@ -80,12 +80,34 @@ func TestFrozen(t *testing.T) {
 			if row.frozen != nil {
 				return
 			}
-			s.Adopt(next)
+			s.Adopt(next, false)
 			next.Containers[0].UUID, next.InitContainers[0].UUID = "c-1", "i-1"
 			if d := cmp.Diff(next, s); d != "" {
 				t.Errorf("adopted, want -, got +:\n%s", d)
 			}
 		})
+	}
+}
+
+// Images change in place only where that is asked for, each change is counted, and of ephemeral containers they stay.
+func TestAdoptImages(t *testing.T) {
+	s, next := changeable(), changeable()
+	debug := ContainerSpec{Name: "debug", Image: "x"}
+	s.EphemeralContainers, next.EphemeralContainers = []ContainerSpec{debug}, []ContainerSpec{debug}
+	next.Containers[0].Image, next.InitContainers[0].Image, next.EphemeralContainers[0].Image = "y", "y", "y"
+	next.Containers[0].Definition = 7 // the server's: it does not count
+	if frozen, err := s.Frozen(next, true); err != nil || !slices.Equal(frozen, []string{"spec.ephemeralContainers[0].image"}) {
+		t.Errorf("frozen %q (%v)", frozen, err)
+	}
+	s.Adopt(next, true)
+	s.Adopt(next, true)
+	if c, i, e := s.Containers[0], s.InitContainers[0], s.EphemeralContainers[0]; c.Image != "y" || c.Definition != 1 ||
+		i.Image != "y" || i.Definition != 1 || e.Image != "x" || e.Definition != 0 {
+		t.Errorf("%+v\n%+v\n%+v", c, i, e)
+	}
+	next.Containers[0].Image = "x"
+	if s.Adopt(next, true); s.Containers[0].Definition != 2 {
+		t.Errorf("back to what it was: definition %d", s.Containers[0].Definition)
 	}
 }
 

@@ -88,7 +88,7 @@ func (c *Capsule) healthyContainer(cs *ContainerSpec, cf *ContainerFacts) (since
 	case StateRunning:
 		return later(r.StartedAt, cf.ReadyAt), true, cf.Ready && r.Stopping == nil
 	case StateExited:
-		return r.FinishedAt, false, r.ExitCode == 0 && r.Error == "" && !r.Lost && !c.Spec.Restarts(cs, false, 0)
+		return r.FinishedAt, false, r.ExitCode == 0 && r.Error == "" && !r.Lost && !c.Spec.Again(cs, false, r)
 	default:
 		return time.Time{}, false, false
 	}

@@ -37,8 +37,8 @@ type Action struct {
 	SandboxAttempt int
 	// SandboxID is the sandbox that a container is created in.
 	SandboxID string
-	// Starts is the start of a standalone container that it is created for.
-	Starts int64
+	// Made is the start of a standalone container that it is created for, and of another one the definition.
+	Made int64
 	// TargetID is the instance whose processes an ephemeral container shall see; empty for none.
 	TargetID string
 	// Deadline of a Stop is when the container is killed.

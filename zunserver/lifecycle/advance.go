@@ -76,6 +76,9 @@ func advanceContainer(cs *capsule.ContainerSpec, s *capsule.Standalone, init boo
 	if old != nil {
 		cf = *old
 	}
+	if cf.Definition != cs.Definition { // (kubelet: getStableKey, of which the image is a part)
+		cf.Definition, cf.BackOffSeconds, cf.Failure = cs.Definition, 0, nil
+	}
 	for _, i := range backwards(o.of(cs.Name)) {
 		if i.ran() || s != nil && i.State == capsule.StateCreated && o.running(cs.Name) == nil {
 			cf = take(cf, s, i, now)
@@ -88,6 +91,9 @@ func advanceContainer(cs *capsule.ContainerSpec, s *capsule.Standalone, init boo
 	}
 	cf.Run = lose(cf.Run, o.of(cs.Name), now)
 	running := cf.Run.State() == capsule.StateRunning
+	if running && s == nil && (!init || cs.Sidecar()) {
+		cf.Run = redefine(cf.Run, cs, now)
+	}
 	if s != nil && !running && !o.Starting[cs.Name] {
 		cf.Starting = s.Want.Starts
 	}
@@ -138,6 +144,16 @@ func stopping(r *capsule.Run, reason string, now time.Time) *capsule.Run {
 	return &s
 }
 
+// redefine notes that the agent will end a run that was made of an older definition.
+func redefine(r *capsule.Run, cs *capsule.ContainerSpec, now time.Time) *capsule.Run {
+	if r.Made >= cs.Definition || r.Redefined() {
+		return r
+	}
+	s := *r
+	s.Stopping = &capsule.Stopping{At: now, Reason: fmt.Sprintf("Container %s definition changed", cs.Name), Redefined: true}
+	return &s
+}
+
 // take merges an instance that ran into the facts, oldest attempts first; of a standalone container also one that was made.
 func take(cf capsule.ContainerFacts, s *capsule.Standalone, i *Instance, now time.Time) capsule.ContainerFacts {
 	had := cf.Run
@@ -175,7 +191,11 @@ func succeed(cf capsule.ContainerFacts, s *capsule.Standalone, next *capsule.Run
 	if prev.FinishedAt.IsZero() {
 		prev = lost(prev, now)
 	}
-	if s == nil {
+	switch {
+	case s != nil:
+	case prev.Made < next.Made:
+		cf.BackOffSeconds = 0
+	default:
 		cf.BackOffSeconds = backOffAfter(cf.BackOffSeconds, prev, next)
 	}
 	cf.Last = prev
@@ -185,7 +205,7 @@ func succeed(cf capsule.ContainerFacts, s *capsule.Standalone, next *capsule.Run
 func runOf(i *Instance, now time.Time) *capsule.Run {
 	r := &capsule.Run{
 		ID: i.ID, Attempt: i.Attempt, SandboxAttempt: i.SandboxAttempt, Image: i.Image, ImageID: i.ImageID,
-		CreatedAt: i.CreatedAt, StartedAt: i.StartedAt, Paused: i.Paused,
+		CreatedAt: i.CreatedAt, StartedAt: i.StartedAt, Paused: i.Paused, Made: i.Made,
 	}
 	if i.State == capsule.StateExited {
 		r.FinishedAt, r.ExitCode, r.OOM, r.Error, r.Message = i.FinishedAt, i.ExitCode, i.OOM, i.Error, i.Message

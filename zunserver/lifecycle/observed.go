@@ -14,7 +14,7 @@ type Instance struct {
 	Container      string
 	Attempt        int
 	SandboxAttempt int
-	// Made is the start of a standalone container that it was made for.
+	// Made is the start of a standalone container that it was made for, and of another one the definition.
 	Made  int64
 	State capsule.State
 	// Paused: it runs, and its processes are frozen.

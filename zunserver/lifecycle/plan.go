@@ -255,6 +255,8 @@ func (d *decision) container(cs *capsule.ContainerSpec, init bool, sandbox *Inst
 		d.again(cs, cf, init, sandbox)
 	case i.State == capsule.StateCreated && i.SandboxAttempt != sandbox.Attempt:
 		d.plan.add(removal(i, "created in another sandbox"))
+	case i.State == capsule.StateCreated && i.Made < cs.Definition:
+		d.plan.add(removal(i, "created of an older definition"))
 	case i.State == capsule.StateCreated:
 		if sandbox.State == capsule.StateRunning && d.mayRetry(cf.Failure) {
 			d.plan.add(Action{Op: Start, Container: cs.Name, ID: i.ID, Attempt: i.Attempt, Cause: "container created"})
@@ -263,6 +265,8 @@ func (d *decision) container(cs *capsule.ContainerSpec, init bool, sandbox *Inst
 		d.plan.add(d.stop(i, d.now, "runs in another sandbox"))
 	case cf.Run != nil && cf.Run.ID == i.ID && cf.Run.State() == capsule.StateExited:
 		d.plan.add(d.stop(i, d.now, "it has ended and was started by somebody else"))
+	case cf.Run != nil && cf.Run.ID == i.ID && cf.Run.Redefined():
+		d.plan.add(d.stop(i, cf.Run.Stopping.At.Add(time.Duration(d.c.Spec.Grace())*time.Second), cf.Run.Stopping.Reason))
 	case d.health(cs, i):
 	default:
 		d.resize(cs, cf, i)
@@ -301,7 +305,7 @@ func (d *decision) health(cs *capsule.ContainerSpec, i *Instance) bool {
 // again creates the first or, when policy and back-off allow it, the next attempt of a container that does not run.
 func (d *decision) again(cs *capsule.ContainerSpec, cf *capsule.ContainerFacts, init bool, sandbox *Instance) {
 	a := Action{
-		Op: Create, Container: cs.Name, SandboxAttempt: sandbox.Attempt, SandboxID: sandbox.ID,
+		Op: Create, Container: cs.Name, SandboxAttempt: sandbox.Attempt, SandboxID: sandbox.ID, Made: cs.Definition,
 		Cause: "container has not run yet",
 	}
 	if needsAddress(cs) && sandbox.State != capsule.StateRunning {
@@ -309,7 +313,7 @@ func (d *decision) again(cs *capsule.ContainerSpec, cf *capsule.ContainerFacts, 
 	}
 	if r := cf.Run; r != nil {
 		rerun := init && r.ExitCode == 0 && r.SandboxAttempt != sandbox.Attempt
-		if !rerun && !d.c.Spec.Restarts(cs, init, r.ExitCode) {
+		if !rerun && !d.c.Spec.Again(cs, init, r) {
 			return
 		}
 		if at := r.FinishedAt.Add(time.Duration(cf.BackOffSeconds) * time.Second); d.now.Before(at) && !rerun {
@@ -318,7 +322,10 @@ func (d *decision) again(cs *capsule.ContainerSpec, cf *capsule.ContainerFacts, 
 		}
 		a.Attempt = r.Attempt + 1
 		a.Cause = fmt.Sprintf("attempt %d ended with exit code %d", r.Attempt, r.ExitCode)
-		if rerun {
+		switch {
+		case r.Redefined():
+			a.Cause = r.Stopping.Reason
+		case rerun:
 			a.Cause = "the capsule has a new sandbox"
 		}
 	}

@@ -118,7 +118,7 @@ func (d *decision) waited(cf *capsule.ContainerFacts) bool {
 func (d *decision) remake(cs *capsule.ContainerSpec, s *capsule.Standalone, cf *capsule.ContainerFacts, i, sandbox *Instance) {
 	r, w := cf.Run, s.Want
 	a := Action{
-		Op: Create, Container: cs.Name, SandboxAttempt: sandbox.Attempt, SandboxID: sandbox.ID, Starts: w.Starts,
+		Op: Create, Container: cs.Name, SandboxAttempt: sandbox.Attempt, SandboxID: sandbox.ID, Made: w.Starts,
 		Cause: "container has not been made yet",
 	}
 	wanted := w.State != capsule.WantStopped

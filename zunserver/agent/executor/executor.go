@@ -212,7 +212,7 @@ func (e *Executor) configure(ctx context.Context, c *capsule.Capsule, mounts map
 	}
 	id := runtime.Identity{
 		Instance: e.cfg.Instance, Capsule: c.UUID, CapsuleName: c.Spec.Name, Container: act.Container,
-		Attempt: act.Attempt, SandboxAttempt: act.SandboxAttempt, Made: act.Starts,
+		Attempt: act.Attempt, SandboxAttempt: act.SandboxAttempt, Made: act.Made,
 	}
 	p := e.place(c, mounts)
 	release, err := e.lock(ctx, c.UUID)
@@ -251,7 +251,7 @@ func (e *Executor) takeOver(ctx context.Context, cfg runtime.ContainerConfig) er
 		return fmt.Errorf("inspecting the container that has the name %s: %w", cfg.Name, err)
 	}
 	ours := found.Identity
-	ours.Made = cfg.Identity.Made // one of an earlier start: what becomes of it is decided by the next look
+	ours.Made = cfg.Identity.Made // one of an earlier start or definition: what becomes of it is decided by the next look
 	if ours != cfg.Identity {
 		return fmt.Errorf("the container name %s is taken by a container that is not this capsule's: remove it", cfg.Name)
 	}

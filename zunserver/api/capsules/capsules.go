@@ -71,8 +71,10 @@ func (r *Resource) readSpec(c *rest.Call) (spec capsule.Spec, uid string, err er
 }
 
 // giveUUIDs names the containers for Zun's clients; the same capsule gets the same ones.
+// giveUUIDs fills in what of containers is the server's.
 func giveUUIDs(list []capsule.ContainerSpec, capsuleUUID string) {
 	for i := range list {
+		list[i].Definition = 0
 		list[i].UUID = uuid.NewSHA1(uuid.MustParse(capsuleUUID), []byte(list[i].Name)).String()
 	}
 }

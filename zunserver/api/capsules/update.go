@@ -32,8 +32,8 @@ type revision struct {
 }
 
 // updateCapsule is PATCH /v1/capsules/{id}: the body has the whole new template, as for POST. What of a capsule may change in place
-// is taken over. Any other difference is an upgrade, and replaces one that is under way; with upgrade=false it is refused by the name
-// of its field, and nothing changes then.
+// is taken over. Any other difference is an upgrade, and replaces one that is under way; with upgrade=false images change in place
+// too, where their containers are made again, and what else differs is refused by the name of its field, and nothing changes then.
 func (r *Resource) updateCapsule(c *rest.Call) error {
 	one, err := r.find(c, auth.CapsuleUpdate)
 	if err != nil {
@@ -94,7 +94,7 @@ func (r *Resource) revise(c *rest.Call, one *capsule.Capsule, next revision) (*c
 				err = errAnother
 			}
 			if err == nil {
-				s.Adopt(mine)
+				s.Adopt(mine, false)
 			}
 			return err
 		})
@@ -121,7 +121,7 @@ func (n *revision) against(s *capsule.Spec, admit func(*capsule.Spec)) (mine *ca
 		mine.EphemeralContainers = s.EphemeralContainers
 	}
 	s.Unmask(mine)
-	frozen, err = s.Frozen(mine)
+	frozen, err = s.Frozen(mine, !n.upgrades)
 	return mine, frozen, err
 }
 
@@ -136,7 +136,7 @@ func (n *revision) plan(c *capsule.Capsule) (*capsule.Capsule, error) {
 		if err := refusePowers(n.caller, &added); err != nil {
 			return nil, err
 		}
-		c.Spec.Adopt(mine)
+		c.Spec.Adopt(mine, !n.upgrades)
 		if n.upgrades {
 			c.Upgrade = nil // what is there is wanted: an upgrade under way is called off
 		}
