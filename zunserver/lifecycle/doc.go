@@ -60,6 +60,14 @@
 //     host: what the policy says. What its owner has stopped stays so.
 //   - A container that vanished from the engine is an error and not a restart, as in Zun, unless it has AutoHeal.
 //
+// # Another definition
+//
+// An image that changes in place raises the container's Definition; each engine container says on its label of which one it was
+// made. What runs and is of an older one is stopped as for a deletion and made again in its sandbox, whatever its restart policy:
+// that it ends for this is written first (Run.Stopping), so that the end is not taken for the container's own. What was created
+// and not started goes; back-off and failures are those of a definition. Init containers that have ended stay (kubelet:
+// computePodActions, "definition changed").
+//
 // Decisions (2026-11-20):
 //   - A created container that never ran is not a fact: it is recreated under the same attempt if need be, so that
 //     RestartCount counts what really ran.
