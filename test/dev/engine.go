@@ -17,13 +17,6 @@ import (
 	"github.com/capsulet/capsulet/test/dev/stage"
 )
 
-func engineEndpoint() string {
-	if e := os.Getenv("DOCKER_HOST"); e != "" {
-		return e
-	}
-	return "unix:///var/run/docker.sock"
-}
-
 func answers(ctx context.Context) error {
 	_, err := stage.Docker(ctx, "version", "--format", "{{.Server.Version}}")
 	return err

@@ -94,7 +94,7 @@ func newWorld() (*world, error) {
 	w.server = &stage.Server{
 		Program: filepath.Join(root, "bin", "capsulet"), Dir: w.dir, Instance: instance,
 		NodeName: nodeName, Kubeconfig: w.path("kubeconfig"), APIPort: apiPort, KubeletPort: kubeletPort,
-		Engine: engineEndpoint(), LogLevel: "info", Detached: true,
+		Engine: stage.Engine(), LogLevel: "info", Detached: true,
 	}
 	if w.ownCluster {
 		w.server.NodeAddress = "127.0.0.1" // where its API server is too

@@ -71,7 +71,7 @@ func (b Bench) start(ctx context.Context) (_ *server, err error) {
 	s.core, err = zunserver.New(ctx, zunserver.Config{
 		Instance: b.Engine.Instance, StateDir: filepath.Join(dir, "state"), RunDir: filepath.Join(dir, "run"), Auth: tokens,
 		Store: store.Config{DataDir: filepath.Join(dir, "etcd"), SealKey: make([]byte, 32), Log: b.Log},
-		Hosts: []zunserver.HostConfig{{Name: "bench", Endpoint: docker.DefaultEndpoint, Address: "127.0.0.1", Near: true}},
+		Hosts: []zunserver.HostConfig{{Name: "bench", Endpoint: b.Engine.Endpoint, Address: "127.0.0.1", Near: true}},
 		Log:   b.Log, MaxBodyBytes: 1 << 20,
 		Open: func(ctx context.Context, h zunserver.HostConfig) (runtime.Host, error) {
 			host, err := docker.Open(ctx, docker.Config{Endpoint: h.Endpoint, Instance: b.Engine.Instance, Log: b.Log})

@@ -26,7 +26,6 @@ import (
 	"github.com/capsulet/capsulet/test/controlplane"
 	"github.com/capsulet/capsulet/test/controlplane/progress"
 	"github.com/capsulet/capsulet/test/dev/stage"
-	"github.com/capsulet/capsulet/zunserver/runtime/docker"
 	"github.com/capsulet/capsulet/zunserver/volume"
 )
 
@@ -75,7 +74,7 @@ func (c *cluster) open(ctx context.Context, w io.Writer, root string) (err error
 	}
 	c.server = &stage.Server{
 		Program: filepath.Join(c.dir, "capsulet"), Dir: c.dir, Instance: c.e.Instance, NodeName: nodeName,
-		Kubeconfig: c.plane.Kubeconfig, NodeAddress: "127.0.0.1", Engine: docker.DefaultEndpoint, LogLevel: c.level,
+		Kubeconfig: c.plane.Kubeconfig, NodeAddress: "127.0.0.1", Engine: c.e.Endpoint, LogLevel: c.level,
 	}
 	for _, port := range []*int{&c.server.APIPort, &c.server.KubeletPort} {
 		if *port, err = freePort(ctx); err != nil {

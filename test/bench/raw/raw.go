@@ -16,6 +16,7 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"github.com/capsulet/capsulet/test/bench/round"
+	"github.com/capsulet/capsulet/test/dev/stage"
 	rt "github.com/capsulet/capsulet/zunserver/runtime"
 	"github.com/capsulet/capsulet/zunserver/runtime/docker"
 	"github.com/capsulet/capsulet/zunserver/runtime/runtimetest"
@@ -32,13 +33,14 @@ type Engine struct {
 	App      string // image of apps
 	sandbox  string // image of sandboxes
 	About    string // what it is
+	Endpoint string // where it listens
 }
 
 // Open connects and puts both images on the engine.
 func Open(ctx context.Context) (*Engine, error) {
-	e := &Engine{Instance: "bench-" + uuid.NewString()[:8]}
+	e := &Engine{Instance: "bench-" + uuid.NewString()[:8], Endpoint: stage.Engine()}
 	var err error
-	if e.host, err = docker.Open(ctx, docker.Config{Instance: e.Instance}); err != nil {
+	if e.host, err = docker.Open(ctx, docker.Config{Endpoint: e.Endpoint, Instance: e.Instance}); err != nil {
 		return nil, err
 	}
 	if e.sandbox, err = e.host.EnsureSandboxImage(ctx, false); err != nil {
@@ -47,7 +49,7 @@ func Open(ctx context.Context) (*Engine, error) {
 	if e.App, err = runtimetest.BuildImage(ctx, e.host); err != nil {
 		return nil, errors.Join(err, e.host.Close())
 	}
-	if e.Client, err = client.NewClientWithOpts(client.WithHost(docker.DefaultEndpoint), client.WithAPIVersionNegotiation()); err != nil {
+	if e.Client, err = client.NewClientWithOpts(client.WithHost(e.Endpoint), client.WithAPIVersionNegotiation()); err != nil {
 		return nil, errors.Join(err, e.host.Close())
 	}
 	info, err := e.Info(ctx)

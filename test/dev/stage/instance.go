@@ -1,15 +1,22 @@
 package stage
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
+	"os"
 	"os/exec"
 	"strings"
+
+	"github.com/capsulet/capsulet/zunserver/runtime/docker"
 )
 
 // InstanceLabel is on everything that a capsulet instance has on an engine.
 const InstanceLabel = "io.capsulet.instance"
+
+// Engine is where the engine listens that DOCKER_HOST names, or this machine's.
+func Engine() string { return cmp.Or(os.Getenv("DOCKER_HOST"), docker.DefaultEndpoint) }
 
 // Docker runs the docker command against the engine that DOCKER_HOST names and returns what it printed.
 func Docker(ctx context.Context, args ...string) (string, error) {
