@@ -150,6 +150,10 @@ Events:
 		if got := w.ok(pod, "capsule apply -f -"); got != "capsule pod updated\n" {
 			t.Errorf("called off: %q", got)
 		}
+		if got := w.ok(strings.Replace(pod, "image: app", "image: job", 1), "capsule update pod --in-place -f -"); got != "capsule pod updated\n" {
+			t.Errorf("in place: %q", got)
+		}
+		w.fails(1, strings.Replace(pod, "image: app", "image: app, workingDir: /w", 1), "capsule apply --in-place -f -", "spec.containers[0].workDir cannot be changed")
 		secret := strings.Replace(pod, "image: app,", "image: app, envFrom: [{secretRef: {name: s}}],", 1)
 		w.fails(1, secret, "capsule create -f -", "spec.containers[0].envFrom[0].secretRef: needs Kubernetes")
 		w.ok("", "capsule delete pod --wait")
@@ -165,7 +169,7 @@ Events:
 	})
 	t.Run("stats and endpoints", func(t *testing.T) {
 		w.T = t
-		if got := usual(w.ok("", "capsule stats web db --no-stream --containers")); !strings.HasPrefix(got, "CAPSULE CONTAINER CPU MEMORY RECEIVED SENT\n") ||
+		if got := usual(w.ok("", "capsule stats web db --no-stream --containers")); !strings.HasPrefix(got, "CAPSULE CONTAINER CPU MEMORY RECEIVED SENT READ WRITTEN\n") ||
 			!strings.Contains(got, "\nweb main ") || !strings.Contains(got, "\ndb side ") {
 			t.Errorf("%s", got)
 		}

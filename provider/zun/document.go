@@ -21,10 +21,15 @@ func (c *Client) CreateFrom(ctx context.Context, doc json.RawMessage) (*capsule.
 }
 
 // Revise asks for the capsule to become what a document says: at once where that can be, else as a new revision that is taken over
-// when it is healthy ([capsule.Upgrade]).
-func (c *Client) Revise(ctx context.Context, uuid string, doc json.RawMessage) (*capsule.Capsule, error) {
+// when it is healthy ([capsule.Upgrade]). inPlace refuses such a revision (InvalidArgument) but for images, whose containers are made
+// again where they are.
+func (c *Client) Revise(ctx context.Context, uuid string, doc json.RawMessage, inPlace bool) (*capsule.Capsule, error) {
 	var revised capsule.Capsule
-	err := c.call(ctx, "update capsule "+uuid, http.MethodPatch, c.capsuleURL(uuid), map[string]any{"template": doc}, &revised,
+	url := c.capsuleURL(uuid)
+	if inPlace {
+		url += "?upgrade=false"
+	}
+	err := c.call(ctx, "update capsule "+uuid, http.MethodPatch, url, map[string]any{"template": doc}, &revised,
 		http.StatusOK, http.StatusAccepted)
 	if err != nil {
 		return nil, err

@@ -28,13 +28,21 @@ func (c *Call) Repeat(live bool, make func() (*output.Table, error)) error {
 		if err != nil || !live {
 			return err
 		}
-		select {
-		case <-time.After(every):
-		case <-c.Context().Done():
-			if errors.Is(c.Context().Err(), context.Canceled) {
-				return c.Context().Err()
+		if err := c.Sleep(every); err != nil {
+			if errors.Is(err, context.Canceled) {
+				return err
 			}
 			return nil
 		}
+	}
+}
+
+// Sleep waits, unless the call ends before.
+func (c *Call) Sleep(d time.Duration) error {
+	select {
+	case <-time.After(d):
+		return nil
+	case <-c.Context().Done():
+		return c.Context().Err()
 	}
 }

@@ -80,7 +80,7 @@ type (
 		Label  string `query:"label" description:"the same; may be repeated"`
 	}
 	updateQuery struct {
-		Upgrade string `query:"upgrade" description:"false: what cannot change in place is refused instead of making an upgrade"`
+		Upgrade string `query:"upgrade" description:"false: an image changes in place too, and what else cannot is refused instead of making an upgrade"`
 		Timeout int64  `query:"timeout" description:"seconds until a new revision that is not healthy is given up; 600 when not given"`
 	}
 	deleteQuery struct {

@@ -53,6 +53,7 @@ type sending struct {
 	files   documents.Files
 	wait    bool
 	timeout time.Duration
+	inPlace bool
 }
 
 func (s *sending) bind(c *cobra.Command) {
@@ -139,10 +140,11 @@ func update(k *client.Client) *cobra.Command {
 			if err != nil {
 				return nil, "", err
 			}
-			return change(call, api, was, w)
+			return s.change(call, api, was, w)
 		})
 	})
 	s.bind(c)
+	s.bindInPlace(c)
 	return c
 }
 
@@ -163,15 +165,21 @@ func apply(k *client.Client) *cobra.Command {
 			if err != nil {
 				return nil, "", err
 			}
-			return change(call, api, was, w)
+			return s.change(call, api, was, w)
 		})
 	})
 	s.bind(c)
+	s.bindInPlace(c)
 	return c
 }
 
-func change(call *client.Call, api *zun.Client, was *capsule.Capsule, w wanted) (*capsule.Capsule, string, error) {
-	now, err := api.Revise(call.Context(), was.UUID, w.doc)
+// bindInPlace adds the flag of what changes a capsule that is there.
+func (s *sending) bindInPlace(c *cobra.Command) {
+	c.Flags().BoolVar(&s.inPlace, "in-place", false, "make containers with another image again where they are, and refuse what needs a new revision")
+}
+
+func (s *sending) change(call *client.Call, api *zun.Client, was *capsule.Capsule, w wanted) (*capsule.Capsule, string, error) {
+	now, err := api.Revise(call.Context(), was.UUID, w.doc, s.inPlace)
 	if err != nil {
 		return nil, "", err
 	}

@@ -3,6 +3,8 @@ package capsules
 import (
 	"errors"
 	"fmt"
+	"slices"
+	"time"
 
 	"github.com/spf13/cobra"
 
@@ -27,6 +29,11 @@ func stats(k *client.Client) *cobra.Command {
 		live := !noStream && call.Format.ForPeople()
 		return call.Repeat(live, func() (*output.Table, error) {
 			report, names, err := measured(call, api, matches, args)
+			if err == nil && !live && slices.ContainsFunc(report, unrated) {
+				if err = call.Sleep(ratedAfter); err == nil {
+					report, names, err = measured(call, api, matches, args)
+				}
+			}
 			if err != nil {
 				return nil, err
 			}
@@ -44,6 +51,14 @@ func stats(k *client.Client) *cobra.Command {
 	c.Flags().BoolVar(&noStream, "no-stream", false, "show it once, and end")
 	c.Flags().BoolVar(&perContainer, "containers", false, "a line for each container")
 	return c
+}
+
+// ratedAfter is when a second reading tells how much of the CPU is used.
+const ratedAfter = 1100 * time.Millisecond
+
+// unrated says whether nobody had asked before for what a capsule uses.
+func unrated(s capsule.Stats) bool {
+	return s.CPUNanoCores == nil || slices.ContainsFunc(s.Containers, func(c capsule.ContainerStats) bool { return c.CPUNanoCores == nil })
 }
 
 // measured is what the capsules use that are named, or else that match, and their names by UUID.
@@ -86,9 +101,10 @@ func measured(call *client.Call, api *zun.Client, matches func(map[string]string
 	return some, wanted, nil
 }
 
-// figures is the table of what capsules use. The rate of the CPU is known from the second reading of the server on.
+// figures is the table of what capsules use. The rate of the CPU is known from the second reading of the server on, which a far
+// host takes ten seconds after the first.
 func figures(all []capsule.Stats, names map[string]string, perContainer bool) *output.Table {
-	t := &output.Table{Head: []string{"CAPSULE", "CONTAINER", "CPU", "MEMORY", "RECEIVED", "SENT"}}
+	t := &output.Table{Head: []string{"CAPSULE", "CONTAINER", "CPU", "MEMORY", "RECEIVED", "SENT", "READ", "WRITTEN"}}
 	for i := range all {
 		s := &all[i]
 		var received, sent uint64
@@ -96,12 +112,13 @@ func figures(all []capsule.Stats, names map[string]string, perContainer bool) *o
 			received, sent = received+n.RxBytes, sent+n.TxBytes
 		}
 		if !perContainer {
-			t.Rows = append(t.Rows, []string{names[s.UUID], "", cores(s.Usage), memory(s.Usage), output.Size(int64(received)), output.Size(int64(sent))})
+			t.Rows = append(t.Rows, append([]string{names[s.UUID], "", cores(s.Usage), memory(s.Usage), output.Size(int64(received)), output.Size(int64(sent))},
+				disks(s.Usage)...))
 			continue
 		}
 		for j := range s.Containers {
 			c := &s.Containers[j]
-			t.Rows = append(t.Rows, []string{names[s.UUID], c.Name, cores(c.Usage), memory(c.Usage), "", ""})
+			t.Rows = append(t.Rows, append([]string{names[s.UUID], c.Name, cores(c.Usage), memory(c.Usage), "", ""}, disks(c.Usage)...))
 		}
 	}
 	return t
@@ -116,3 +133,12 @@ func cores(u capsule.Usage) string {
 }
 
 func memory(u capsule.Usage) string { return output.Size(int64(u.WorkingSetBytes)) }
+
+// disks is what was read from and written to them.
+func disks(u capsule.Usage) []string {
+	var read, written uint64
+	for _, d := range u.Disks {
+		read, written = read+d.ReadBytes, written+d.WriteBytes
+	}
+	return []string{output.Size(int64(read)), output.Size(int64(written))}
+}
