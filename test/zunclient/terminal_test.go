@@ -5,6 +5,7 @@ import (
 	"io"
 	"os"
 	"os/exec"
+	"os/signal"
 	"path/filepath"
 	"regexp"
 	"strings"
@@ -38,6 +39,10 @@ func (s *shell) at(args ...string) *terminal {
 	s.t.Helper()
 	cmd := exec.CommandContext(s.t.Context(), python, append(append([]string{"-W", "ignore", "/usr/bin/" + s.tool}, s.login...), args...)...)
 	cmd.Env = append(os.Environ(), "TERM=xterm")
+	// A command inherits what is ignored, and tests that run under nohup ignore the signal of a terminal that closes.
+	hangUp := make(chan os.Signal, 1)
+	signal.Notify(hangUp, syscall.SIGHUP)
+	defer signal.Stop(hangUp)
 	file, err := pty.StartWithSize(cmd, &pty.Winsize{Rows: 24, Cols: 80})
 	if err != nil {
 		s.t.Fatal(err)
