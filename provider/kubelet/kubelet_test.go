@@ -29,6 +29,10 @@ func (w *endpoint) do(method, token, path string) (int, string) {
 	if token != "" {
 		req.Header.Set("Authorization", "Bearer "+token)
 	}
+	if !strings.HasSuffix(path, "&plain") {
+		req.Header.Set("Connection", "Upgrade")
+		req.Header.Set("Upgrade", "SPDY/3.1")
+	}
 	resp, err := w.http.Do(req)
 	if err != nil {
 		w.t.Fatal(err)
@@ -67,6 +71,8 @@ func TestKubeletEndpoint(t *testing.T) {
 		{"admin", "/exec/shop/web/a?command=ls", 400, "at least 1 of stdin, stdout, stderr"},
 		{"admin", "/exec/shop/web/b?output=1", 500, `container not found ("b")`},
 		{"admin", "/exec/shop/none/a?output=1", 404, "pod does not exist"},
+		{"admin", "/exec/shop/web/a?command=ls&output=1&plain", 400, "Upgrade request required"},
+		{"admin", "/portForward/shop/web?port=80&plain", 400, "Upgrade request required"},
 		{"admin", "/attach/shop/web/a?output=1", 200, " attach container=a&stdout=true"},
 		{"admin", "/attach/shop/web/b?output=1", 500, "container b not found in pod web_shop"},
 		{"admin", "/portForward/shop/web?port=80,443&port=8080", 200, " portforward ports=80&ports=443&ports=8080"},

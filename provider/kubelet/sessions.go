@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	corev1 "k8s.io/api/core/v1"
+	"k8s.io/streaming/pkg/httpstream"
 )
 
 // sessionPaths are where a session begins, whatever the method: see auth.go.
@@ -52,6 +53,9 @@ func (k *Server) stream(w http.ResponseWriter, r *http.Request, action, notFound
 		http.Error(w, fmt.Sprintf(notFound, container), http.StatusInternalServerError)
 		return
 	}
+	if !upgrades(w, r) {
+		return
+	}
 	params.Set("container", container)
 	k.cfg.Containers.Session(w, r, string(p.UID), action, params)
 }
@@ -62,9 +66,19 @@ func (k *Server) portForward(w http.ResponseWriter, r *http.Request) {
 	for _, list := range r.URL.Query()[corev1.PortHeader] { // of WebSockets; SPDY names them in its streams
 		params["ports"] = append(params["ports"], strings.Split(list, ",")...)
 	}
-	if p, ok := k.podOf(w, r); ok {
+	if p, ok := k.podOf(w, r); ok && upgrades(w, r) {
 		k.cfg.Containers.Session(w, r, string(p.UID), "portforward", params)
 	}
+}
+
+// upgrades says whether the connection is to leave HTTP, and answers if not: what the capsule API would do with a command then, nobody
+// would hear of (kubelet: server.go, proxyStream).
+func upgrades(w http.ResponseWriter, r *http.Request) bool {
+	is := httpstream.IsUpgradeRequest(r)
+	if !is {
+		http.Error(w, "Upgrade request required", http.StatusBadRequest)
+	}
+	return is
 }
 
 // run serves the kubelet's command without a session (kubelet: server.go, getRun).
