@@ -69,8 +69,8 @@ func (w *world) is(id, state string) {
 	twin.Facts.Sandbox = capsule.Sandbox{ID: "s", Ready: true, Addresses: []string{"10.0.0.2"}}
 	twin.Facts.Containers = []capsule.ContainerFacts{{Name: name, Run: run}}
 	switch state {
-	case "Running":
-		run.StartedAt = w.now
+	case "Running", "Paused":
+		run.StartedAt, run.Paused = w.now, state == "Paused"
 	case "Stopped":
 		run.StartedAt, run.FinishedAt = w.now, w.now
 	case "Creating":

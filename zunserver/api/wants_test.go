@@ -93,3 +93,30 @@ func TestKillAndTheRestartPolicy(t *testing.T) {
 		}
 	}
 }
+
+// What no host has, for lack of one that fits, is its owner's to delete.
+func TestContainerWithoutAHostIsDeleted(t *testing.T) {
+	w := newWorld(t)
+	id := w.container(`"name":"c1","availability_zone":"nowhere"`)
+	w.get(204, "DELETE", "/v1/containers/c1", "")
+	if c := w.all[id]; c != nil && c.Deletion == nil {
+		t.Errorf("it stays: %+v", c)
+	}
+}
+
+// What came true is a success, however soon something else is asked for.
+func TestActionsThatFollowSoon(t *testing.T) {
+	w := newWorld(t)
+	id := w.container(`"name":"c1"`)
+	w.is(id, "Running")
+	w.get(202, "POST", "/v1/containers/c1/pause", "")
+	w.is(id, "Paused")
+	w.get(202, "POST", "/v1/containers/c1/unpause", "")
+	w.is(id, "Running")
+	got := w.get(200, "GET", "/v1/containers/c1/container_actions", "")["containerActions"].([]any)
+	for _, a := range got {
+		if a := a.(map[string]any); a["action"] == "pause" && a["message"] != nil {
+			t.Errorf("%v", a)
+		}
+	}
+}

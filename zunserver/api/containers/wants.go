@@ -52,6 +52,7 @@ func (r *Resource) change(c *rest.Call, t target, action string, edit func(targe
 	if t.record.Deletion != nil {
 		return t, t.check(action, r.Now())
 	}
+	r.History.Catch(c.R.Context(), t.spec().UUID)
 	made, err := r.rewrite(c.R.Context(), t.record.UUID, func(one *capsule.Capsule) error {
 		now := target{one, t.name}
 		if now.spec() == nil || now.own() == nil {

@@ -165,6 +165,20 @@ func (l *Log) Settle(ctx context.Context, container string) error {
 	return nil
 }
 
+// Catch settles what is under way of a container before something else is asked of it, which would hide that it came true. What cannot
+// be read now is settled later.
+func (l *Log) Catch(ctx context.Context, container string) {
+	l.mu.Lock()
+	open := l.open[container]
+	l.mu.Unlock()
+	if !open {
+		return
+	}
+	if err := l.settle(ctx, container); err != nil {
+		l.log.WithError(err).WithField("container", container).Warn("Actions cannot be settled, trying again")
+	}
+}
+
 // Run settles what is under way, also from before this server, until ctx ends.
 func (l *Log) Run(ctx context.Context) {
 	tick := time.NewTicker(period)
