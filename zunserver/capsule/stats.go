@@ -58,14 +58,27 @@ func (u *Usage) Add(other Usage) {
 	u.Throttling = nil
 	u.Disks = slices.Clone(u.Disks) // whoever read it may have it still
 	for _, d := range other.Disks {
-		i := slices.IndexFunc(u.Disks, func(of Disk) bool { return of.Device == d.Device })
-		if i < 0 {
-			u.Disks = append(u.Disks, d)
-			continue
-		}
-		u.Disks[i].ReadBytes += d.ReadBytes
-		u.Disks[i].WriteBytes += d.WriteBytes
+		u.AddDisk(d)
 	}
+}
+
+// AddDisk adds to what is counted of that device; Disks belongs to the caller.
+func (u *Usage) AddDisk(d Disk) {
+	i := slices.IndexFunc(u.Disks, func(of Disk) bool { return of.Device == d.Device })
+	if i < 0 {
+		u.Disks = append(u.Disks, d)
+		return
+	}
+	u.Disks[i].ReadBytes += d.ReadBytes
+	u.Disks[i].WriteBytes += d.WriteBytes
+}
+
+// DiskBytes is what went from and to all disks together.
+func (u *Usage) DiskBytes() (read, written uint64) {
+	for _, d := range u.Disks {
+		read, written = read+d.ReadBytes, written+d.WriteBytes
+	}
+	return read, written
 }
 
 // Interface is what went over a network interface since it was made.

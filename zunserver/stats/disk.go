@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"errors"
 	"io/fs"
-	"slices"
 	"sync"
 	"time"
 
@@ -30,16 +29,9 @@ func (g *group) disks(buf *buffer, u *capsule.Usage) error {
 			continue // the total
 		}
 		read, write := ofDisk(counters, g.diskV2)
-		if read == 0 && write == 0 {
-			continue
+		if read > 0 || write > 0 {
+			u.AddDisk(capsule.Disk{Device: string(device), ReadBytes: read, WriteBytes: write})
 		}
-		i := slices.IndexFunc(u.Disks, func(d capsule.Disk) bool { return d.Device == string(device) })
-		if i < 0 {
-			i = len(u.Disks)
-			u.Disks = append(u.Disks, capsule.Disk{Device: string(device)})
-		}
-		u.Disks[i].ReadBytes += read
-		u.Disks[i].WriteBytes += write
 	}
 	return nil
 }

@@ -249,10 +249,7 @@ func usageOf(t target, whole *capsule.Stats, s *capsule.ContainerStats, limit in
 	for _, n := range whole.Network {
 		in, out = in+n.RxBytes, out+n.TxBytes
 	}
-	var read, written uint64
-	for _, d := range s.Disks {
-		read, written = read+d.ReadBytes, written+d.WriteBytes
-	}
+	read, written := s.DiskBytes()
 	u.Block = fmt.Sprintf("%d/%d", read, written)
 	u.Net = fmt.Sprintf("%d/%d", in, out)
 	return u

@@ -25,7 +25,7 @@ func Stats(r container.StatsResponse) (capsule.Usage, []capsule.Interface) {
 	if th := r.CPUStats.ThrottlingData; th.Periods > 0 {
 		u.Throttling = &capsule.Throttling{Periods: th.Periods, Throttled: th.ThrottledPeriods, Nanos: th.ThrottledTime}
 	}
-	u.Disks = disks(r.BlkioStats.IoServiceBytesRecursive)
+	addDisks(&u, r.BlkioStats.IoServiceBytesRecursive)
 	var list []capsule.Interface
 	for _, name := range slices.Sorted(maps.Keys(r.Networks)) {
 		n := r.Networks[name]
@@ -37,21 +37,18 @@ func Stats(r container.StatsResponse) (capsule.Usage, []capsule.Interface) {
 	return u, list
 }
 
-// disks adds up what an engine has line by line; it does not tell the names of the devices.
-func disks(lines []container.BlkioStatEntry) (list []capsule.Disk) {
+// addDisks takes what an engine has line by line; it does not tell the names of the devices.
+func addDisks(u *capsule.Usage, lines []container.BlkioStatEntry) {
 	for _, l := range lines {
-		device := fmt.Sprintf("%d:%d", l.Major, l.Minor)
-		i := slices.IndexFunc(list, func(d capsule.Disk) bool { return d.Device == device })
-		if i < 0 {
-			i = len(list)
-			list = append(list, capsule.Disk{Device: device})
-		}
+		d := capsule.Disk{Device: fmt.Sprintf("%d:%d", l.Major, l.Minor)}
 		switch strings.ToLower(l.Op) { // v1 has capitals, and Sync, Async, Discard and Total besides
 		case "read":
-			list[i].ReadBytes += l.Value
+			d.ReadBytes = l.Value
 		case "write":
-			list[i].WriteBytes += l.Value
+			d.WriteBytes = l.Value
+		}
+		if d.ReadBytes > 0 || d.WriteBytes > 0 {
+			u.AddDisk(d)
 		}
 	}
-	return list
 }
