@@ -28,7 +28,7 @@ func (c *Call) Repeat(live bool, make func() (*output.Table, error)) error {
 		if err != nil || !live {
 			return err
 		}
-		if err := c.Sleep(every); err != nil {
+		if err := Sleep(c.Context(), every); err != nil {
 			if errors.Is(err, context.Canceled) {
 				return err
 			}
@@ -37,12 +37,12 @@ func (c *Call) Repeat(live bool, make func() (*output.Table, error)) error {
 	}
 }
 
-// Sleep waits, unless the call ends before.
-func (c *Call) Sleep(d time.Duration) error {
+// Sleep waits, unless ctx ends before.
+func Sleep(ctx context.Context, d time.Duration) error {
 	select {
 	case <-time.After(d):
 		return nil
-	case <-c.Context().Done():
-		return c.Context().Err()
+	case <-ctx.Done():
+		return ctx.Err()
 	}
 }

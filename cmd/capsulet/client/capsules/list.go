@@ -171,10 +171,7 @@ func (l *listing) stream(ctx context.Context, api *zun.Client, onList func([]*ca
 			}
 		case errdefs.IsUnavailable(err):
 			err = nil
-			select {
-			case <-ctx.Done():
-			case <-time.After(watchAgain):
-			}
+			_ = client.Sleep(ctx, watchAgain) // its end is looked at first
 		}
 	}
 	return err

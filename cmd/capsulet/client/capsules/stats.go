@@ -30,7 +30,7 @@ func stats(k *client.Client) *cobra.Command {
 		return call.Repeat(live, func() (*output.Table, error) {
 			report, names, err := measured(call, api, matches, args)
 			if err == nil && !live && slices.ContainsFunc(report, unrated) {
-				if err = call.Sleep(ratedAfter); err == nil {
+				if err = client.Sleep(call.Context(), ratedAfter); err == nil {
 					report, names, err = measured(call, api, matches, args)
 				}
 			}
@@ -136,9 +136,6 @@ func memory(u capsule.Usage) string { return output.Size(int64(u.WorkingSetBytes
 
 // disks is what was read from and written to them.
 func disks(u capsule.Usage) []string {
-	var read, written uint64
-	for _, d := range u.Disks {
-		read, written = read+d.ReadBytes, written+d.WriteBytes
-	}
+	read, written := u.DiskBytes()
 	return []string{output.Size(int64(read)), output.Size(int64(written))}
 }

@@ -106,9 +106,7 @@ func until(call *client.Call, api *zun.Client, t client.Target, want condition, 
 		case ctx.Err() == nil && !errdefs.IsUnavailable(err):
 			return nil, err
 		}
-		select {
-		case <-time.After(pause):
-		case <-ctx.Done():
+		if client.Sleep(ctx, pause) != nil {
 			if call.Context().Err() != nil {
 				return nil, call.Context().Err()
 			}

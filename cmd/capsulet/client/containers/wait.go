@@ -76,9 +76,7 @@ func until(call *client.Call, t client.Target, want condition, timeout time.Dura
 		case ctx.Err() == nil && !errdefs.IsUnavailable(err):
 			return one, err
 		}
-		select {
-		case <-time.After(pause):
-		case <-ctx.Done():
+		if client.Sleep(ctx, pause) != nil {
 			if call.Context().Err() != nil {
 				return one, call.Context().Err()
 			}
