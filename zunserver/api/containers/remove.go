@@ -81,7 +81,7 @@ func (r *Resource) deletion(c *rest.Call, t target) (d capsule.Deletion, err err
 			return d, rest.NotAllowed("container:stop")
 		}
 		d.GraceSeconds = stopSeconds
-		return d, t.check("delete_after_stop", d.At)
+		return d, t.deletable("delete_after_stop", d.At)
 	case force:
 		if err := c.NewIn("force", v(7)); err != nil {
 			return d, err
@@ -90,8 +90,8 @@ func (r *Resource) deletion(c *rest.Call, t target) (d capsule.Deletion, err err
 			return d, rest.NotAllowed("container:delete_force")
 		}
 		d.Force = true
-		return d, t.check("delete_force", d.At)
+		return d, t.deletable("delete_force", d.At)
 	default:
-		return d, t.check("delete", d.At)
+		return d, t.deletable("delete", d.At)
 	}
 }

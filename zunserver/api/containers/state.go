@@ -42,14 +42,20 @@ func (t target) status(now time.Time) string { return t.record.ContainerStatus(t
 
 // check refuses an action that the state of the container does not allow.
 func (t target) check(action string, now time.Time) error {
-	if strings.HasPrefix(action, "delete") && t.record.Claim.Host == "" {
-		return nil // no host has it: Zun's is in Error then, and its owner may delete it
-	}
 	is := t.status(now)
 	if slices.Contains(strings.Fields(states[action]), is) {
 		return nil
 	}
 	return rest.Refuse(http.StatusConflict, "invalid-state-exception", "Cannot %s container %s in %s state", action, t.spec().UUID, is)
+}
+
+// deletable is check for a kind of delete. Of what no host has there is nothing to be stopped: Zun's container is in Error then, for which
+// any of them is allowed.
+func (t target) deletable(action string, now time.Time) error {
+	if t.record.Claim.Host == "" {
+		return nil
+	}
+	return t.check(action, now)
 }
 
 // alone refuses what is not to be done with a container of a capsule by itself.
