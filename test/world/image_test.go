@@ -73,18 +73,14 @@ func TestSetImage(t *testing.T) {
 	}
 }
 
-// A wrong image is put right without waiting for the back-off of the wrong one.
+// A wrong image is put right; that its back-off is not waited for is shown in package lifecycle.
 func TestSetImageThatWasWrong(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
 	uid := w.create("web", image("worng"))
 	w.await(uid, "in ImagePullBackOff", waits("ImagePullBackOff"))
-	began := time.Now()
 	w.setImage("web", "app")
 	w.await(uid, "ready", runs("app", 0))
-	if took := time.Since(began); took > 8*time.Second { // the back-off is ten
-		t.Errorf("it took %v", took)
-	}
 }
 
 // The server and the node may end at any moment of it.
