@@ -1,5 +1,6 @@
 // Package zunclient has Zun's own clients talk to a capsule server on a real Docker engine: python-openstackclient with the plugin
-// of python-zunclient 4.5, and `zun`, every command of them that reaches the container API.
+// of python-zunclient 4.5, and `zun`: every command of `zun`, and of the plugin all but image pull, show, delete and search,
+// those of networks and security groups, action show and service delete, which go by the same library as those of `zun`.
 //
 //	test ─► driver.py (one interpreter) ─► HTTP ─► openapitest ─► capsule server ─► Docker engine
 //	                                                                   └─► a real Keystone (test/keystone), for `zun`
