@@ -64,9 +64,16 @@ func (f forwarder) PortForward(_ context.Context, _, _ string, port int32, strea
 	return err
 }
 
+// halfClosedFor is how long a connection goes on of which the client has said its last word (containerd: 1 s). A client
+// whose own peer is gone (client-go's port-forward) says no more than that, and drops what comes.
+const halfClosedFor = 10 * time.Minute
+
 // Join copies in both directions until both have ended, or ctx. The end of one direction is passed on while the other
-// goes on, where conn can be closed for writing alone. It closes both. A peer that is gone without a word is an end.
+// goes on, where conn can be closed for writing alone; it does so for halfClosedFor after the last word of the client, and
+// not when the stream was reset. It closes both. A peer that is gone without a word is an end.
 func Join(ctx context.Context, stream, conn io.ReadWriteCloser) error {
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
 	stop := context.AfterFunc(ctx, func() { _ = conn.Close() })
 	defer stop()
 	defer conn.Close() // both directions are over
@@ -76,6 +83,7 @@ func Join(ctx context.Context, stream, conn io.ReadWriteCloser) error {
 		_, err := io.Copy(conn, stream)
 		if half, ok := conn.(interface{ CloseWrite() error }); ok && err == nil {
 			_ = half.CloseWrite() // the other side may be gone already
+			go abandon(ctx, stream, cancel)
 		} else {
 			_ = conn.Close()
 		}
@@ -88,8 +96,25 @@ func Join(ctx context.Context, stream, conn io.ReadWriteCloser) error {
 		case <-ctx.Done():
 		}
 	}
-	if errors.Is(err, syscall.ECONNRESET) || errors.Is(err, syscall.EPIPE) || errors.Is(err, net.ErrClosed) {
-		return nil
+	if ctx.Err() != nil || errors.Is(err, syscall.ECONNRESET) || errors.Is(err, syscall.EPIPE) || errors.Is(err, net.ErrClosed) {
+		return nil //nolint:nilerr // nobody is there any more
 	}
 	return err
+}
+
+// abandon calls cancel when a stream, of which all has been read, is reset or too old, unless ctx ends before. SPDY tells a
+// reader of a reset what it tells it of an end, and a writer nothing.
+func abandon(ctx context.Context, stream io.Reader, cancel context.CancelFunc) {
+	const look = time.Second
+	s, _ := stream.(interface{ IsFinished() bool }) // of spdystream: reset, or closed by this side
+	t := time.NewTicker(look)
+	defer t.Stop()
+	for left := halfClosedFor; left > 0 && (s == nil || !s.IsFinished()); left -= look {
+		select {
+		case <-t.C:
+		case <-ctx.Done():
+			return
+		}
+	}
+	cancel()
 }
