@@ -26,7 +26,8 @@ func (h *Host) Attach(ctx context.Context, id string, s capsule.Session) error {
 		return err
 	}
 	stdin := s.Stdin != nil && r.Config.OpenStdin
-	conn, err := api.ContainerAttach(ctx, r.ID, container.AttachOptions{Stream: true, Stdin: stdin, Stdout: true, Stderr: true})
+	conn, err := api.ContainerAttach(ctx, r.ID, container.AttachOptions{
+		Stream: true, Stdin: stdin, Stdout: true, Stderr: true, DetachKeys: detachKeys})
 	if err != nil {
 		return fail(err, "attach to container %s", id)
 	}

@@ -12,6 +12,11 @@ import (
 	"github.com/capsulet/capsulet/zunserver/runtime"
 )
 
+// detachKeys are what the engine takes for the wish to leave a terminal. It cannot be told to let everything through, and
+// by itself takes ctrl-p and ctrl-q, of which a shell wants the first: its next key would come before it. Nobody types
+// these, and the first alone, which the engine keeps until the next, is the one that is missed least.
+const detachKeys = "ctrl-@,ctrl-],ctrl-^,ctrl-_,ctrl-@,ctrl-],ctrl-^,ctrl-_"
+
 // Exec runs a command in a running container. A command that the engine cannot run is exit code 126 or 127 with the reason on
 // its output, as a shell does it. When ctx ends or a stream fails, the command is hung up (hangup.go). Reading Stdin ends when
 // the caller closes it.
@@ -27,7 +32,7 @@ func (h *Host) Exec(ctx context.Context, id string, cfg runtime.ExecConfig) (int
 	first := firstSize(ctx, cfg)
 	created, err := api.ContainerExecCreate(ctx, r.ID, container.ExecOptions{
 		ConsoleSize: first,
-		Cmd:         cfg.Command, Env: cfg.Env, User: cfg.User, WorkingDir: cfg.WorkDir, Tty: cfg.TTY,
+		Cmd:         cfg.Command, Env: cfg.Env, User: cfg.User, WorkingDir: cfg.WorkDir, Tty: cfg.TTY, DetachKeys: detachKeys,
 		AttachStdin: cfg.Stdin != nil, AttachStdout: true, AttachStderr: true,
 	})
 	if err != nil {
