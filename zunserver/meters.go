@@ -48,8 +48,9 @@ func newMeters(agents map[string]*agent.Agent, log *logrus.Entry) *meters {
 	return m
 }
 
-// reading is what one host tells.
+// reading is what one host tells, as far as it has.
 type reading struct {
+	mu       sync.Mutex
 	host     *capsule.HostStats
 	capsules []capsule.Stats
 	errs     []error
@@ -74,6 +75,8 @@ func (m *meters) Stats(ctx context.Context, of []*capsule.Capsule) capsule.Stats
 	for _, name := range slices.Sorted(maps.Keys(m.agents)) {
 		hosts.Go(func() {
 			r := m.read(ctx, name, byHost[name])
+			r.mu.Lock() // it may go on
+			defer r.mu.Unlock()
 			mu.Lock()
 			defer mu.Unlock()
 			if r.host != nil {
@@ -81,7 +84,8 @@ func (m *meters) Stats(ctx context.Context, of []*capsule.Capsule) capsule.Stats
 			}
 			report.Capsules = append(report.Capsules, r.capsules...)
 			for _, err := range r.errs {
-				lacking[name] = true
+				// A host that cannot tell of itself while nothing runs there keeps nothing back.
+				lacking[name] = lacking[name] || len(byHost[name]) > 0 || !errdefs.IsNotImplemented(err)
 				if !errdefs.IsNotImplemented(err) {
 					m.log.WithError(err).WithField("host", name).Debug("Cannot read statistics")
 				}
@@ -90,63 +94,74 @@ func (m *meters) Stats(ctx context.Context, of []*capsule.Capsule) capsule.Stats
 	}
 	hosts.Wait()
 	slices.SortFunc(report.Hosts, func(a, b capsule.HostStats) int { return cmp.Compare(a.Name, b.Name) })
+	slices.SortFunc(report.Capsules, func(a, b capsule.Stats) int { return cmp.Compare(a.UUID, b.UUID) })
+	maps.DeleteFunc(lacking, func(_ string, lacks bool) bool { return !lacks })
 	report.Incomplete = slices.Sorted(maps.Keys(lacking))
 	return report
 }
 
-// read reads one host, for no longer than ctx. What takes longer goes on, and nobody else begins it meanwhile.
-func (m *meters) read(ctx context.Context, name string, of []*capsule.Capsule) reading {
+// read reads one host, for no longer than ctx: what has not come by then is lacking. It goes on, and nobody else begins it
+// meanwhile.
+func (m *meters) read(ctx context.Context, name string, of []*capsule.Capsule) *reading {
+	r := &reading{}
 	select {
 	case m.reading[name] <- struct{}{}:
 	case <-ctx.Done():
-		return reading{errs: []error{errSlow}}
+		r.lacks(errSlow)
+		return r
 	}
-	done := make(chan reading, 1)
+	done := make(chan struct{})
 	go func() {
 		defer func() { <-m.reading[name] }()
-		done <- readHost(ctx, m.agents[name], of)
+		defer close(done)
+		r.read(ctx, m.agents[name], of)
 	}()
 	select {
-	case r := <-done:
-		return r
+	case <-done:
 	case <-ctx.Done():
-		return reading{errs: []error{errSlow}}
-	}
-}
-
-// readHost asks for the host and, several at a time, for its capsules, until one fails: what keeps one from being read keeps
-// the others, too.
-func readHost(ctx context.Context, a metered, of []*capsule.Capsule) (r reading) {
-	if h, err := a.HostStats(); err != nil {
-		r.errs = append(r.errs, err)
-	} else {
-		r.host = &h
-	}
-	list := make([]*capsule.Stats, len(of))
-	group, ctx := errgroup.WithContext(ctx)
-	group.SetLimit(runtime.GOMAXPROCS(0))
-	for i, c := range of {
-		group.Go(func() error {
-			if ctx.Err() != nil {
-				return nil //nolint:nilerr // the first error is told
-			}
-			s, err := a.Stats(c)
-			if err == nil {
-				list[i] = &s
-			}
-			if errdefs.IsNotFound(err) { // it does not run
-				return nil
-			}
-			return err
-		})
-	}
-	if err := group.Wait(); err != nil {
-		r.errs = append(r.errs, err)
-	}
-	for _, s := range list {
-		if s != nil {
-			r.capsules = append(r.capsules, *s)
-		}
+		r.lacks(errSlow)
 	}
 	return r
+}
+
+func (r *reading) lacks(err error) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.errs = append(r.errs, err)
+}
+
+// read asks for the host and, several at a time, for its capsules.
+func (r *reading) read(ctx context.Context, a metered, of []*capsule.Capsule) {
+	var group errgroup.Group
+	group.SetLimit(1 + runtime.GOMAXPROCS(0))
+	group.Go(func() error {
+		h, err := a.HostStats()
+		if err != nil {
+			r.lacks(err)
+			return nil
+		}
+		r.mu.Lock()
+		defer r.mu.Unlock()
+		r.host = &h
+		return nil
+	})
+	for _, c := range of {
+		group.Go(func() error {
+			if ctx.Err() != nil {
+				return nil //nolint:nilerr // nobody waits any more
+			}
+			s, err := a.Stats(c)
+			switch {
+			case errdefs.IsNotFound(err): // it does not run
+			case err != nil:
+				r.lacks(err)
+			default:
+				r.mu.Lock()
+				defer r.mu.Unlock()
+				r.capsules = append(r.capsules, s)
+			}
+			return nil
+		})
+	}
+	_ = group.Wait()
 }

@@ -9,5 +9,7 @@
 //   - v1 or v2 is decided for each controller by what the process' own list says, so that hybrid trees work.
 //   - The group has to be called after the container: a pid may be somebody else's by now, and what a container's init makes
 //     below its group belongs to it.
+//   - A far host's readings are those of the last round, up to two minutes old: one over hundreds of containers of an engine
+//     before 28 takes longer than a scrape may, and a reading with its time is worth more than none.
 //   - The host's own figures come from /proc, because the root group has no memory file in v2.
 package stats

@@ -1,7 +1,12 @@
 package stats_test
 
 import (
+	"context"
+	"errors"
+	"fmt"
 	"testing"
+	"testing/synctest"
+	"time"
 
 	"github.com/containerd/errdefs"
 
@@ -66,7 +71,85 @@ func TestFarReadsInRounds(t *testing.T) {
 	if _, err := f.Container("none", 0); !errdefs.IsNotFound(err) {
 		t.Errorf("no container: %v", err)
 	}
-	if s, err := f.Host(); err != nil || s.CPUNanos == 0 || s.StartedAt.IsZero() {
+	if s, err := f.Host(); err != nil || s.MemoryBytes == 0 || s.StartedAt.IsZero() {
 		t.Errorf("the host: %+v, %v", s, err)
 	}
+}
+
+// slow is a host whose engine takes readings once a second, as those before 28 do, and whose sandboxes show nothing.
+type slow struct {
+	*fake.Host
+	fails func(op, id string) error
+}
+
+func (s slow) Stats(ctx context.Context, id string) (capsule.Usage, []capsule.Interface, error) {
+	time.Sleep(time.Second)
+	if err := s.fails("stats", id); err != nil {
+		return capsule.Usage{}, nil, err
+	}
+	return s.Host.Stats(ctx, id)
+}
+
+func (s slow) List(ctx context.Context, c string) ([]runtime.Container, error) {
+	if err := s.fails("list", ""); err != nil {
+		return nil, err
+	}
+	return s.Host.List(ctx, c)
+}
+
+// A hundred containers of an old engine are read in seven seconds. The first who asks waits for his own; later nobody waits
+// longer than two, whatever fails, and gets what is known.
+func TestFarOfAnOldEngine(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		broken := map[string]bool{}
+		h := slow{fake.New(fake.Config{Instance: "i"}), func(op, id string) error {
+			if broken[op+id] {
+				return errors.New("broken")
+			}
+			return nil
+		}}
+		h.AddImage("app", fake.Behaviour{})
+		names := []string{""}
+		for i := range 99 {
+			names = append(names, fmt.Sprint("a", i))
+		}
+		ids := start(t, h.Host, names...)
+		f := stats.NewFar(h)
+		asked := func(what string, lacking int, within time.Duration) {
+			t.Helper()
+			began, lacks := time.Now(), make(chan int, len(ids))
+			for _, id := range ids {
+				go func() {
+					n := 0
+					if u, err := f.Container(id, 0); err != nil || time.Since(u.At) > time.Minute {
+						n++
+					}
+					lacks <- n
+				}()
+			}
+			n := 0
+			for range ids {
+				n += <-lacks
+			}
+			if took := time.Since(began); n != lacking || took > within {
+				t.Errorf("%s: %d are lacking after %s; want %d, %s", what, n, took, lacking, within)
+			}
+		}
+		asked("at first", 0, 7*time.Second)
+		asked("once more", 0, 0)
+		time.Sleep(15 * time.Second)
+		asked("in the next round", 0, 2*time.Second)
+		time.Sleep(15 * time.Second)
+		broken["stats"+ids[7]] = true
+		asked("while one cannot be read", 0, 2*time.Second)
+		time.Sleep(15 * time.Second)
+		broken["list"] = true
+		asked("while the engine is away", 0, 0)
+		time.Sleep(3 * time.Minute)
+		asked("for a long time", 100, 0)
+		broken["list"] = false
+		asked("when it is back", 100, 0)
+		time.Sleep(15 * time.Second)
+		asked("in the next round", 1, 7*time.Second)
+	})
 }

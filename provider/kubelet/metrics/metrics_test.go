@@ -155,15 +155,21 @@ func TestProbes(t *testing.T) {
 	}
 }
 
-// TestIncompleteUsage: a part is no figure of the node, in no format.
+// A host that cannot tell takes nothing from the figures of the others.
 func TestIncompleteUsage(t *testing.T) {
 	pod, used := running("web", "u1")
 	r := NewReading("n", []Pod{pod}, nil, &capsule.StatsReport{Capsules: []capsule.Stats{used},
 		Hosts: []capsule.HostStats{{Name: "one", Usage: used.Usage}}, Incomplete: []string{"two"}}, nil)
+	has(t, text(t, func() ([]*dto.MetricFamily, error) { return r.Resource(), nil }),
+		fmt.Sprintf("node_cpu_usage_seconds_total %g %d", float64(used.CPUNanos)/1e9, used.At.UnixMilli()))
+	if r.Summary(false).Node.CPU == nil {
+		t.Error("no CPU of the node")
+	}
+	r = NewReading("n", []Pod{pod}, nil, &capsule.StatsReport{Capsules: []capsule.Stats{used}, Incomplete: []string{"two"}}, nil)
 	got := text(t, func() ([]*dto.MetricFamily, error) { return r.Resource(), nil }) +
 		text(t, func() ([]*dto.MetricFamily, error) { return r.Cadvisor(), nil })
 	if r.Summary(false).Node.CPU != nil || strings.Contains(got, "node_cpu") || strings.Contains(got, `id="/",`) || !strings.Contains(got, `pod="web"`) {
-		t.Errorf("of a part:\n%s", got)
+		t.Errorf("of none:\n%s", got)
 	}
 }
 

@@ -23,7 +23,7 @@ type Reading struct {
 	Pods []Pod
 	// Hosts are the machines under the node, those that are up.
 	Hosts []capsule.Host
-	// Usage is of the node as a whole; nil when not every host can tell.
+	// Usage is of the node as a whole, as far as its hosts can tell; nil when none can.
 	Usage *capsule.HostStats
 	// Err says why the reading is not complete.
 	Err error
@@ -50,9 +50,9 @@ func NewReading(node string, pods []Pod, hosts []capsule.Host, report *capsule.S
 	return r
 }
 
-// usage is the sum of the hosts.
+// usage is the sum of the hosts. A far one on which no capsule has run is unknown, and adds nothing.
 func usage(report *capsule.StatsReport) *capsule.HostStats {
-	if len(report.Hosts) == 0 || len(report.Incomplete) > 0 {
+	if len(report.Hosts) == 0 {
 		return nil
 	}
 	sum := report.Hosts[0]
