@@ -115,6 +115,15 @@ func TestKubeletEndpoint(t *testing.T) {
 			t.Errorf("%s as %q: %d %q, want %d %q", c.path, c.token, status, body, c.status, c.body)
 		}
 	}
+	w.mu.Lock()
+	w.pods[0].Capsule.Facts.Sandbox.Ready = false
+	w.mu.Unlock()
+	if status, body := w.ask("admin", "/portForward/shop/web"); status != 500 || body != "pod not found (\"web_shop\")\n" {
+		t.Errorf("port-forward to a pod without a sandbox: %d %q", status, body)
+	}
+	w.mu.Lock()
+	w.pods[0].Capsule.Facts.Sandbox.Ready = true
+	w.mu.Unlock()
 	for _, path := range []string{"/pods", "/pods/", "/runningpods/"} {
 		var list corev1.PodList
 		if status, body := w.ask("admin", path); status != 200 || json.Unmarshal([]byte(body), &list) != nil || len(list.Items) != 1 {

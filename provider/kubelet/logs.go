@@ -15,6 +15,7 @@ import (
 
 	"github.com/containerd/errdefs"
 	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/apimachinery/pkg/util/validation/field"
 
 	"github.com/capsulet/capsulet/zunserver/capsule"
@@ -148,8 +149,15 @@ func containerStatus(p *Pod, container string) *corev1.ContainerStatus {
 var logStreams = map[string]capsule.Stream{corev1.LogStreamAll: "", corev1.LogStreamStdout: capsule.Stdout, corev1.LogStreamStderr: capsule.Stderr}
 
 // parseLogQuery reads the kubelet's query (corev1.PodLogOptions). What it refuses, and with which words and status, is the
-// kubelet's (core/validation, ValidatePodLogOptions): 400 for what cannot be read, 422 for what is not allowed.
+// kubelet's (core/validation, ValidatePodLogOptions): 400 for what cannot be read, 422 for what is not allowed. tail is what
+// tailLines was called once.
 func parseLogQuery(v url.Values, now time.Time) (q logQuery, status int, err error) {
+	if tail := v.Get("tail"); tail != "" {
+		v = maps.Clone(v)
+		if v.Set("tailLines", tail); tail == "all" {
+			v.Del("tailLines")
+		}
+	}
 	q.Tail = -1
 	p := logParser{values: v}
 	q.Follow, q.Timestamps, q.previous = p.flag("follow"), p.flag("timestamps"), p.flag("previous")
@@ -211,16 +219,13 @@ func (p *logParser) fail(format string, args ...any) {
 	}
 }
 
-func (p *logParser) flag(name string) bool {
-	s := p.values.Get(name)
-	if s == "" {
-		return false
+// flag is true with every value but 0 and false, also with none, as in every query of Kubernetes.
+func (p *logParser) flag(name string) (is bool) {
+	list := p.values[name]
+	if err := runtime.Convert_Slice_string_To_bool(&list, &is, nil); err != nil {
+		p.fail("%s: %v", name, err)
 	}
-	b, err := strconv.ParseBool(s)
-	if err != nil {
-		p.fail("%s: %q is neither true nor false", name, s)
-	}
-	return b
+	return is
 }
 
 // number is nil when it is not given.

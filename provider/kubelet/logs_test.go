@@ -96,6 +96,16 @@ func TestLogQuery(t *testing.T) {
 	if q, _, err := parseLogQuery(url.Values{"stream": {"Stderr"}, "limitBytes": {"7"}}, now); err != nil || q.Stream != capsule.Stderr || q.limit != 7 {
 		t.Errorf("%+v %v", q, err)
 	}
+	for query, want := range map[string]logQuery{
+		"follow=&timestamps=yes&previous=1": {LogOptions: capsule.LogOptions{Follow: true, Timestamps: true, Tail: -1}, previous: true},
+		"follow=FALSE&previous=0&tail=5":    {LogOptions: capsule.LogOptions{Tail: 5}},
+		"tail=all&tailLines=3":              {LogOptions: capsule.LogOptions{Tail: -1}},
+	} {
+		v, _ := url.ParseQuery(query)
+		if q, _, err := parseLogQuery(v, now); err != nil || q != want {
+			t.Errorf("%s: %+v, %v", query, q, err)
+		}
+	}
 	for _, all := range []url.Values{nil, {"stream": {"All"}}} {
 		if q, _, err := parseLogQuery(all, now); err != nil || q.Tail != -1 || q.limit != 0 || q.Stream != "" {
 			t.Errorf("%+v %v", q, err)
@@ -105,7 +115,6 @@ func TestLogQuery(t *testing.T) {
 		status int
 		words  string
 	}{
-		"follow=maybe":    {400, "neither true nor false"},
 		"tailLines=x":     {400, "is no number"},
 		"sinceTime=now":   {400, "no RFC 3339 time"},
 		"tailLines=-1":    {422, "tailLines: Invalid value: -1: must be greater than or equal to 0"},

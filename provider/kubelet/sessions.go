@@ -60,13 +60,18 @@ func (k *Server) stream(w http.ResponseWriter, r *http.Request, action, notFound
 	k.cfg.Containers.Session(w, r, string(p.UID), action, params)
 }
 
-// portForward serves kubectl port-forward.
+// portForward serves kubectl port-forward. A pod without a sandbox is not found (kubelet: kubelet_pods.go, GetPortForward).
 func (k *Server) portForward(w http.ResponseWriter, r *http.Request) {
 	params := url.Values{}
 	for _, list := range r.URL.Query()[corev1.PortHeader] { // of WebSockets; SPDY names them in its streams
 		params["ports"] = append(params["ports"], strings.Split(list, ",")...)
 	}
-	if p, ok := k.podOf(w, r); ok && upgrades(w, r) {
+	p, ok := k.podOf(w, r)
+	switch {
+	case !ok:
+	case !stands(p):
+		http.Error(w, fmt.Sprintf("pod not found (%q)", p.Name+"_"+p.Namespace), http.StatusInternalServerError)
+	case upgrades(w, r):
 		k.cfg.Containers.Session(w, r, string(p.UID), "portforward", params)
 	}
 }
@@ -122,6 +127,9 @@ func runs(p *Pod, container string) bool {
 	shown := containerStatus(p, container)
 	return shown != nil && shown.State.Running != nil
 }
+
+// stands says whether the pod has a sandbox to connect to.
+func stands(p *Pod) bool { return p.Capsule != nil && p.Capsule.Facts.Sandbox.Ready }
 
 // streamParams translates the kubelet's parameters (corev1, ExecStdinParam and its like).
 func streamParams(q url.Values) (url.Values, error) {

@@ -85,12 +85,7 @@ func write(w http.ResponseWriter, r *http.Request, gather prometheus.GathererFun
 
 // summary serves /stats/summary.
 func (k *Server) summary(w http.ResponseWriter, r *http.Request) {
-	query := logParser{values: r.URL.Query()}
-	short := query.flag("only_cpu_and_memory")
-	if query.err != nil {
-		http.Error(w, query.err.Error(), http.StatusBadRequest)
-		return
-	}
+	short := r.URL.Query().Get("only_cpu_and_memory") == "true"
 	reading, err := k.read(r.Context())
 	if err != nil {
 		http.Error(w, err.Error(), httpStatus(err))
