@@ -211,6 +211,8 @@ func TestRefusals(t *testing.T) {
 		{"sort key", "GET", "/v1/capsules?sort_key=nosuch", "", nil, 400, "invalid-parameter-value", `The sort_key value "nosuch" is an invalid field for sorting`},
 		{"marker", "GET", "/v1/capsules?marker=m", "", nil, 404, "container-not-found", "Container m could not be found."},
 		{"all projects", "GET", "/v1/capsules?all_projects=1", "", nil, 403, "policy-not-authorized", "capsule:get_all_all_projects"},
+		{"show of all projects", "GET", "/v1/capsules/web?all_projects=1", "", nil, 403, "policy-not-authorized", "capsule:get_one_all_projects"},
+		{"delete of all projects", "DELETE", "/v1/capsules/web?all_projects=1", "", nil, 403, "policy-not-authorized", "capsule:delete_all_projects"},
 		{"all projects nonsense", "GET", "/v1/capsules?all_projects=maybe", "", nil, 400, "invalid-value", "'maybe' is not a boolean"},
 		{"nothing there", "GET", "/v1/nosuch", "", nil, 404, "", "/v1/nosuch"},
 		{"other API", "GET", "/v2", "", nil, 404, "", ""},

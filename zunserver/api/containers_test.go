@@ -64,7 +64,10 @@ func (w *world) is(id, state string) {
 	defer w.mu.Unlock()
 	twin := *w.all[id]
 	name := twin.Spec.Containers[0].Name
-	run := &capsule.Run{ID: "r", CreatedAt: w.now, Starts: twin.Standalone[0].Want.Starts}
+	run := &capsule.Run{ID: "r", CreatedAt: w.now}
+	if len(twin.Standalone) > 0 {
+		run.Starts = twin.Standalone[0].Want.Starts
+	}
 	twin.Claim.Host = "h1"
 	twin.Facts.Sandbox = capsule.Sandbox{ID: "s", Ready: true, Addresses: []string{"10.0.0.2"}}
 	twin.Facts.Containers = []capsule.ContainerFacts{{Name: name, Run: run}}
@@ -226,6 +229,7 @@ func TestContainerOfOldVersions(t *testing.T) {
 		{"1.19", `"interactive":true`, 202, "[] tty=false"},
 		{"1.20", `"interactive":true`, 202, "[] tty=true"},
 		{"1.35", `"interactive":true,"tty":false`, 202, "[] tty=true"},
+		{"1.35", `"tty":true`, 202, "[] tty=false"},
 		{"1.36", `"interactive":true`, 202, "[] tty=false"},
 		{"1.2", `"auto_remove":true`, 400, "Invalid param auto_remove because current request version is 1.2. auto_remove is only supported from version 1.3"},
 		{"1.1", `"nets":[{"network":"n"}]`, 400, "nets is only supported from version 1.2"},

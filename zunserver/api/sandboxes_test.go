@@ -19,6 +19,20 @@ func TestContainersOfCapsules(t *testing.T) {
 		t.Errorf("%v", got)
 	}
 	w.get(404, "GET", "/v1/containers/web", "")
+	for _, in := range []string{"web", made["uuid"].(string)} { // the capsule's name and its UUID
+		w.get(404, "GET", "/v1/containers/web?capsule="+in, "", "X-Auth-Token", otherToken)
+		if got := w.get(200, "GET", "/v1/containers/web?capsule="+in, ""); got["uuid"] != inner {
+			t.Errorf("by its name in %s: %v", in, got)
+		}
+		if got := w.get(200, "GET", "/v1/containers?capsule="+in, "")["containers"].([]any); len(got) != 1 || got[0].(map[string]any)["uuid"] != inner {
+			t.Errorf("those of %s: %v", in, got)
+		}
+		if got := w.get(200, "GET", "/v1/containers?name=db&capsule="+in, "")["containers"].([]any); len(got) != 0 {
+			t.Errorf("those of another name: %v", got)
+		}
+	}
+	w.get(404, "GET", "/v1/containers/web?capsule=another", "")
+	w.get(404, "GET", "/v1/containers/"+inner+"?capsule=another", "")
 	w.get(404, "GET", "/v1/containers/"+made["uuid"].(string), "")
 	w.get(404, "GET", "/v1/containers/"+inner, "", "X-Auth-Token", otherToken)
 	for _, row := range [][2]string{{"POST", "/start"}, {"POST", "/stop"}, {"POST", "/reboot"}, {"POST", "/pause"}, {"POST", "/unpause"}, {"POST", "/rebuild"}, {"DELETE", ""}, {"PATCH", ""}, {"POST", "/rename?name=xx"}} {
@@ -27,6 +41,15 @@ func TestContainersOfCapsules(t *testing.T) {
 			t.Errorf("%v: %s", row, got)
 		}
 	}
+	w.get(409, "POST", "/v1/containers/web/start?capsule=web", "")
+	w.is(made["uuid"].(string), "Running")
+	if got := w.get(200, "PATCH", "/v1/containers/web?capsule=web", `{"memory":"256","cpu":0.5}`); got["memory"] != "256" || got["cpu"] != 0.5 {
+		t.Errorf("updated: %v", got)
+	}
+	if r := w.all[made["uuid"].(string)].Spec.Containers[0].Resources; r.Requests.Memory().String() != "256Mi" {
+		t.Errorf("%+v", r)
+	}
+	w.get(400, "PATCH", "/v1/containers/web?capsule=web", `{"name":"other"}`)
 	if got := w.get(200, "GET", "/v1/containers", ""); len(got["containers"].([]any)) != 0 {
 		t.Errorf("%v", got)
 	}

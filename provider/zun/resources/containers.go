@@ -125,9 +125,9 @@ func (c Client) Containers(ctx context.Context, filters Query) ([]Container, err
 	return list[Container](ctx, c, "containers", []string{"containers"}, filters)
 }
 
-// Container returns one by name or UUID; NotFound.
-func (c Client) Container(ctx context.Context, id string) (Container, error) {
-	return get[Container](ctx, c, "get container "+id, nil, "containers", id)
+// Container returns one by name or UUID; NotFound. The parameter capsule names the capsule that it belongs to.
+func (c Client) Container(ctx context.Context, id string, q Query) (Container, error) {
+	return get[Container](ctx, c, "get container "+id, q, "containers", id)
 }
 
 // CreateContainer makes one and, with run, starts it.
@@ -135,9 +135,10 @@ func (c Client) CreateContainer(ctx context.Context, of NewContainer, run bool) 
 	return send[Container](ctx, c, "create container "+of.Name, http.MethodPost, Query{"run": strconv.FormatBool(run)}, of, "containers")
 }
 
-// UpdateContainer changes name, cpu, memory and auto_heal.
-func (c Client) UpdateContainer(ctx context.Context, id string, changes map[string]any) (Container, error) {
-	return send[Container](ctx, c, "update container "+id, http.MethodPatch, nil, changes, "containers", id)
+// UpdateContainer changes name, cpu, memory and auto_heal; of a container of the capsule that the parameter capsule names, cpu and
+// memory.
+func (c Client) UpdateContainer(ctx context.Context, id string, q Query, changes map[string]any) (Container, error) {
+	return send[Container](ctx, c, "update container "+id, http.MethodPatch, q, changes, "containers", id)
 }
 
 // DeleteContainer asks for its end: parameters are force and stop.

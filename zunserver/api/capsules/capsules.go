@@ -92,6 +92,9 @@ func (r *Resource) getCapsule(c *rest.Call) error {
 	if c.Native && c.R.PathValue("id") == "stats" {
 		return r.stats(c) // native clients know capsules by UUID; for Zun's, one may be called so
 	}
+	if _, err := rest.AllProjects(c, "capsule:get_one_all_projects"); err != nil {
+		return err
+	}
 	one, err := r.find(c, auth.CapsuleGet)
 	if err != nil {
 		return err
@@ -102,6 +105,9 @@ func (r *Resource) getCapsule(c *rest.Call) error {
 // deleteCapsule is DELETE /v1/capsules/{id}; it only asks for the end (Zun: asynchronous since 1.32). force, which is ours,
 // gives up a capsule whose host is away.
 func (r *Resource) deleteCapsule(c *rest.Call) error {
+	if _, err := rest.AllProjects(c, "capsule:delete_all_projects"); err != nil {
+		return err
+	}
 	one, err := r.find(c, auth.CapsuleDelete)
 	if err != nil {
 		return err

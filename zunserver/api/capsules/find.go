@@ -79,19 +79,13 @@ func scope(c *rest.Call) (visible func(*capsule.Capsule) bool, err error) {
 	if err := auth.Allowed(auth.CapsuleGetAll, c.Caller, c.Caller.Project); err != nil {
 		return nil, rest.NotAllowed(auth.CapsuleGetAll)
 	}
-	everything, err := c.Flag("all_projects")
+	everything, err := rest.AllProjects(c, auth.CapsuleAllProject)
 	if err != nil {
 		return nil, err
 	}
-	if !everything {
-		return func(one *capsule.Capsule) bool {
-			return one.Kind == capsule.KindCapsule && one.Project == c.Caller.Project
-		}, nil
-	}
-	if err := auth.Allowed(auth.CapsuleAllProject, c.Caller, ""); err != nil {
-		return nil, rest.NotAllowed(auth.CapsuleAllProject)
-	}
-	return func(one *capsule.Capsule) bool { return one.Kind == capsule.KindCapsule }, nil
+	return func(one *capsule.Capsule) bool {
+		return one.Kind == capsule.KindCapsule && (everything || one.Project == c.Caller.Project)
+	}, nil
 }
 
 // labelled reads the labels that a caller asks for, ?labels=app=web,tier!=db or ?label=app=web, which may be repeated: a selector of

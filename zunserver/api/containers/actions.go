@@ -167,7 +167,7 @@ type event struct {
 	Traceback *string `json:"traceback"`
 }
 
-// action is one of the history (zun/api/controllers/v1/views/actions_view.py); finish_time is there since 1.33.
+// action is one of the history (zun/api/controllers/v1/views/actions_view.py).
 type action struct {
 	Action    string  `json:"action"`
 	Container string  `json:"container_uuid"`
@@ -176,27 +176,19 @@ type action struct {
 	Project   string  `json:"project_id"`
 	Start     *string `json:"start_time"`
 	Message   *string `json:"message"`
-	*finished
-	Events []event `json:"events,omitempty"`
-}
-
-type finished struct {
-	Finish *string `json:"finish_time"`
+	Finish    *string `json:"finish_time"`
+	Events    []event `json:"events,omitempty"`
 }
 
 type actions struct {
 	Actions []action `json:"containerActions"`
 }
 
-func shownAction(c *rest.Call, a *history.Action) action {
-	s := action{
+func shownAction(a *history.Action) action {
+	return action{
 		Action: a.Action, Container: a.Container, Request: a.Request, User: a.User, Project: a.Project,
-		Start: view.Time(a.Started), Message: view.OrNull(a.Message),
+		Start: view.Time(a.Started), Message: view.OrNull(a.Message), Finish: view.Time(a.Finished),
 	}
-	if since(c, 33) {
-		s.finished = &finished{view.Time(a.Finished)}
-	}
-	return s
 }
 
 // listActions is GET /v1/containers/{id}/container_actions, the newest first.
@@ -211,7 +203,7 @@ func (r *Resource) listActions(c *rest.Call) error {
 	}
 	list := actions{Actions: make([]action, 0, len(all))}
 	for i := range all {
-		list.Actions = append(list.Actions, shownAction(c, &all[i]))
+		list.Actions = append(list.Actions, shownAction(&all[i]))
 	}
 	return c.JSON(http.StatusOK, list)
 }
@@ -230,7 +222,7 @@ func (r *Resource) showAction(c *rest.Call) error {
 	if err != nil {
 		return fmt.Errorf("get action %.64s: %w", request, err)
 	}
-	s := shownAction(c, &a)
+	s := shownAction(&a)
 	e := event{Event: "compute__do_container_" + a.Action, Start: s.Start, Finish: view.Time(a.Finished)}
 	if !a.Finished.IsZero() {
 		e.Result = view.OrNull("Success")

@@ -147,7 +147,7 @@ func (r *Resource) make(c *rest.Call, wanted *creation.Container, run bool) (tar
 		if err != nil {
 			return target{}, fmt.Errorf("create container %s: %w", id, err)
 		}
-		return target{made, made.Spec.Containers[0].Name}, nil
+		return target{record: made, name: made.Spec.Containers[0].Name}, nil
 	}
 	host, err := r.house(c.R.Context(), c.Caller, wanted)
 	if err != nil {
@@ -159,7 +159,7 @@ func (r *Resource) make(c *rest.Call, wanted *creation.Container, run bool) (tar
 	}
 	for i := range made.Spec.Containers {
 		if made.Spec.Containers[i].UUID == id {
-			return target{made, made.Spec.Containers[i].Name}, nil
+			return target{record: made, name: made.Spec.Containers[i].Name}, nil
 		}
 	}
 	return target{}, fmt.Errorf("create container %s in %s: it is not there: %w", id, host.UUID, errdefs.ErrDataLoss)

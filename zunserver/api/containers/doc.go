@@ -121,13 +121,13 @@ func (r *Resource) resource() []rest.Route {
 		{Method: "GET", Path: "/v1/containers/{id}", Serve: r.show, Doc: rest.Doc{
 			Summary: "Show a container, also one of a capsule.", Query: showQuery{}, Answers: map[int]any{200: shown}}},
 		{Method: "PATCH", Path: "/v1/containers/{id}", Serve: r.update, Doc: rest.Doc{
-			Summary: "Change the name, the cpu, the memory or auto_heal of a container.", Body: updateBody{}, Answers: map[int]any{200: shown}}},
+			Summary: "Change the name, the cpu, the memory or auto_heal of a container, or cpu and memory of one of the capsule that is named.", Query: capsuleQuery{}, Body: updateBody{}, Answers: map[int]any{200: shown}}},
 		{Method: "DELETE", Path: "/v1/containers/{id}", Serve: r.remove, Doc: rest.Doc{
 			Summary: "Delete a container.", Query: deleteQuery{}, Answers: map[int]any{204: nil}}},
 		{Method: "POST", Path: "/v1/containers/{id}/rename", Serve: r.rename, Until: v(13), Doc: rest.Doc{
 			Summary: "Rename a container; from 1.14 on PATCH does it.", Query: renameQuery{}, Answers: map[int]any{200: shown}}},
 		{Method: "POST", Path: "/v1/containers/{id}/resize_container", Serve: r.resizeContainer, Since: v(19), Doc: rest.Doc{
-			Summary: "Change the cpu and the memory of a container.", Body: resizeBody{}, Answers: map[int]any{202: shown}}},
+			Summary: "Change the cpu and the memory of a container.", Query: capsuleQuery{}, Body: resizeBody{}, Answers: map[int]any{202: shown}}},
 	}
 }
 

@@ -114,7 +114,7 @@ func (s *shared) String() string {
 
 // attach is GET /v1/containers/{id}/attach: the URL of a WebSocket.
 func (r *Resource) attach(c *rest.Call) error {
-	if err := c.KnownOnly(); err != nil {
+	if err := known(c); err != nil {
 		return err
 	}
 	t, err := r.look(c, "attach")

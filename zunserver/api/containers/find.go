@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"net/http"
+	"time"
 
 	"github.com/containerd/errdefs"
 	"github.com/google/uuid"
@@ -19,6 +20,8 @@ type target struct {
 	record *capsule.Capsule
 	// name is that in the spec.
 	name string
+	// inCapsule says that the request named the capsule, too.
+	inCapsule bool
 }
 
 // spec is the container's.
@@ -30,20 +33,57 @@ func (t target) spec() *capsule.ContainerSpec {
 // own is the container's entry, nil for one of a capsule.
 func (t target) own() *capsule.Standalone { return t.record.StandaloneOf(t.name) }
 
-// find looks the path's {id} up: the UUID of any container, or the name of one that is not of a capsule. What the caller may not
-// do action with is not found.
+// called is the name that people know it by.
+func (t target) called() string {
+	if s := t.own(); s != nil {
+		return s.Name
+	}
+	return t.name
+}
+
+// made is when it was asked for.
+func (t target) made() time.Time {
+	if s := t.own(); s != nil {
+		return s.At
+	}
+	return t.record.CreatedAt
+}
+
+// capsuleParam names the capsule of a container, by UUID or name. Only with it a container of a capsule is found by its name and
+// listed, and may be updated (composition specification).
+const capsuleParam = "capsule"
+
+// known refuses parameters that the route does not have.
+func known(c *rest.Call, names ...string) error { return c.KnownOnly(append(names, capsuleParam)...) }
+
+// within says whether a record is the capsule that ident means.
+func within(one *capsule.Capsule, ident string) bool {
+	return one.Kind == capsule.KindCapsule && (one.UUID == ident || one.Spec.Name == ident)
+}
+
+// each calls f for every container of a record.
+func each(one *capsule.Capsule, f func(*capsule.ContainerSpec)) {
+	for _, list := range [][]capsule.ContainerSpec{one.Spec.Containers, one.Spec.InitContainers, one.Spec.EphemeralContainers} {
+		for i := range list {
+			f(&list[i])
+		}
+	}
+}
+
+// find looks the path's {id} up: the UUID of any container, or the name of one that is not of a capsule or is of the capsule that
+// the request names. What the caller may not do action with is not found.
 func (r *Resource) find(c *rest.Call, action auth.Action) (target, error) {
-	ident := c.R.PathValue("id")
+	ident, in := c.R.PathValue("id"), c.R.URL.Query().Get(capsuleParam)
 	id, err := uuid.Parse(ident)
 	byUUID := err == nil && len(ident) == 36
-	if byUUID {
+	if byUUID && in == "" {
 		one, err := r.Backend.Capsule(c.R.Context(), id.String())
 		switch {
 		case errdefs.IsNotFound(err):
 		case err != nil:
 			return target{}, fmt.Errorf("get container %s: %w", id, err)
 		case one.Kind == capsule.KindContainer && len(one.Spec.Containers) == 1:
-			return allowed(c, action, ident, []target{{one, one.Spec.Containers[0].Name}})
+			return allowed(c, action, ident, []target{{record: one, name: one.Spec.Containers[0].Name}})
 		}
 	}
 	all, _, err := r.Backend.Capsules(c.R.Context())
@@ -52,14 +92,15 @@ func (r *Resource) find(c *rest.Call, action auth.Action) (target, error) {
 	}
 	var found []target
 	for _, one := range all {
-		for _, list := range [][]capsule.ContainerSpec{one.Spec.Containers, one.Spec.InitContainers, one.Spec.EphemeralContainers} {
-			for i := range list {
-				s := one.StandaloneOf(list[i].Name)
-				if byUUID && list[i].UUID == id.String() || s != nil && s.Name == ident {
-					found = append(found, target{one, list[i].Name})
-				}
-			}
+		if in != "" && !within(one, in) {
+			continue
 		}
+		each(one, func(cs *capsule.ContainerSpec) {
+			t := target{one, cs.Name, in != ""}
+			if byUUID && cs.UUID == id.String() || (t.own() != nil || t.inCapsule) && t.called() == ident {
+				found = append(found, t)
+			}
+		})
 	}
 	return allowed(c, action, ident, found)
 }
@@ -104,21 +145,9 @@ func (r *Resource) shown(c *rest.Call, t target) view.Container {
 	return view.ContainerOf(t.record, t.name, view.For(c, r.Now()))
 }
 
-// allProjects checks the parameter all_projects against the policy for it.
-func allProjects(c *rest.Call, action auth.Action) (bool, error) {
-	everything, err := c.Flag("all_projects")
-	if err != nil || !everything {
-		return false, err
-	}
-	if auth.Allowed(action, c.Caller, "") != nil {
-		return false, rest.NotAllowed(action)
-	}
-	return true, nil
-}
-
 // show is GET /v1/containers/{id}.
 func (r *Resource) show(c *rest.Call) error {
-	if _, err := allProjects(c, "container:get_one_all_projects"); err != nil {
+	if _, err := rest.AllProjects(c, "container:get_one_all_projects"); err != nil {
 		return err
 	}
 	t, err := r.find(c, "container:get_one")

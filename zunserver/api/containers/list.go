@@ -11,12 +11,13 @@ import (
 	"github.com/capsulet/capsulet/zunserver/api/rest"
 	"github.com/capsulet/capsulet/zunserver/api/view"
 	"github.com/capsulet/capsulet/zunserver/auth"
+	"github.com/capsulet/capsulet/zunserver/capsule"
 )
 
 // filters are the properties that a list can be filtered by (zun/api/controllers/v1/containers.py); each needs the policy
 // container:get_one:<filter>, where there is one.
 var filters = map[string]func(t target, now time.Time) string{
-	"name":        func(t target, _ time.Time) string { return t.own().Name },
+	"name":        func(t target, _ time.Time) string { return t.called() },
 	"image":       func(t target, _ time.Time) string { return t.spec().Image },
 	"project_id":  func(t target, _ time.Time) string { return t.record.Project },
 	"user_id":     func(t target, _ time.Time) string { return t.record.User },
@@ -24,14 +25,14 @@ var filters = map[string]func(t target, now time.Time) string{
 	"host":        func(t target, _ time.Time) string { return t.record.Claim.Host },
 	"task_state":  func(t target, now time.Time) string { return t.record.ContainerStatus(t.name, now).TaskState },
 	"status":      target.status,
-	"auto_remove": func(t target, _ time.Time) string { return strconv.FormatBool(t.own().AutoRemove) },
+	"auto_remove": func(t target, _ time.Time) string { return strconv.FormatBool(t.own() != nil && t.own().AutoRemove) },
 }
 
 // sortKeys are what containers can be sorted by. Zun's id is the order of creation.
 func sortKeys(now time.Time) map[string]func(target) string {
 	keys := map[string]func(target) string{
-		"id":         func(t target) string { return rest.Sortable(t.own().At) },
-		"created_at": func(t target) string { return rest.Sortable(t.own().At) },
+		"id":         func(t target) string { return rest.Sortable(t.made()) },
+		"created_at": func(t target) string { return rest.Sortable(t.made()) },
 		"updated_at": func(t target) string { return rest.Sortable(view.ContainerUpdated(t.record, t.name)) },
 		"uuid":       func(t target) string { return t.spec().UUID },
 		"cpu":        func(t target) string { return fmt.Sprintf("%020d", t.spec().CPU()) },
@@ -51,6 +52,7 @@ type page struct {
 
 type listQuery struct {
 	AllProjects bool   `query:"all_projects" description:"Of every project; for administrators."`
+	Capsule     string `query:"capsule" description:"The containers of this capsule, by UUID or name, in place of those of none."`
 	Limit       int    `query:"limit" description:"The size of a page."`
 	Marker      string `query:"marker" description:"The UUID of the last container of the page before."`
 	SortKey     string `query:"sort_key" description:"The property to sort by; id is the order of creation."`
@@ -71,7 +73,7 @@ func (r *Resource) list(c *rest.Call) error {
 	if auth.Allowed("container:get_all", c.Caller, c.Caller.Project) != nil {
 		return rest.NotAllowed("container:get_all")
 	}
-	everything, err := allProjects(c, "container:get_all_all_projects")
+	everything, err := rest.AllProjects(c, "container:get_all_all_projects")
 	if err != nil {
 		return err
 	}
@@ -83,18 +85,18 @@ func (r *Resource) list(c *rest.Call) error {
 	if err != nil {
 		return fmt.Errorf("list containers: %w", err)
 	}
-	now := r.Now()
+	now, in := r.Now(), c.R.URL.Query().Get(capsuleParam)
 	var own []target
 	for _, one := range all {
 		if !everything && one.Project != c.Caller.Project {
 			continue
 		}
-		for i := range one.Standalone {
-			t := target{one, one.Standalone[i].Container}
-			if t.spec() != nil && matches(t, wanted, now) {
+		each(one, func(cs *capsule.ContainerSpec) {
+			t := target{one, cs.Name, in != "" && within(one, in)}
+			if (t.own() != nil && in == "" || t.inCapsule) && matches(t, wanted, now) {
 				own = append(own, t)
 			}
-		}
+		})
 	}
 	some, next, err := rest.Paged(c, own, sortKeys(now), func(t target) string { return t.spec().UUID })
 	if err != nil {
@@ -110,10 +112,10 @@ func (r *Resource) list(c *rest.Call) error {
 
 // wantedOf reads the filters of a list.
 func wantedOf(c *rest.Call) (map[string]string, error) {
-	known := []string{"all_projects", "limit", "marker", "sort_key", "sort_dir", "resource_url", "expand"}
+	allowed := []string{"all_projects", "limit", "marker", "sort_key", "sort_dir", "resource_url", "expand"}
 	wanted, query := map[string]string{}, c.R.URL.Query()
 	for name := range filters {
-		known = append(known, name)
+		allowed = append(allowed, name)
 		if !query.Has(name) {
 			continue
 		}
@@ -123,7 +125,7 @@ func wantedOf(c *rest.Call) (map[string]string, error) {
 		}
 		wanted[name] = query.Get(name)
 	}
-	return wanted, c.KnownOnly(known...)
+	return wanted, known(c, allowed...)
 }
 
 // guarded are the properties that have a policy of their own (zun/common/policies/container.py).

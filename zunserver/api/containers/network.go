@@ -177,7 +177,7 @@ type networkList struct {
 
 // networkList is GET /v1/containers/{id}/network_list.
 func (r *Resource) networkList(c *rest.Call) error {
-	if err := c.KnownOnly(); err != nil {
+	if err := known(c); err != nil {
 		return err
 	}
 	t, err := r.find(c, "container:network_list")

@@ -17,7 +17,9 @@ type params map[string]any
 func paramsOf(c *rest.Call, names ...string) (params, error) {
 	p := params{}
 	for name, values := range c.R.URL.Query() {
-		p[name] = values[0]
+		if name != capsuleParam {
+			p[name] = values[0]
+		}
 	}
 	body := map[string]json.RawMessage{}
 	if err := c.Decode(&body); err != nil {

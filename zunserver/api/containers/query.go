@@ -201,7 +201,7 @@ type usage struct {
 
 // stats is GET /v1/containers/{id}/stats.
 func (r *Resource) stats(c *rest.Call) error {
-	if err := c.KnownOnly(); err != nil {
+	if err := known(c); err != nil {
 		return err
 	}
 	t, err := r.look(c, "stats")

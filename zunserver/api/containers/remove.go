@@ -16,7 +16,13 @@ import (
 // stopSeconds is the grace of delete?stop=true (zun/api/controllers/v1/containers.py, delete).
 const stopSeconds = 10
 
+// capsuleQuery is of every route of a container.
+type capsuleQuery struct {
+	Capsule string `query:"capsule" description:"The capsule that the container belongs to, by UUID or name."`
+}
+
 type showQuery struct {
+	capsuleQuery
 	AllProjects bool `query:"all_projects" description:"Of any project; for administrators, who find those without it as well."`
 }
 
@@ -28,10 +34,10 @@ type deleteQuery struct {
 
 // remove is DELETE /v1/containers/{id}; it only asks for the end.
 func (r *Resource) remove(c *rest.Call) error {
-	if err := c.KnownOnly("force", "stop", "all_projects"); err != nil {
+	if err := known(c, "force", "stop", "all_projects"); err != nil {
 		return err
 	}
-	if _, err := allProjects(c, "container:delete_all_projects"); err != nil {
+	if _, err := rest.AllProjects(c, "container:delete_all_projects"); err != nil {
 		return err
 	}
 	t, err := r.find(c, "container:delete")

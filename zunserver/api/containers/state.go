@@ -60,9 +60,13 @@ func (t target) deletable(action string, now time.Time) error {
 
 // alone refuses what is not to be done with a container of a capsule by itself.
 func (t target) alone(action string) error {
-	if t.own() != nil {
+	sized := action == "update" || action == "resize_container"
+	if t.own() != nil || sized && t.inCapsule {
 		return nil
 	}
-	return rest.Refuse(http.StatusConflict, "invalid-state-exception", "Cannot %s container %s by itself: it belongs to capsule %s and lives and dies with it",
-		action, t.spec().UUID, t.record.UUID)
+	how := "it belongs to capsule %s and lives and dies with it"
+	if sized {
+		how = "it belongs to capsule %[3]s, which the request has to name: ?capsule=%[3]s"
+	}
+	return rest.Refuse(http.StatusConflict, "invalid-state-exception", "Cannot %s container %s by itself: "+how, action, t.spec().UUID, t.record.UUID)
 }

@@ -72,6 +72,9 @@ func (r *Resource) edit(c *rest.Call, action string, status int, body *updateBod
 		if err := t.check(action, r.Now()); err != nil {
 			return err
 		}
+		if t.own() == nil && (body.Name != nil || healGiven) {
+			return rest.InvalidValue("Of a container of a capsule only cpu and memory can be updated; change the capsule's template")
+		}
 		if cpu != nil || memory != nil {
 			creation.Resize(t.spec(), cpu, memory)
 		}

@@ -54,8 +54,8 @@ func (r *Resource) change(c *rest.Call, t target, action string, edit func(targe
 	}
 	r.History.Catch(c.R.Context(), t.spec().UUID)
 	made, err := r.rewrite(c.R.Context(), t.record.UUID, func(one *capsule.Capsule) error {
-		now := target{one, t.name}
-		if now.spec() == nil || now.own() == nil {
+		now := target{one, t.name, t.inCapsule}
+		if now.spec() == nil || now.own() == nil && !t.inCapsule {
 			return rest.NotFound(c.R.PathValue("id"))
 		}
 		return edit(now)
@@ -66,7 +66,7 @@ func (r *Resource) change(c *rest.Call, t target, action string, edit func(targe
 	if err != nil {
 		return t, fmt.Errorf("%s container %s: %w", action, t.spec().UUID, err)
 	}
-	return target{made, t.name}, nil
+	return target{made, t.name, t.inCapsule}, nil
 }
 
 // act is want for an action with no more than a time to stop, answered with 202.

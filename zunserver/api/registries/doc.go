@@ -36,17 +36,16 @@ type Resource struct {
 
 // Routes are what it serves.
 func (r *Resource) Routes() []rest.Route {
-	since := rest.Version{Major: 1, Minor: 30}
 	return []rest.Route{
-		{Method: "GET", Path: "/v1/registries", Serve: r.list, Since: since, Doc: rest.Doc{
+		{Method: "GET", Path: "/v1/registries", Serve: r.list, Doc: rest.Doc{
 			Summary: "List registries.", Query: listQuery{}, Answers: map[int]any{200: page{}}}},
-		{Method: "POST", Path: "/v1/registries", Serve: r.create, Since: since, Doc: rest.Doc{
+		{Method: "POST", Path: "/v1/registries", Serve: r.create, Doc: rest.Doc{
 			Summary: "Add a registry.", Body: body{}, Answers: map[int]any{201: answer{}}}},
-		{Method: "GET", Path: "/v1/registries/{id}", Serve: r.get, Since: since, Doc: rest.Doc{
+		{Method: "GET", Path: "/v1/registries/{id}", Serve: r.get, Doc: rest.Doc{
 			Summary: "Show a registry, by UUID or name.", Answers: map[int]any{200: answer{}}}},
-		{Method: "PATCH", Path: "/v1/registries/{id}", Serve: r.update, Since: since, Doc: rest.Doc{
+		{Method: "PATCH", Path: "/v1/registries/{id}", Serve: r.update, Doc: rest.Doc{
 			Summary: "Change a registry.", Body: body{}, Answers: map[int]any{200: answer{}}}},
-		{Method: "DELETE", Path: "/v1/registries/{id}", Serve: r.remove, Since: since, Doc: rest.Doc{
+		{Method: "DELETE", Path: "/v1/registries/{id}", Serve: r.remove, Doc: rest.Doc{
 			Summary: "Delete a registry.", Answers: map[int]any{204: nil}}},
 	}
 }

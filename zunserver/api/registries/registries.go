@@ -61,12 +61,9 @@ func (r *Resource) list(c *rest.Call) error {
 	if err := c.KnownOnly(known...); err != nil {
 		return err
 	}
-	everywhere, err := c.Flag("all_projects")
+	everywhere, err := rest.AllProjects(c, actionAll)
 	if err != nil {
 		return err
-	}
-	if everywhere && auth.Allowed(actionAll, c.Caller, "") != nil {
-		return rest.NotAllowed(actionAll)
 	}
 	all, err := r.of(c.R.Context(), c.Caller.Project, everywhere)
 	if err != nil {

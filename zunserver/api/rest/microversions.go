@@ -41,7 +41,7 @@ var Microversions = []Microversion{
 	{24, "create containers with exposed_ports", true},
 	{25, "archive data is base64", true},
 	{26, "quotas", false},
-	{27, "networks: delete", false},
+	{27, "networks: delete", true},
 	{28, "create containers with cpu_policy", true},
 	{29, "hosts say enable_cpu_pinning", false},
 	{30, "registries", false},

@@ -7,6 +7,8 @@ import (
 	"strconv"
 	"strings"
 	"time"
+
+	"github.com/capsulet/capsulet/zunserver/auth"
 )
 
 // maxPage is the size of a page that the caller does not limit, and of the largest ([api]max_limit of Zun).
@@ -19,6 +21,18 @@ type PageQuery struct {
 	SortKey     string `query:"sort_key" description:"default id, the order of creation"`
 	SortDir     string `query:"sort_dir" enum:"asc,desc"`
 	AllProjects string `query:"all_projects" description:"true: of all projects, for administrators"`
+}
+
+// AllProjects reads the parameter all_projects, which needs the right to action.
+func AllProjects(c *Call, action auth.Action) (bool, error) {
+	everything, err := c.Flag("all_projects")
+	if err != nil || !everything {
+		return false, err
+	}
+	if auth.Allowed(action, c.Caller, "") != nil {
+		return false, NotAllowed(action)
+	}
+	return true, nil
 }
 
 // Paged sorts the items and cuts a page out of them as the query says (zun/api/utils.py, validate_limit). next is the URL of

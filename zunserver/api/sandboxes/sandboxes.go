@@ -173,12 +173,9 @@ func (r *Resource) list(c *rest.Call) error {
 	if err := c.KnownOnly("all_projects", "limit", "marker", "sort_key", "sort_dir"); err != nil {
 		return err
 	}
-	everything, err := c.Flag("all_projects")
+	everything, err := rest.AllProjects(c, "sandbox:get_all_all_projects")
 	if err != nil {
 		return err
-	}
-	if everything && auth.Allowed("sandbox:get_all_all_projects", c.Caller, "") != nil {
-		return rest.NotAllowed("sandbox:get_all_all_projects")
 	}
 	all, _, err := r.Backend.Capsules(c.R.Context())
 	if err != nil {

@@ -126,6 +126,10 @@ func TestPlacesAndSpellings(t *testing.T) {
 			func(s capsule.Spec) bool { return s.HostLabels["a"] == "b" && s.RestartPolicy == capsule.RestartNever }},
 		{"both versions, both labels", `{"kind":"capsule","apiVersion":"beta","capsuleVersion":"beta","metadata":{"lables":{"a":"b"},"labels":{"a":"b"}},"spec":{` + containers + `}}`,
 			func(s capsule.Spec) bool { return s.Labels["a"] == "b" }},
+		{"labels of other kinds", `{"kind":"capsule","metadata":{"labels":{"a":1,"b":1.50,"c":true},"annotations":{"d":false}},"spec":{` + containers + `}}`,
+			func(s capsule.Spec) bool {
+				return s.Labels["a"] == "1" && s.Labels["b"] == "1.50" && s.Labels["c"] == "True" && s.Annotations["d"] == "False"
+			}},
 		{"nulls", `{"kind":"capsule","apiVersion":null,"hostSelector":null,"metadata":{"lables":null},"spec":{"volumes":null,` + containers + `}}`,
 			func(s capsule.Spec) bool { return s.Labels == nil && s.HostSelector == "" }},
 	} {

@@ -68,7 +68,10 @@ func TestParseForms(t *testing.T) {
 	yaml := "kind: Capsule\nmetadata: {name: yam}\nspec:\n  containers:\n  - {image: web}\n"
 	quoted, _ := json.Marshal(yaml)
 	inJSON, _ := json.Marshal(`{"kind":"capsule","metadata":{"name":"yam"},"spec":{"containers":[{"image":"web"}]}}`)
-	for _, body := range []string{yaml, string(quoted), string(inJSON), "---\n" + yaml} {
+	for _, body := range []string{yaml, string(quoted), string(inJSON), "---\n" + yaml,
+		"{kind: capsule, metadata: {name: yam}, spec: {containers: [{image: web}]}}",
+		`"kind": capsule` + "\n" + `"metadata": {name: yam}` + "\nspec: {containers: [{image: web}]}\n",
+		`"{kind: capsule, metadata: {name: yam}, spec: {containers: [{image: web}]}}"`} {
 		spec, _, err := template.Parse([]byte(body))
 		if err != nil || spec.Name != "yam" || spec.Containers[0].Name != "yam-0" {
 			t.Errorf("Parse(%s) = %+v, %v", body, spec, err)
@@ -205,7 +208,7 @@ func TestRefusals(t *testing.T) {
 		{top("restartPolicy", `"always"`), "template.spec.restartPolicy", "'always' is not one of ['Always', 'OnFailure', 'Never']"},
 		{top("metadata", `{"name":"-a"}`), "template.metadata.name", "'-a' does not match"},
 		{top("metadata", `{"uid":"x"}`), "template.metadata.uid", "'x' is not a 'uuid'"},
-		{top("metadata", `{"labels":{"a":1}}`), "template.metadata.labels.a", "1 is not of type 'string'"},
+		{top("metadata", `{"labels":{"a":[]}}`), "template.metadata.labels.a", "the value is not of type 'string'"},
 		{top("metadata", `{"foo":1}`), "template.metadata.foo", "('foo' was unexpected)"},
 		{ofSpec("containers", `[]`), "template.spec.containers", "[] is too short"},
 		{ofSpec("containers", `null`), "template.spec", "'containers' is a required property"},
@@ -294,6 +297,8 @@ func TestMalformed(t *testing.T) {
 		`{"kind":"a","kind":"b"}`:      "the key 'kind' occurs twice",
 		"kind: [":                      "Malformed YAML",
 		"kind: a\nkind: b":             "already set",
+		"{kind: a}\n---\n{kind: b}":    "several documents",
+		"{kind: [}":                    "Malformed JSON",
 		`[]`:                           "is not of type 'object'",
 		``:                             "empty",
 		`"\"\""`:                       "is not of type 'object'",

@@ -54,25 +54,16 @@ func Kind(body []byte) (kind string, doc []byte, err error) {
 // decode reads a document: a JSON object, a JSON string that holds JSON or YAML, or YAML.
 func decode(body []byte) (map[string]any, error) {
 	text := bytes.TrimSpace(body)
-	if len(text) > 0 && text[0] == '"' {
-		var s string
-		if err := json.Unmarshal(text, &s); err != nil {
-			return nil, malformed(err)
-		}
-		text = bytes.TrimSpace([]byte(s))
+	var inside string
+	if len(text) > 0 && text[0] == '"' && json.Unmarshal(text, &inside) == nil {
+		text = bytes.TrimSpace([]byte(inside))
 	}
 	if len(text) == 0 {
 		return nil, problem.At("template", "the template is empty")
 	}
-	if !bytes.ContainsAny(text[:1], "{[\"-0123456789") || bytes.HasPrefix(text, []byte("---")) {
-		if several(text) {
-			return nil, problem.At("template", "there are several documents: each makes a capsule of its own")
-		}
-		converted, err := yaml.YAMLToJSONStrict(text)
-		if err != nil {
-			return nil, problem.At("template", "Malformed YAML: %s", cleanYAML(err))
-		}
-		text = converted
+	text, err := toJSON(text)
+	if err != nil {
+		return nil, err
 	}
 	root, err := decodeJSON(text)
 	if err != nil {
@@ -83,6 +74,26 @@ func decode(body []byte) (map[string]any, error) {
 		return nil, problem.NotOfType("template", root, "object", "string")
 	}
 	return doc, nil
+}
+
+// toJSON returns JSON as it is and YAML as JSON. What looks like JSON and is neither gets the words of JSON: YAML may look so,
+// too, in its flow style or with quotes around its first key.
+func toJSON(text []byte) ([]byte, error) {
+	looks := bytes.ContainsAny(text[:1], "{[\"-0123456789") && !bytes.HasPrefix(text, []byte("---"))
+	if looks && json.Valid(text) {
+		return text, nil
+	}
+	if several(text) && (!looks || bytes.Contains(text, []byte("\n---"))) {
+		return nil, problem.At("template", "there are several documents: each makes a capsule of its own")
+	}
+	converted, err := yaml.YAMLToJSONStrict(text)
+	switch {
+	case err == nil && !several(text):
+		return converted, nil
+	case looks:
+		return text, nil // decodeJSON says what is wrong with it
+	}
+	return nil, problem.At("template", "Malformed YAML: %s", cleanYAML(err))
 }
 
 // several says whether a second document has something in it: the parser would not look at it.

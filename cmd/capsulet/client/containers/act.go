@@ -83,12 +83,12 @@ func act(k *client.Client, a action) *cobra.Command {
 
 func rename(k *client.Client) *cobra.Command {
 	return k.Verb("rename CONTAINER NAME", "Give a container another name", cobra.ExactArgs(2), func(call *client.Call, args []string) error {
-		return change(call, args[0], map[string]any{"name": args[1]}, "is now "+args[1])
+		return change(call, args[0], "", map[string]any{"name": args[1]}, "is now "+args[1])
 	})
 }
 
 func update(k *client.Client) *cobra.Command {
-	var name, memory string
+	var name, memory, in string
 	var cpu float64
 	var heal bool
 	c := k.Verb("update CONTAINER", "Change the name, cpu, memory or healing of a container", cobra.ExactArgs(1), func(call *client.Call, args []string) error {
@@ -112,23 +112,29 @@ func update(k *client.Client) *cobra.Command {
 		if len(changes) == 0 {
 			return errors.New("say what to change: --name, --cpu, --memory or --auto-heal")
 		}
-		return change(call, args[0], changes, "updated")
+		return change(call, args[0], in, changes, "updated")
 	})
 	f := c.Flags()
 	f.StringVar(&name, "name", "", "new name")
 	f.Float64Var(&cpu, "cpu", 0, "cores")
 	f.StringVarP(&memory, "memory", "m", "", "memory: MiB, or with a unit, such as 512M or 2Gi")
+	bindCapsule(c, &in)
 	f.BoolVar(&heal, "auto-heal", false, "make it anew if it vanishes; --auto-heal=false does not")
 	return c
 }
 
-func change(call *client.Call, id string, changes map[string]any, word string) error {
+// bindCapsule adds --capsule.
+func bindCapsule(c *cobra.Command, in *string) {
+	c.Flags().StringVar(in, "capsule", "", "capsule that the container belongs to, by name or UUID")
+}
+
+func change(call *client.Call, id, in string, changes map[string]any, word string) error {
 	api, err := of(call)
 	if err != nil {
 		return err
 	}
 	return call.Each("container", word, client.Named([]string{id}), func(t client.Target) error {
-		_, err := api.UpdateContainer(call.Context(), t.ID, changes)
+		_, err := api.UpdateContainer(call.Context(), t.ID, resources.Query{"capsule": in}, changes)
 		return err
 	})
 }

@@ -20,6 +20,7 @@ import (
 var filters = []struct{ flag, name, usage string }{
 	{"name", "name", "only those with the name"}, {"image", "image", "only those of the image"},
 	{"status", "status", "only those with the status"}, {"host", "host", "only those on the host; for administrators"},
+	{"capsule", "capsule", "those of the capsule, by name or UUID, in place of those of none"},
 	{"project-id", "project_id", "only those of the project"}, {"user-id", "user_id", "only those of the user"},
 }
 
@@ -110,14 +111,15 @@ func age(text string) string {
 }
 
 func show(k *client.Client) *cobra.Command {
-	c := k.Shows("show CONTAINER...", "Show containers by name or UUID, also those of capsules by UUID", cobra.MinimumNArgs(1), func(call *client.Call, args []string) error {
+	var in string
+	c := k.Shows("show CONTAINER...", "Show containers by name or UUID, also those of capsules by UUID, or by name with --capsule", cobra.MinimumNArgs(1), func(call *client.Call, args []string) error {
 		api, err := of(call)
 		if err != nil {
 			return err
 		}
 		var all []resources.Container
 		failed := call.Each("container", "", client.Named(args), func(t client.Target) error {
-			one, err := api.Container(call.Context(), t.ID)
+			one, err := api.Container(call.Context(), t.ID, resources.Query{"capsule": in})
 			if err == nil {
 				all = append(all, one)
 			}
@@ -129,6 +131,7 @@ func show(k *client.Client) *cobra.Command {
 		return failed
 	})
 	c.Aliases = []string{"describe", "get", "inspect"}
+	bindCapsule(c, &in)
 	return c
 }
 

@@ -25,7 +25,7 @@ func found(call *client.Call, name string) (*zun.Client, resources.Container, er
 	if err != nil {
 		return nil, resources.Container{}, err
 	}
-	one, err := resources.Of(api).Container(call.Context(), name)
+	one, err := resources.Of(api).Container(call.Context(), name, nil)
 	return api, one, err
 }
 

@@ -53,7 +53,7 @@ func until(call *client.Call, t client.Target, want condition, timeout time.Dura
 	defer progress.End()
 	last := "nothing is known of it"
 	for pause := 100 * time.Millisecond; ; pause = min(2*pause, time.Second) {
-		one, err := api.Container(ctx, t.ID)
+		one, err := api.Container(ctx, t.ID, nil)
 		switch {
 		case errdefs.IsNotFound(err) && want.word == deleted.word:
 			return one, nil

@@ -304,14 +304,14 @@ func (c *Container) environment(b *Body) error {
 }
 
 func (c *Container) terminal(b *Body, follows bool) error {
-	interactive, given, err := Truth("interactive", b.Interactive)
+	interactive, _, err := Truth("interactive", b.Interactive)
 	if err != nil {
 		return err
 	}
 	if c.Spec.TTY, _, err = Truth("tty", b.TTY); err != nil {
 		return err
 	}
-	if c.Spec.Stdin = interactive; follows && given {
+	if c.Spec.Stdin = interactive; follows {
 		c.Spec.TTY = interactive
 	}
 	return nil

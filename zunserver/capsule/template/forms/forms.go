@@ -35,6 +35,7 @@
 package forms
 
 import (
+	"encoding/json"
 	"fmt"
 	"reflect"
 
@@ -55,10 +56,30 @@ func Head(doc map[string]any) error {
 	if err := renamed(doc, "apiVersion", "capsuleVersion", "template"); err != nil {
 		return err
 	}
-	if metadata, ok := doc["metadata"].(map[string]any); ok {
-		return renamed(metadata, "lables", "labels", "template.metadata")
+	metadata, ok := doc["metadata"].(map[string]any)
+	if !ok {
+		return nil
+	}
+	if err := renamed(metadata, "lables", "labels", "template.metadata"); err != nil {
+		return err
+	}
+	for _, key := range []string{"labels", "annotations"} {
+		words(metadata[key])
 	}
 	return nil
+}
+
+// words makes strings of the numbers and booleans in a table, as Zun keeps them (oslo.versionedobjects, DictOfStrings).
+func words(table any) {
+	m, _ := table.(map[string]any)
+	for key, v := range m {
+		switch v := v.(type) {
+		case json.Number:
+			m[key] = v.String()
+		case bool:
+			m[key] = map[bool]string{true: "True", false: "False"}[v]
+		}
+	}
 }
 
 // renamed gives a property its name. Both names at once have to say the same.
