@@ -99,5 +99,23 @@ func TestContainerCommands(t *testing.T) {
 		w.fails(1, "", "sandbox delete shop", "has containers")
 		w.ok("", "container delete in --stop --wait")
 		w.prints("\nsandbox shop is being deleted\n", "sandbox delete shop")
+		w.ok("", "sandbox create --name joined --net bridge -l app=joined")
+		w.fails(1, "", "sandbox create --net nope", "nope")
+		w.fails(1, "", "sandbox delete", "give a name or a UUID")
+		w.prints("\nsandbox joined is being deleted\n", "sandbox delete -l app=joined")
+	})
+	t.Run("of a capsule", func(t *testing.T) {
+		w.T = t
+		w.ok("{kind: capsule, metadata: {name: pair}, spec: {containers: [{name: one, image: svc}, {name: two, image: svc}]}}",
+			"capsule create -f - --wait")
+		if got := usual(w.ok("", "container list --capsule pair")); !strings.Contains(got, "\none svc Running ") || !strings.Contains(got, "\ntwo svc Running ") {
+			t.Errorf("%s", got)
+		}
+		w.fails(1, "", "container update one --memory 128", "could not be found")
+		w.prints("\ncontainer one updated\n", "container update one --capsule pair --memory 128")
+		if got := usual(w.ok("", "container show one --capsule pair")); !strings.Contains(got, "128") {
+			t.Errorf("%s", got)
+		}
+		w.ok("", "capsule delete pair --wait")
 	})
 }

@@ -74,6 +74,10 @@ func TestResourceCommands(t *testing.T) {
 			t.Errorf("%s", got)
 		}
 		w.fails(1, "", "image pull app --host nope", "nope")
+		if got := usual(w.ok("", "image show app")); !strings.Contains(got, "app:latest\n") {
+			t.Errorf("%s", got)
+		}
+		w.fails(1, "", "image show app:2", "no host has an image app:2")
 		w.prints("\nnetwork blue created, UUID UUID\n", "network create blue --subnet 10.9.0.0/24")
 		if got := usual(w.ok("", "network show blue")); !strings.Contains(got, "Subnets: 10.9.0.0/24\n") {
 			t.Errorf("%s", got)

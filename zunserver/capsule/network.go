@@ -123,3 +123,23 @@ func (s *Spec) Detach(network string) bool {
 	}
 	return false
 }
+
+// KernelHostname is what the kernel answers in the capsule, but in the network of its host; empty: what the engine gives it.
+func (s *Spec) KernelHostname() string {
+	if s.SetHostnameAsFQDN && s.HostDomain != "" {
+		return s.ShortHostname() + "." + s.HostDomain
+	}
+	return s.ShortHostname()
+}
+
+// ShortHostname is the capsule's name, cut to what a host name may be, unless the spec names one.
+func (s *Spec) ShortHostname() string {
+	h := s.Hostname
+	if h == "" {
+		h = strings.ReplaceAll(s.Name, "_", "-")
+	}
+	if len(h) > 63 {
+		h = strings.TrimRight(h[:63], "-.")
+	}
+	return h
+}

@@ -75,7 +75,9 @@ func TestStatusOfStandalone(t *testing.T) {
 			"Error", "the container vanished before its end was seen", "", "Exited(137) 3 seconds ago "},
 		{"vanished, to be healed", func(c *capsule.Capsule) { exit(c, 137); run(c).Lost = true; c.Standalone[0].AutoHeal = true },
 			"Restarting", "the container vanished before its end was seen", "", "Exited(137) 3 seconds ago "},
-		{"without a host", func(c *capsule.Capsule) { c.Claim = capsule.Claim{Reason: "none fits"}; c.Facts = capsule.Facts{} }, "Creating", "none fits", "", ""},
+		{"without a host", func(c *capsule.Capsule) { c.Claim = capsule.Claim{Reason: "none fits"}; c.Facts = capsule.Facts{} },
+			"Error", "There are not enough hosts available. none fits", "", ""},
+		{"that is not placed yet", func(c *capsule.Capsule) { c.Claim, c.Facts = capsule.Claim{}, capsule.Facts{} }, "Creating", "", "", ""},
 		{"on a host that is away", func(c *capsule.Capsule) { c.Claim.Away = &capsule.Away{Message: "gone"} }, "Unknown", "gone", "", "Up 5 seconds"},
 		{"being deleted", func(c *capsule.Capsule) { c.Deletion = &capsule.Deletion{} }, "Deleting", "", "container_deleting", "Up 5 seconds"},
 	} {

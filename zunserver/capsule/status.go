@@ -115,6 +115,10 @@ func (c *Capsule) judgeWhole() (status, reason string, ok bool) {
 	case f.End != nil:
 		return StatusError, sentence(f.End.Reason, f.End.Message), true
 	case c.Claim.Host == "":
+		if c.Claim.Reason != "" && c.Kind != KindCapsule {
+			// Zun gives up then; here it lasts until there is a host. A capsule is like a pod, which is pending.
+			return StatusError, "There are not enough hosts available. " + c.Claim.Reason, true
+		}
 		return StatusCreating, c.Claim.Reason, true
 	case c.Claim.Lost() != "":
 		return StatusUnknown, c.Claim.Lost(), true

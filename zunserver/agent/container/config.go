@@ -57,7 +57,7 @@ func Sandbox(c *capsule.Capsule, p Place, attempt int) runtime.ContainerConfig {
 		Identity: runtime.Identity{
 			Instance: p.Instance, Capsule: c.UUID, CapsuleName: s.Name, Attempt: attempt, SandboxAttempt: attempt,
 		},
-		Hostname:  hostname(s),
+		Hostname:  s.KernelHostname(),
 		DNS:       s.DNS,
 		HostPID:   s.HostPID,
 		HostIPC:   s.HostIPC,
@@ -89,31 +89,6 @@ func Sandbox(c *capsule.Capsule, p Place, attempt int) runtime.ContainerConfig {
 		cfg.Ports = append(cfg.Ports, ports(s, &s.InitContainers[i])...)
 	}
 	return cfg
-}
-
-// hostname is what the kernel answers in the capsule.
-func hostname(s *capsule.Spec) string {
-	if s.SetHostnameAsFQDN && s.HostDomain != "" {
-		return shortHostname(s) + "." + s.HostDomain
-	}
-	return shortHostname(s)
-}
-
-// shortHostname is the capsule's name, cut to what a host name may be, unless the spec names one.
-func shortHostname(s *capsule.Spec) string {
-	h := s.Hostname
-	if h == "" {
-		h = strings.Map(func(r rune) rune {
-			if r == '_' {
-				return '-'
-			}
-			return r
-		}, s.Name)
-	}
-	if len(h) > 63 {
-		h = strings.TrimRight(h[:63], "-.")
-	}
-	return h
 }
 
 func ports(s *capsule.Spec, cs *capsule.ContainerSpec) []runtime.PortMapping {

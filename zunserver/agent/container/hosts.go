@@ -35,7 +35,7 @@ func Hosts(s *capsule.Spec, addresses []string) (before []byte, own bool, after 
 	} else {
 		b.WriteString("# Kubernetes-managed hosts file.\n127.0.0.1\tlocalhost\n::1\tlocalhost ip6-localhost ip6-loopback\n" +
 			"fe00::0\tip6-localnet\nfe00::0\tip6-mcastprefix\nfe00::1\tip6-allnodes\nfe00::2\tip6-allrouters\n")
-		names := shortHostname(s)
+		names := s.ShortHostname()
 		if s.HostDomain != "" {
 			names = names + "." + s.HostDomain + "\t" + names
 		}

@@ -220,7 +220,7 @@ func containerOf(c *capsule.Capsule, s *capsule.ContainerSpec, init bool, o Opti
 		Status:  status.Status, StatusReason: orNull(status.Reason), TaskState: orNull(status.TaskState),
 		StatusDetail: orNull(status.Detail),
 		Environment:  environment(s.Env), Workdir: orNull(s.WorkDir), Ports: ports(s.Ports),
-		Hostname: orNull(c.Spec.Hostname), Labels: mapOrEmpty(s.Labels), Addresses: map[string][]Address{},
+		Hostname: hostname(&c.Spec), Labels: mapOrEmpty(s.Labels), Addresses: map[string][]Address{},
 		RestartPolicy: policy, Interactive: s.Stdin, TTY: s.TTY,
 		SecurityGroups: []string{}, Healthcheck: map[string]any{}, Entrypoint: []string{},
 		CreatedAt: date(c.CreatedAt), UpdatedAt: date(changed),
@@ -235,7 +235,7 @@ func containerOf(c *capsule.Capsule, s *capsule.ContainerSpec, init bool, o Opti
 		m.hostOf = &hostOf{orNull(c.Claim.Host)}
 	}
 	if o.Sees.Runtime {
-		m.runtimeOf = &runtimeOf{}
+		m.runtimeOf = &runtimeOf{orNull(c.Spec.Runtime)}
 	}
 	if o.Sees.ImagePullPolicy {
 		m.pullPolicyOf = &pullPolicyOf{orNull(strings.ToLower(string(s.ImagePullPolicy)))}
@@ -244,6 +244,14 @@ func containerOf(c *capsule.Capsule, s *capsule.ContainerSpec, init bool, o Opti
 		m.privilegedOf = &privilegedOf{s.SecurityContext != nil && s.SecurityContext.Privileged != nil && *s.SecurityContext.Privileged}
 	}
 	return m
+}
+
+// hostname is null in the network of the host, whose name it is then.
+func hostname(s *capsule.Spec) *string {
+	if s.HostNetwork {
+		return nil
+	}
+	return orNull(s.KernelHostname())
 }
 
 func restartPolicy(p capsule.RestartPolicy) RestartPolicy {

@@ -65,6 +65,13 @@ func of(call *client.Call) (resources.Client, error) {
 
 // chosen are the containers that a command is about: the named ones, which are not looked up, or those of a selection.
 func chosen(call *client.Call, api resources.Client, s *client.Selection, args []string) ([]client.Target, error) {
+	return targets(s, args, func() ([]resources.Container, error) { return api.Containers(call.Context(), nil) },
+		func(c *resources.Container) (client.Target, map[string]string) {
+			return client.Target{Name: c.Name, ID: c.UUID}, c.Labels
+		})
+}
+
+func targets[T any](s *client.Selection, args []string, list func() ([]T, error), of func(*T) (client.Target, map[string]string)) ([]client.Target, error) {
 	selected, err := s.Given(args)
 	if err != nil {
 		return nil, err
@@ -76,15 +83,15 @@ func chosen(call *client.Call, api resources.Client, s *client.Selection, args [
 	if err != nil {
 		return nil, err
 	}
-	all, err := api.Containers(call.Context(), nil)
+	all, err := list()
 	if err != nil {
 		return nil, err
 	}
-	var targets []client.Target
+	var found []client.Target
 	for i := range all {
-		if matches(all[i].Labels) {
-			targets = append(targets, client.Target{Name: all[i].Name, ID: all[i].UUID})
+		if t, labels := of(&all[i]); matches(labels) {
+			found = append(found, t)
 		}
 	}
-	return targets, nil
+	return found, nil
 }

@@ -36,7 +36,7 @@ func (n *creation) bind(c *cobra.Command) {
 	f.StringArrayVarP(&n.labels, "label", "l", nil, "label: NAME=VALUE")
 	f.StringArrayVar(&n.mounts, "mount", nil, "source=VOLUME or size=GIB, destination=PATH, [type=volume]; with type=bind, source is a file here whose content is brought along")
 	f.StringArrayVarP(&n.volumes, "volume", "v", nil, "VOLUME:PATH, short for --mount")
-	f.StringArrayVar(&n.nets, "net", nil, "network, or network=NAME,v4-fixed-ip=ADDRESS,v6-fixed-ip=ADDRESS, or port=UUID")
+	f.StringArrayVar(&n.nets, "net", nil, netUsage)
 	f.StringArrayVarP(&n.publish, "publish", "p", nil, "port of the container to publish: [HOSTPORT:]PORT[/udp]")
 	f.StringVar(&n.restart, "restart", "", "restart policy: no, always, unless-stopped, on-failure or on-failure:COUNT")
 	f.BoolVar(&n.AutoRemove, "auto-remove", false, "delete it when it has ended")
@@ -202,19 +202,28 @@ func (n *creation) readMounts() error {
 	return nil
 }
 
-func (n *creation) readNets() error {
-	for _, text := range n.nets {
+func (n *creation) readNets() (err error) {
+	n.Nets, err = networksOf(n.nets)
+	return err
+}
+
+// netUsage is the help of --net.
+const netUsage = "network, or network=NAME,v4-fixed-ip=ADDRESS,v6-fixed-ip=ADDRESS, or port=UUID"
+
+// networksOf reads --net.
+func networksOf(texts []string) (nets []resources.Net, err error) {
+	for _, text := range texts {
 		if !strings.Contains(text, "=") {
-			n.Nets = append(n.Nets, resources.Net{Network: text})
+			nets = append(nets, resources.Net{Network: text})
 			continue
 		}
 		m, err := fields("--net", text, "network", "port", "v4-fixed-ip", "v6-fixed-ip")
 		if err != nil {
-			return err
+			return nil, err
 		}
-		n.Nets = append(n.Nets, resources.Net{Network: m["network"], Port: m["port"], V4FixedIP: m["v4-fixed-ip"], V6FixedIP: m["v6-fixed-ip"]})
+		nets = append(nets, resources.Net{Network: m["network"], Port: m["port"], V4FixedIP: m["v4-fixed-ip"], V6FixedIP: m["v6-fixed-ip"]})
 	}
-	return nil
+	return nets, nil
 }
 
 func (n *creation) readPorts() error {

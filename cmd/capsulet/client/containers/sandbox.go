@@ -37,7 +37,7 @@ func sandboxNames(ctx context.Context, api *zun.Client) ([]string, error) {
 
 func createSandbox(k *client.Client) *cobra.Command {
 	var name, hostname, zone, runtime string
-	var labels []string
+	var labels, nets []string
 	c := k.Shows("create", "Create a sandbox", cobra.NoArgs, func(call *client.Call, _ []string) error {
 		wanted := map[string]any{}
 		for key, value := range map[string]string{"name": name, "hostname": hostname, "availability_zone": zone, "runtime": runtime} {
@@ -51,6 +51,13 @@ func createSandbox(k *client.Client) *cobra.Command {
 		}
 		if len(pairs) > 0 {
 			wanted["labels"] = pairs
+		}
+		joined, err := networksOf(nets)
+		if err != nil {
+			return err
+		}
+		if len(joined) > 0 {
+			wanted["nets"] = joined
 		}
 		api, err := of(call)
 		if err != nil {
@@ -72,6 +79,7 @@ func createSandbox(k *client.Client) *cobra.Command {
 	f.StringVar(&hostname, "hostname", "", "host name")
 	f.StringVar(&zone, "availability-zone", "", "zone of the hosts to choose from")
 	f.StringVar(&runtime, "runtime", "", "OCI runtime; for administrators")
+	f.StringArrayVar(&nets, "net", nil, netUsage)
 	f.StringArrayVarP(&labels, "label", "l", nil, "label: NAME=VALUE")
 	return c
 }
@@ -149,15 +157,30 @@ func showSandbox(k *client.Client) *cobra.Command {
 }
 
 func removeSandbox(k *client.Client) *cobra.Command {
-	c := k.Verb("delete SANDBOX...", "Delete sandboxes that have no containers", cobra.MinimumNArgs(1), func(call *client.Call, args []string) error {
+	var s client.Selection
+	c := k.Verb("delete SANDBOX...", "Delete sandboxes that have no containers", cobra.ArbitraryArgs, func(call *client.Call, args []string) error {
+		if _, err := s.Given(args); err != nil {
+			return err
+		}
 		api, err := of(call)
 		if err != nil {
 			return err
 		}
-		return call.Each("sandbox", "is being deleted", client.Named(args), func(t client.Target) error {
+		which, err := targets(&s, args, func() ([]resources.Sandbox, error) { return api.Sandboxes(call.Context(), nil) },
+			func(s *resources.Sandbox) (client.Target, map[string]string) {
+				return client.Target{Name: s.Name, ID: s.UUID}, s.Labels
+			})
+		if err != nil {
+			return err
+		}
+		if len(which) == 0 {
+			fmt.Fprintln(call.Err(), "No sandboxes.")
+		}
+		return call.Each("sandbox", "is being deleted", which, func(t client.Target) error {
 			return api.DeleteSandbox(call.Context(), t.ID)
 		})
 	})
 	c.Aliases = []string{"rm"}
+	s.Bind(c)
 	return c
 }

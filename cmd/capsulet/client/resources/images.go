@@ -1,11 +1,13 @@
 package resources
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"strconv"
 	"strings"
 
+	"github.com/google/uuid"
 	"github.com/spf13/cobra"
 
 	"github.com/capsulet/capsulet/cmd/capsulet/client"
@@ -26,7 +28,7 @@ func images() *cobra.Command {
 			})
 	})
 	one := shower(k, "IMAGE", func(call *client.Call, api resources.Client, id string) (any, string, *output.Sheet, error) {
-		i, err := api.Image(call.Context(), id)
+		i, err := imageOf(call, api, id)
 		s := &output.Sheet{}
 		s.Line("UUID", i.UUID)
 		s.Line("Image", i.Repo+":"+i.Tag)
@@ -39,10 +41,48 @@ func images() *cobra.Command {
 		return i, i.UUID, s, err
 	})
 	remove := deleter(k, "image", "IMAGE", func(call *client.Call, api resources.Client, id string) error {
-		return api.DeleteImage(call.Context(), id)
+		i, err := imageOf(call, api, id)
+		if err != nil {
+			return err
+		}
+		return api.DeleteImage(call.Context(), i.UUID)
 	})
 	family.AddCommand(all, one, pull(k), remove, search(k))
 	return family
+}
+
+// imageOf is the image that a UUID or a name, REPOSITORY[:TAG], means; of several hosts one has to be chosen by its UUID.
+func imageOf(call *client.Call, api resources.Client, ident string) (i resources.Image, err error) {
+	if uuid.Validate(ident) == nil {
+		return api.Image(call.Context(), ident)
+	}
+	all, err := api.Images(call.Context())
+	if err != nil {
+		return i, err
+	}
+	repo, tag := split(ident)
+	var found []string
+	for _, one := range all {
+		if one.Repo == repo && one.Tag == cmp.Or(tag, "latest") {
+			i = one
+			found = append(found, one.UUID+" on "+one.Host)
+		}
+	}
+	switch len(found) {
+	case 0:
+		return i, fmt.Errorf("no host has an image %s; see 'capsulet image list'", ident)
+	case 1:
+		return i, nil
+	}
+	return i, fmt.Errorf("several hosts have image %s; name one by its UUID: %s", ident, strings.Join(found, ", "))
+}
+
+// split cuts the tag off.
+func split(ref string) (repo, tag string) {
+	if i := strings.LastIndex(ref, ":"); i > strings.LastIndex(ref, "/") && !strings.Contains(ref, "@") {
+		return ref[:i], ref[i+1:]
+	}
+	return ref, ""
 }
 
 // bytes prints a size that is a number in a text.
@@ -64,10 +104,7 @@ func pull(k *client.Client) *cobra.Command {
 		if err != nil {
 			return err
 		}
-		repo, tag := args[0], ""
-		if i := strings.LastIndex(repo, ":"); i > strings.LastIndex(repo, "/") && !strings.Contains(repo, "@") {
-			repo, tag = repo[:i], repo[i+1:]
-		}
+		repo, tag := split(args[0])
 		pulled, err := api.PullImage(call.Context(), repo, tag, host)
 		if err != nil {
 			return err
