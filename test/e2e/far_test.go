@@ -46,6 +46,21 @@ func farWorld(t *testing.T) *e2e.World {
 	return w
 }
 
+// What people do with a running Pod is the same on a host whose machine is out of reach: these are the scenarios of near hosts.
+func TestFarStreams(t *testing.T) {
+	near := world
+	world = farWorld(t)
+	t.Cleanup(func() { world = near }) // after the scenarios, which run side by side, and before those of near hosts
+	for name, scenario := range map[string]func(*testing.T){
+		"Exec": TestExec, "ExecTerminal": TestExecTerminal, "ExecResize": TestExecResize, "ExecHangUp": TestExecHangUp,
+		"ExecNotRunning": TestExecNotRunning, "Attach": TestAttach, "DebugAttached": TestDebugAttached, "CapsuleStreams": TestCapsuleStreams,
+		"Logs": TestLogs, "LogsRefused": TestLogsRefused, "LogsOfOneStream": TestLogsOfOneStream, "LogsOfRestarted": TestLogsOfRestarted,
+		"LogsFollowed": TestLogsFollowed, "PortForward": TestPortForward, "Copy": TestCopy, "Metrics": TestMetrics,
+	} {
+		t.Run(name, scenario)
+	}
+}
+
 const farPod = `
 apiVersion: v1
 kind: Pod

@@ -25,12 +25,27 @@ var protocols = map[string][]string{
 	"SPDY":      {"KUBECTL_REMOTE_COMMAND_WEBSOCKETS=false", "KUBECTL_PORT_FORWARD_WEBSOCKETS=false"},
 }
 
-// shellImage has a shell and tar.
-var shellImage = sync.OnceValues(func() (string, error) {
+var shells struct {
+	sync.Mutex
+	of map[*e2e.World]error
+}
+
+// shellImage has a shell and tar. All scenarios of a world share it.
+func shellImage() (string, error) {
+	shells.Lock()
+	defer shells.Unlock()
 	ref := strings.Replace(world.Image, "/e2e-", "/shell-", 1)
-	return ref, stage.Programs(context.Background(), ref, world.Instance, //nolint:forbidigo // shared by all tests
-		"bash", "tar", "cat", "sleep", "stty", "tty", "sha256sum", "stat", "ln", "readlink")
-})
+	err, there := shells.of[world]
+	if !there {
+		err = stage.Programs(context.Background(), ref, world.Instance, //nolint:forbidigo // shared by all tests
+			"bash", "tar", "cat", "sleep", "stty", "tty", "sha256sum", "stat", "ln", "readlink")
+		if shells.of == nil {
+			shells.of = map[*e2e.World]error{}
+		}
+		shells.of[world] = err
+	}
+	return ref, err
+}
 
 // typed is what kubectl did.
 type typed struct {

@@ -18,6 +18,13 @@ type Usage struct {
 	WorkingSetBytes uint64 `json:"workingSetBytes"`
 	RSSBytes        uint64 `json:"rssBytes"`
 	CacheBytes      uint64 `json:"cacheBytes,omitempty"`
+	MappedBytes     uint64 `json:"mappedBytes,omitempty"`
+	// PageFaults and the major ones among them, for which a disk was read, are counted since the container was started. They
+	// are not known of a host.
+	PageFaults      uint64 `json:"pageFaults,omitempty"`
+	MajorPageFaults uint64 `json:"majorPageFaults,omitempty"`
+	// SwapBytes is what is on disks in place of memory; nil when it is not known.
+	SwapBytes *uint64 `json:"swapBytes,omitempty"`
 	// Throttling is how a limit of CPU time was felt; nil when it is not known.
 	Throttling *Throttling `json:"throttling,omitempty"`
 	// Disks are those that it read from or wrote to, past the kernel's cache; none when that is not known.
@@ -55,6 +62,15 @@ func (u *Usage) Add(other Usage) {
 	u.WorkingSetBytes += other.WorkingSetBytes
 	u.RSSBytes += other.RSSBytes
 	u.CacheBytes += other.CacheBytes
+	u.MappedBytes += other.MappedBytes
+	u.PageFaults += other.PageFaults
+	u.MajorPageFaults += other.MajorPageFaults
+	if u.SwapBytes != nil && other.SwapBytes != nil {
+		sum := *u.SwapBytes + *other.SwapBytes
+		u.SwapBytes = &sum
+	} else {
+		u.SwapBytes = nil
+	}
 	u.Throttling = nil
 	u.Disks = slices.Clone(u.Disks) // whoever read it may have it still
 	for _, d := range other.Disks {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -46,10 +47,10 @@ func TestFarReadsInRounds(t *testing.T) {
 	}
 	ids := start(t, h, "", "a", "b")
 	h.SetUsage(ids[1], capsule.Usage{CPUNanos: 7})
-	reads := 0
+	var reads atomic.Int32
 	h.SetFault(func(op, _ string) error {
 		if op == "stats" {
-			reads++
+			reads.Add(1)
 		}
 		return nil
 	})
@@ -61,12 +62,12 @@ func TestFarReadsInRounds(t *testing.T) {
 			t.Errorf("%+v, %v", n, err)
 		}
 	}
-	if reads != 3 {
-		t.Errorf("%d readings for 3 containers", reads)
+	if n := reads.Load(); n != 3 {
+		t.Errorf("%d readings for 3 containers", n)
 	}
 	late := start(t, h, "late")[0]
-	if _, err := f.Container(late, 0); err != nil || reads != 4 {
-		t.Errorf("%v after %d readings", err, reads)
+	if _, err := f.Container(late, 0); err != nil || reads.Load() != 4 {
+		t.Errorf("%v after %d readings", err, reads.Load())
 	}
 	if _, err := f.Container("none", 0); !errdefs.IsNotFound(err) {
 		t.Errorf("no container: %v", err)

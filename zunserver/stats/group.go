@@ -1,7 +1,9 @@
 package stats
 
 import (
+	"errors"
 	"fmt"
+	"io/fs"
 	"path/filepath"
 	"slices"
 	"strconv"
@@ -11,6 +13,7 @@ import (
 	"github.com/containerd/errdefs"
 
 	"github.com/capsulet/capsulet/zunserver/capsule"
+	"github.com/capsulet/capsulet/zunserver/runtime"
 )
 
 // unasked is how long the group of a container is remembered that nobody asks for.
@@ -22,6 +25,7 @@ type group struct {
 	cpuV2, memoryV2         bool
 	cpuUsage, cpuStat       string // v2 has both in cpuStat; without the v1 controller cpu there is no cpuStat
 	memoryUsage, memoryStat string
+	memorySwap              string // of v2; v1 has it in memoryStat
 	diskV2                  bool
 	diskBytes               string // empty without the controller
 	asked                   time.Time
@@ -80,7 +84,7 @@ func (n *Near) find(list, id string) (*group, error) {
 	}
 	g := &group{cpuV2: cpuV2, memoryV2: memoryV2, memoryStat: filepath.Join(memory, "memory.stat")}
 	if g.memoryUsage = filepath.Join(memory, "memory.usage_in_bytes"); memoryV2 {
-		g.memoryUsage = filepath.Join(memory, "memory.current")
+		g.memoryUsage, g.memorySwap = filepath.Join(memory, "memory.current"), filepath.Join(memory, "memory.swap.current")
 	}
 	disk, diskV2, err := n.dir(list, "blkio", id)
 	if err != nil {
@@ -168,15 +172,29 @@ func (g *group) memory(buf *buffer, u *capsule.Usage) (err error) {
 	if u.MemoryBytes, err = buf.number(g.memoryUsage); err != nil {
 		return err
 	}
-	inactive, rss, cache := "total_inactive_file", "total_rss", "total_cache"
+	names := runtime.MemoryV1
 	if g.memoryV2 {
-		inactive, rss, cache = "inactive_file", "anon", "file"
+		names = runtime.MemoryV2
 	}
 	data, err := buf.once(g.memoryStat)
 	if err != nil {
 		return err
 	}
-	stat := table(data, inactive, rss, cache)
+	stat := table(data, names[:]...)
 	u.WorkingSetBytes, u.RSSBytes, u.CacheBytes = less(u.MemoryBytes, stat[0].n), stat[1].n, stat[2].n
+	u.MappedBytes, u.PageFaults, u.MajorPageFaults = stat[3].n, stat[4].n, stat[5].n
+	if stat[6].ok {
+		u.SwapBytes = &stat[6].n
+	}
+	if !g.memoryV2 {
+		return nil
+	}
+	swap, err := buf.number(g.memorySwap)
+	switch {
+	case err == nil:
+		u.SwapBytes = &swap
+	case !errors.Is(err, fs.ErrNotExist): // the kernel does not count it
+		return err
+	}
 	return nil
 }

@@ -87,9 +87,9 @@ type value struct {
 	ok bool
 }
 
-// table finds the numbers of these names, five at most, in lines of a name and a number. It does not look at what nobody asks
+// table finds the numbers of these names, eight at most, in lines of a name and a number. It does not look at what nobody asks
 // for: it is most of such a file, and there are many files.
-func table(data []byte, names ...string) (values [5]value) {
+func table(data []byte, names ...string) (values [8]value) {
 	for left := len(names); left > 0 && len(data) > 0; {
 		var line []byte
 		line, data, _ = bytes.Cut(data, []byte("\n"))

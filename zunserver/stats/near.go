@@ -147,9 +147,14 @@ func host(stat string, meminfo []byte) (capsule.HostStats, error) {
 			h.StartedAt = time.Unix(seconds, 0)
 		}
 	}
-	m := table(meminfo, "MemTotal:", "MemFree:", "Inactive(file):", "AnonPages:", "Cached:")
+	m := table(meminfo, "MemTotal:", "MemFree:", "Inactive(file):", "AnonPages:", "Cached:", "Mapped:", "SwapTotal:", "SwapFree:")
 	h.MemoryBytes = less(m[0].n, m[1].n) << 10
 	h.WorkingSetBytes, h.RSSBytes, h.CacheBytes = less(h.MemoryBytes, m[2].n<<10), m[3].n<<10, m[4].n<<10
+	h.MappedBytes = m[5].n << 10
+	if m[6].ok {
+		swap := less(m[6].n, m[7].n) << 10
+		h.SwapBytes = &swap
+	}
 	return h, nil
 }
 

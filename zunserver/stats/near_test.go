@@ -40,7 +40,7 @@ func v1() map[string]string {
 		"cgroup/cpuacct/docker/" + id + "/cpuacct.usage":                           "26465775\n",
 		"cgroup/cpu/docker/" + id + "/cpu.stat":                                    "nr_periods 5\nnr_throttled 2\nthrottled_time 3000\n",
 		"cgroup/memory/docker/" + id + "/memory.usage_in_bytes":                    "6791168\n",
-		"cgroup/memory/docker/" + id + "/memory.stat":                              "inactive_file 1\nrss 2\ntotal_rss 1003520\ntotal_inactive_file 5373952\ntotal_cache 9\n",
+		"cgroup/memory/docker/" + id + "/memory.stat":                              "inactive_file 1\nrss 2\ntotal_rss 1003520\ntotal_inactive_file 5373952\ntotal_cache 9\ntotal_mapped_file 8\ntotal_pgfault 7\ntotal_pgmajfault 6\ntotal_swap 5\n",
 		"cgroup/blkio/docker/" + id + "/blkio.throttle.io_service_bytes_recursive": "8:0 Read 11\n8:0 Write 12\n8:0 Sync 1\n8:0 Total 24\n7:1 Read 0\n9:9 Read 5\nTotal 29\n",
 		"proc/diskstats": disksOf,
 	}
@@ -49,15 +49,17 @@ func v1() map[string]string {
 func v2() map[string]string {
 	return map[string]string{
 		"proc/7/cgroup": "0::/system.slice/docker-" + id + ".scope/init.scope\n",
-		"cgroup/system.slice/docker-" + id + ".scope/cpu.stat":       "usage_usec 26465\nuser_usec 1\nnr_periods 5\nnr_throttled 2\nthrottled_usec 3\n",
-		"cgroup/system.slice/docker-" + id + ".scope/memory.current": "6791168\n",
-		"cgroup/system.slice/docker-" + id + ".scope/memory.stat":    "anon 1003520\nfile 9\ninactive_file 5373952\n",
-		"cgroup/system.slice/docker-" + id + ".scope/io.stat":        "8:0 rbytes=11 wbytes=12 rios=1 wios=1 dbytes=0 dios=0\n7:1 \n9:9 rbytes=5 wbytes=0\n",
+		"cgroup/system.slice/docker-" + id + ".scope/cpu.stat":            "usage_usec 26465\nuser_usec 1\nnr_periods 5\nnr_throttled 2\nthrottled_usec 3\n",
+		"cgroup/system.slice/docker-" + id + ".scope/memory.current":      "6791168\n",
+		"cgroup/system.slice/docker-" + id + ".scope/memory.stat":         "anon 1003520\nfile 9\ninactive_file 5373952\nfile_mapped 8\npgfault 7\npgmajfault 6\n",
+		"cgroup/system.slice/docker-" + id + ".scope/memory.swap.current": "5\n",
+		"cgroup/system.slice/docker-" + id + ".scope/io.stat":             "8:0 rbytes=11 wbytes=12 rios=1 wios=1 dbytes=0 dios=0\n7:1 \n9:9 rbytes=5 wbytes=0\n",
 		"proc/diskstats": disksOf,
 	}
 }
 
 func TestContainer(t *testing.T) {
+	swap := uint64(5)
 	for _, c := range []struct {
 		name   string
 		files  map[string]string
@@ -81,7 +83,7 @@ func TestContainer(t *testing.T) {
 			continue
 		}
 		want := capsule.Usage{At: got.At, CPUNanos: c.cpu, MemoryBytes: 6791168, WorkingSetBytes: 6791168 - 5373952, RSSBytes: 1003520,
-			CacheBytes: 9, Throttling: &capsule.Throttling{Periods: 5, Throttled: 2, Nanos: 3000},
+			CacheBytes: 9, MappedBytes: 8, PageFaults: 7, MajorPageFaults: 6, SwapBytes: &swap, Throttling: &capsule.Throttling{Periods: 5, Throttled: 2, Nanos: 3000},
 			Disks: []capsule.Disk{{Device: "sda", ReadBytes: 11, WriteBytes: 12}, {Device: "9:9", ReadBytes: 5}}}
 		if err != nil || !reflect.DeepEqual(got, want) || time.Since(got.At) > time.Minute {
 			t.Errorf("%s: %+v %v, want %+v", c.name, got, err, want)
@@ -96,6 +98,11 @@ func TestContainer(t *testing.T) {
 		if got, err := tree(t, files).Container(id, 7); err != nil || got.Disks != nil {
 			t.Errorf("%s without figures of disks: %+v %v", name, got, err)
 		}
+	}
+	unswapped := v2()
+	delete(unswapped, "cgroup/system.slice/docker-"+id+".scope/memory.swap.current")
+	if got, err := tree(t, unswapped).Container(id, 7); err != nil || got.SwapBytes != nil || got.RSSBytes == 0 {
+		t.Errorf("v2 of a kernel that does not count swap: %+v %v", got, err)
 	}
 	files := v1()
 	files["cgroup/cpuacct/docker/"+id+"/cpuacct.usage"] = "many"
@@ -166,10 +173,11 @@ func TestNetwork(t *testing.T) {
 func TestHost(t *testing.T) {
 	got, err := tree(t, map[string]string{
 		"proc/stat":    "cpu  100 1 50 9999 88 2 3 4 7 0\ncpu0 1 1 1 1 1 1 1 1 1 1\nbtime 1700000000\n",
-		"proc/meminfo": "MemTotal:       1000 kB\nMemFree:         400 kB\nCached:           50 kB\nInactive(file):  100 kB\nAnonPages:       300 kB\n",
+		"proc/meminfo": "MemTotal:       1000 kB\nMemFree:         400 kB\nCached:           50 kB\nInactive(file):  100 kB\nAnonPages:       300 kB\nMapped: 7 kB\nSwapTotal: 9 kB\nSwapFree: 5 kB\n",
 	}).Host()
+	swap := uint64(4 << 10)
 	want := capsule.HostStats{StartedAt: time.Unix(1700000000, 0), Usage: capsule.Usage{At: got.At,
-		CPUNanos: 160e7, MemoryBytes: 600 << 10, WorkingSetBytes: 500 << 10, RSSBytes: 300 << 10, CacheBytes: 50 << 10}}
+		CPUNanos: 160e7, MemoryBytes: 600 << 10, WorkingSetBytes: 500 << 10, RSSBytes: 300 << 10, CacheBytes: 50 << 10, MappedBytes: 7 << 10, SwapBytes: &swap}}
 	if err != nil || !reflect.DeepEqual(got, want) {
 		t.Errorf("%+v %v, want %+v", got, err, want)
 	}

@@ -20,6 +20,9 @@ var (
 	memoryWorking    = gauge("container_memory_working_set_bytes", "Current working set in bytes.")
 	memoryRSS        = gauge("container_memory_rss", "Size of RSS in bytes.")
 	memoryCache      = gauge("container_memory_cache", "Number of bytes of page cache memory.")
+	memoryMapped     = gauge("container_memory_mapped_file", "Size of memory mapped files in bytes.")
+	memorySwap       = gauge("container_memory_swap", "Container swap usage in bytes.")
+	memoryFailures   = counter("container_memory_failures_total", "Cumulative count of memory allocation failures.")
 	startTime        = gauge("container_start_time_seconds", "Start time of the container since unix epoch in seconds.")
 	lastSeen         = gauge("container_last_seen", "Last time a container was seen by the exporter")
 	specPeriod       = gauge("container_spec_cpu_period", "CPU period of the container.")
@@ -114,6 +117,12 @@ func identity(c *capsule.Capsule, container string) (image, id string) {
 	return image, id
 }
 
+// Faults are counted with all below the group, of which there is nothing.
+var (
+	minorFault = labels("failure_type", "pgfault", "scope", "hierarchy")
+	majorFault = labels("failure_type", "pgmajfault", "scope", "hierarchy")
+)
+
 // use writes what a container, a pod or the node uses.
 func (f *families) use(l []*dto.LabelPair, u *capsule.Usage) {
 	cpu := append(l[:1:1], labels("cpu", "total")...)
@@ -122,6 +131,14 @@ func (f *families) use(l []*dto.LabelPair, u *capsule.Usage) {
 	f.add(memoryWorking, l, float64(u.WorkingSetBytes), u.At)
 	f.add(memoryRSS, l, float64(u.RSSBytes), u.At)
 	f.add(memoryCache, l, float64(u.CacheBytes), u.At)
+	f.add(memoryMapped, l, float64(u.MappedBytes), u.At)
+	if u.SwapBytes != nil {
+		f.add(memorySwap, l, float64(*u.SwapBytes), u.At)
+	}
+	if u.PageFaults > 0 { // else they are not known
+		f.add(memoryFailures, append(l[:len(l):len(l)], minorFault...), float64(u.PageFaults), u.At)
+		f.add(memoryFailures, append(l[:len(l):len(l)], majorFault...), float64(u.MajorPageFaults), u.At)
+	}
 	f.add(lastSeen, l, float64(u.At.Unix()), u.At)
 	for i := range u.Disks {
 		d := &u.Disks[i]
@@ -136,18 +153,25 @@ func (f *families) use(l []*dto.LabelPair, u *capsule.Usage) {
 	}
 }
 
+// given are the resources that the container runs with; nil when it is not known.
+func given(c *capsule.Capsule, container string) *corev1.ResourceRequirements {
+	if c == nil {
+		return nil
+	}
+	if facts := c.Facts.Container(container); facts != nil && facts.Run != nil && facts.Run.Resources != nil {
+		return facts.Run.Resources
+	}
+	if spec, _ := c.Spec.Container(container); spec != nil {
+		return &spec.Resources
+	}
+	return nil
+}
+
 // spec writes what the container was given.
 func (f *families) spec(l []*dto.LabelPair, c *capsule.Capsule, s *capsule.ContainerStats) {
-	if c == nil {
+	given := given(c, s.Name)
+	if given == nil {
 		return
-	}
-	spec, _ := c.Spec.Container(s.Name)
-	if spec == nil {
-		return
-	}
-	given := &spec.Resources
-	if facts := c.Facts.Container(s.Name); facts != nil && facts.Run != nil && facts.Run.Resources != nil {
-		given = facts.Run.Resources
 	}
 	request := given.Requests.Cpu().MilliValue()
 	if _, ok := given.Requests[corev1.ResourceCPU]; !ok {

@@ -27,7 +27,8 @@ func running(name string, uid types.UID) (Pod, capsule.Stats) {
 	list := func(cpu, memory string) corev1.ResourceList {
 		return corev1.ResourceList{corev1.ResourceCPU: resource.MustParse(cpu), corev1.ResourceMemory: resource.MustParse(memory)}
 	}
-	u := capsule.Usage{At: at, CPUNanos: 1.5e9, MemoryBytes: 300, WorkingSetBytes: 200, RSSBytes: 100, CacheBytes: 50,
+	swap := uint64(40)
+	u := capsule.Usage{MappedBytes: 30, PageFaults: 20, MajorPageFaults: 10, SwapBytes: &swap, At: at, CPUNanos: 1.5e9, MemoryBytes: 300, WorkingSetBytes: 200, RSSBytes: 100, CacheBytes: 50,
 		Throttling: &capsule.Throttling{Periods: 9, Throttled: 4, Nanos: 2.5e9}, Disks: []capsule.Disk{{Device: "sda", ReadBytes: 7, WriteBytes: 8}, {Device: "9:9", ReadBytes: 1}}}
 	pod := Pod{
 		Pod: &corev1.Pod{ObjectMeta: metav1.ObjectMeta{Name: name, Namespace: "shop", UID: uid}},
@@ -108,6 +109,10 @@ func TestCadvisor(t *testing.T) {
 		sample("container_memory_working_set_bytes", "pod", "200 1700000001234"),
 		sample("container_memory_rss", "b", "100 1700000001234"),
 		sample("container_memory_cache", "b", "50 1700000001234"),
+		sample("container_memory_mapped_file", "b", "30 1700000001234"),
+		sample("container_memory_swap", "node", "80 1700000001234"),
+		`container_memory_failures_total{container="a",failure_type="pgfault",id="/kubepods/podu1/id-a",image="img:1",name="id-a",namespace="shop",pod="web",scope="hierarchy"} 20 1700000001234`,
+		`container_memory_failures_total{container="",failure_type="pgmajfault",id="/kubepods/podu1",image="",name="",namespace="shop",pod="web",scope="hierarchy"} 10 1700000001234`,
 		sample("container_start_time_seconds", "node", "1.699996401234e+09"),
 		sample("container_start_time_seconds", "a", "1.700000000234e+09"),
 		sample("container_last_seen", "a", "1.700000001e+09 1700000001234"),
@@ -152,6 +157,24 @@ func TestProbes(t *testing.T) {
 	has(t, got, want("Liveness", "successful", 3), want("Readiness", "successful", 1), want("Readiness", "failed", 2))
 	if strings.Contains(got, `probe_type="Liveness",result="failed"`) {
 		t.Errorf("what never was is told:\n%s", got)
+	}
+}
+
+// What is available is what a limit leaves, or of the node the machines.
+func TestSummaryOfMemory(t *testing.T) {
+	s := reading(nil).Summary(true)
+	node, pod := s.Node, s.Pods[0]
+	a, b := pod.Containers[0], pod.Containers[1]
+	for what, is := range map[string]bool{
+		"node":              *node.Memory.AvailableBytes == 12<<30-400 && *node.Swap.SwapUsageBytes == 80,
+		"pod":               pod.Memory.AvailableBytes == nil && *pod.Swap.SwapUsageBytes == 40,
+		"container":         *a.Memory.AvailableBytes == 2<<20-200 && *a.Memory.PageFaults == 20 && *a.Memory.MajorPageFaults == 10,
+		"without a limit":   b.Memory.AvailableBytes == nil && *b.Swap.SwapUsageBytes == 40,
+		"resource endpoint": strings.Contains(text(t, func() ([]*dto.MetricFamily, error) { return reading(nil).Resource(), nil }), `container_swap_usage_bytes{container="a",namespace="shop",pod="web"} 40`),
+	} {
+		if !is {
+			t.Errorf("%s: %+v", what, s)
+		}
 	}
 }
 

@@ -14,7 +14,11 @@ func (r *Reading) Summary(short bool) *stats.Summary {
 	out := &stats.Summary{Node: stats.NodeStats{NodeName: r.Node}, Pods: []stats.PodStats{}}
 	if n := r.Usage; n != nil {
 		out.Node.StartTime = metav1.NewTime(n.StartedAt)
-		out.Node.CPU, out.Node.Memory = cpuStats(&n.Usage), memoryStats(&n.Usage)
+		var memory int64
+		for i := range r.Hosts {
+			memory += r.Hosts[i].MemoryBytes
+		}
+		out.Node.CPU, out.Node.Memory, out.Node.Swap = cpuStats(&n.Usage), memoryStats(&n.Usage, memory), swapStats(&n.Usage)
 		if !short {
 			out.Node.Fs = r.disks(n.At)
 		}
@@ -26,12 +30,12 @@ func (r *Reading) Summary(short bool) *stats.Summary {
 		p := stats.PodStats{
 			PodRef:    stats.PodReference{Name: u.Name, Namespace: u.Namespace, UID: string(u.UID)},
 			StartTime: metav1.NewTime(u.Stats.StartedAt), Containers: []stats.ContainerStats{},
-			CPU: cpuStats(&u.Stats.Usage), Memory: memoryStats(&u.Stats.Usage),
+			CPU: cpuStats(&u.Stats.Usage), Memory: memoryStats(&u.Stats.Usage, 0), Swap: swapStats(&u.Stats.Usage),
 		}
 		for i := range u.Stats.Containers {
 			c := &u.Stats.Containers[i]
 			p.Containers = append(p.Containers, stats.ContainerStats{Name: c.Name, StartTime: metav1.NewTime(c.StartedAt),
-				CPU: cpuStats(&c.Usage), Memory: memoryStats(&c.Usage)})
+				CPU: cpuStats(&c.Usage), Memory: memoryStats(&c.Usage, memoryLimit(u.Capsule, c.Name)), Swap: swapStats(&c.Usage)})
 		}
 		if !short {
 			p.Network = networkStats(u.Stats.At, u.Stats.Network)
@@ -62,8 +66,33 @@ func cpuStats(u *capsule.Usage) *stats.CPUStats {
 	return &stats.CPUStats{Time: metav1.NewTime(u.At), UsageNanoCores: u.CPUNanoCores, UsageCoreNanoSeconds: &u.CPUNanos}
 }
 
-func memoryStats(u *capsule.Usage) *stats.MemoryStats {
-	return &stats.MemoryStats{Time: metav1.NewTime(u.At), UsageBytes: &u.MemoryBytes, WorkingSetBytes: &u.WorkingSetBytes, RSSBytes: &u.RSSBytes}
+// memoryStats has what is available of a limit; 0: there is none.
+func memoryStats(u *capsule.Usage, limit int64) *stats.MemoryStats {
+	m := &stats.MemoryStats{Time: metav1.NewTime(u.At), UsageBytes: &u.MemoryBytes, WorkingSetBytes: &u.WorkingSetBytes, RSSBytes: &u.RSSBytes}
+	if limit > 0 {
+		left := uint64(limit) - min(uint64(limit), u.WorkingSetBytes)
+		m.AvailableBytes = &left
+	}
+	if u.PageFaults > 0 { // else they are not known
+		m.PageFaults, m.MajorPageFaults = &u.PageFaults, &u.MajorPageFaults
+	}
+	return m
+}
+
+// swapStats is nil when it is not known.
+func swapStats(u *capsule.Usage) *stats.SwapStats {
+	if u.SwapBytes == nil {
+		return nil
+	}
+	return &stats.SwapStats{Time: metav1.NewTime(u.At), SwapUsageBytes: u.SwapBytes}
+}
+
+// memoryLimit is that of a container; 0 when it has none.
+func memoryLimit(c *capsule.Capsule, container string) int64 {
+	if r := given(c, container); r != nil {
+		return r.Limits.Memory().Value()
+	}
+	return 0
 }
 
 // networkStats has the capsule's first interface as the default one; nil without any.

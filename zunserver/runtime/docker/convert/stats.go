@@ -9,18 +9,23 @@ import (
 	"github.com/docker/docker/api/types/container"
 
 	"github.com/capsulet/capsulet/zunserver/capsule"
+	"github.com/capsulet/capsulet/zunserver/runtime"
 )
 
 // Stats translates a reading of what a container uses, of either version of control groups; at is when it was taken.
 func Stats(r container.StatsResponse) (capsule.Usage, []capsule.Interface) {
 	m := r.MemoryStats
-	inactive, rss, cache := "total_inactive_file", "total_rss", "total_cache"
-	if _, v1 := m.Stats[inactive]; !v1 {
-		inactive, rss, cache = "inactive_file", "anon", "file"
+	names := runtime.MemoryV1
+	if _, v1 := m.Stats[names[0]]; !v1 {
+		names = runtime.MemoryV2
 	}
 	u := capsule.Usage{
 		At: r.Read, CPUNanos: r.CPUStats.CPUUsage.TotalUsage, MemoryBytes: m.Usage,
-		WorkingSetBytes: m.Usage - min(m.Usage, m.Stats[inactive]), RSSBytes: m.Stats[rss], CacheBytes: m.Stats[cache],
+		WorkingSetBytes: m.Usage - min(m.Usage, m.Stats[names[0]]), RSSBytes: m.Stats[names[1]], CacheBytes: m.Stats[names[2]],
+		MappedBytes: m.Stats[names[3]], PageFaults: m.Stats[names[4]], MajorPageFaults: m.Stats[names[5]],
+	}
+	if swap, ok := m.Stats[names[6]]; ok { // of v2 the engine does not tell
+		u.SwapBytes = &swap
 	}
 	if th := r.CPUStats.ThrottlingData; th.Periods > 0 {
 		u.Throttling = &capsule.Throttling{Periods: th.Periods, Throttled: th.ThrottledPeriods, Nanos: th.ThrottledTime}
