@@ -17,7 +17,11 @@ import (
 
 func (k *Server) statsRoutes() (list []route) {
 	own := func(w http.ResponseWriter, r *http.Request) {
-		write(w, r, func() ([]*dto.MetricFamily, error) { return k.cfg.Metrics.Gather(k.pods()) })
+		reading, _ := k.read(r.Context()) // without it there are no figures of volumes
+		write(w, r, func() ([]*dto.MetricFamily, error) {
+			families, err := k.cfg.Metrics.Gather(k.pods())
+			return append(families, reading.Volumes()...), err
+		})
 	}
 	of := func(families func(*metrics.Reading) []*dto.MetricFamily) http.HandlerFunc {
 		return func(w http.ResponseWriter, r *http.Request) {

@@ -7,6 +7,7 @@ import (
 	"io"
 	"net"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/sirupsen/logrus"
@@ -92,6 +93,8 @@ type Agent struct {
 	changed chan struct{}
 	// pulls says that an image was asked for.
 	pulls chan struct{}
+
+	asked atomic.Int64 // when somebody wanted statistics last, in nanoseconds since 1970
 }
 
 // New returns an agent that does nothing before Run.

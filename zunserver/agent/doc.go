@@ -46,7 +46,8 @@
 //
 // Every ten seconds the volumes with a size limit and the capsules with a limit of ephemeral storage are measured: writable
 // layers and logs where the engine keeps them in directories of this machine, else by asking the engine, once a minute
-// because it walks the files. Package eviction decides; the capsule ends at once, as evicted by a kubelet.
+// because it walks the files. For statistics, while somebody asks for them, all capsules are measured once a minute as far as
+// no engine has to be asked. Package eviction decides; the capsule ends at once, as evicted by a kubelet.
 //
 // # Stopping
 //

@@ -1,6 +1,7 @@
 package agent
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"path/filepath"
@@ -12,74 +13,92 @@ import (
 	"github.com/capsulet/capsulet/zunserver/volume"
 )
 
-// askEvery is how often an engine is asked for the size of writable layers that cannot be seen: it walks them.
-const askEvery = time.Minute
+const (
+	// askEvery is how often an engine is asked for the size of writable layers that cannot be seen: it walks them.
+	askEvery = time.Minute
+	// storageEvery is how often what has no limit is measured (kubelet: VolumeStatsAggPeriod) while somebody has asked for
+	// statistics in the last curiousFor.
+	storageEvery, curiousFor = time.Minute, 3 * time.Minute
+)
 
-// measureStorage looks at a capsule with a limit of ephemeral storage that runs.
+// measureStorage looks at a capsule that runs: at one with a limit of ephemeral storage, which it may be over, and at others
+// for statistics.
 func (w *worker) measureStorage(ctx context.Context) {
 	w.mu.Lock()
-	c := w.latest
+	c, last := w.latest, w.storage
 	w.mu.Unlock()
-	if c == nil || c.Deletion != nil || !c.Facts.Sandbox.Ready || c.Facts.End != nil || !eviction.Limited(&c.Spec) {
+	if c == nil || c.Deletion != nil || !c.Facts.Sandbox.Ready || c.Facts.End != nil {
+		return
+	}
+	limited := eviction.Limited(&c.Spec)
+	if !limited && !w.a.curious(last) {
 		return
 	}
 	ctx, cancel := context.WithTimeout(ctx, measureDeadline)
 	defer cancel()
-	used, err := w.storage(ctx, c)
+	used, err := w.measured(ctx, c, limited)
 	if err != nil {
 		w.log.WithError(err).Warn("Cannot measure what a capsule takes of the disk")
 		return
 	}
-	if why := eviction.Over(&c.Spec, used); why != "" {
-		w.mu.Lock()
-		w.overused = why
-		w.mu.Unlock()
+	why := eviction.Over(&c.Spec, used)
+	w.mu.Lock()
+	w.storage, w.overused = used, cmp.Or(why, w.overused)
+	w.mu.Unlock()
+	if why != "" {
 		w.wake()
 	}
 }
 
-// storage is what the capsule takes of the disk, as far as it can be seen from here or the engine tells.
-func (w *worker) storage(ctx context.Context, c *capsule.Capsule) (used eviction.Used, err error) {
+// curious says whether statistics want a capsule measured: not where an engine would have to do it.
+func (a *Agent) curious(last *capsule.Storage) bool {
+	asked := time.Unix(0, a.asked.Load())
+	return time.Since(asked) < curiousFor && (last == nil || time.Since(last.At) >= storageEvery) && a.hostInfo().Near
+}
+
+// measured is what the capsule takes of the disk, as far as it can be seen from here or, with ask, the engine tells.
+func (w *worker) measured(ctx context.Context, c *capsule.Capsule, ask bool) (_ *capsule.Storage, err error) {
+	used := &capsule.Storage{At: time.Now(), Containers: map[string]capsule.ContainerStorage{}}
 	if used.Volumes, err = w.a.cfg.Volumes.Used(ctx, c); err != nil {
-		return used, fmt.Errorf("measuring volumes: %w", err)
+		return nil, fmt.Errorf("measuring volumes: %w", err)
 	}
-	used.Containers = map[string]int64{}
 	for name, r := range w.a.obs.Running(c.UUID) {
 		if name == "" {
 			continue // the sandbox's own
 		}
-		if used.Containers[name], err = w.written(ctx, r); err != nil {
-			return used, fmt.Errorf("measuring container %s: %w", name, err)
+		if used.Containers[name], err = w.written(ctx, r, ask); err != nil {
+			return nil, fmt.Errorf("measuring container %s: %w", name, err)
 		}
 	}
 	return used, nil
 }
 
 // written is the size of a container's writable layer and, where they can be seen, of its logs.
-func (w *worker) written(ctx context.Context, r runtime.Container) (int64, error) {
+func (w *worker) written(ctx context.Context, r runtime.Container, ask bool) (s capsule.ContainerStorage, err error) {
 	near := w.a.hostInfo().Near
-	var logs int64
 	if near && r.LogPath != "" {
 		files, _ := filepath.Glob(r.LogPath + "*") // the rotated ones too; the pattern is well-formed
 		for _, f := range files {
 			bytes, _, err := volume.Usage(f)
 			if err != nil {
-				return 0, err
+				return s, err
 			}
-			logs += bytes
+			s.LogBytes += uint64(bytes)
 		}
 	}
 	if near && r.WritableDir != "" {
 		if bytes, seen, err := volume.Usage(r.WritableDir); seen || err != nil {
-			return logs + bytes, err
+			s.WritableBytes = uint64(bytes)
+			return s, err
 		}
 	}
 	sizer, ok := w.a.cfg.Runtime.(runtime.Sizer)
-	if !ok {
-		return logs, nil
+	if !ok || !ask {
+		return s, nil
 	}
 	if had, ok := w.sizes[r.ID]; ok && time.Since(had.at) < askEvery {
-		return logs + had.bytes, nil
+		s.WritableBytes = uint64(had.bytes)
+		return s, nil
 	}
 	bytes, err := sizer.WritableBytes(ctx, r.ID)
 	if err == nil {
@@ -88,7 +107,8 @@ func (w *worker) written(ctx context.Context, r runtime.Container) (int64, error
 		}
 		w.sizes[r.ID] = size{bytes, time.Now()}
 	}
-	return logs + bytes, err
+	s.WritableBytes = uint64(bytes)
+	return s, err
 }
 
 // size is what the engine said.

@@ -34,7 +34,8 @@ type worker struct {
 	overfull string
 	// overused is the same for what the capsule takes of the disk as a whole.
 	overused string
-	sizes    map[string]size // by container ID; the measurer's own
+	storage  *capsule.Storage // the last measurement, which does not change
+	sizes    map[string]size  // by container ID; the measurer's own
 
 	// The goroutine's own.
 	c        *capsule.Capsule

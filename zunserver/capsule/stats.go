@@ -128,6 +128,8 @@ type Stats struct {
 	Network []Interface `json:"network,omitempty"`
 	// Probes are counted while the capsule is on its host, over all attempts of its containers.
 	Probes []ProbeCount `json:"probes,omitempty"`
+	// Storage is nil before it was measured, which is done for those who ask for statistics again and again.
+	Storage *Storage `json:"storage,omitempty"`
 }
 
 // ProbeCount is how often a probe of a container passed and failed.

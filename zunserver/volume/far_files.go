@@ -155,14 +155,15 @@ func (f *Far) Overfull(ctx context.Context, c *capsule.Capsule) (string, error) 
 	return "", nil
 }
 
-// Used is what the volumes of a capsule take of the disk together.
-func (f *Far) Used(ctx context.Context, c *capsule.Capsule) (int64, error) {
+// Used implements Driver, for what is on the disk.
+func (f *Far) Used(ctx context.Context, c *capsule.Capsule) (all []capsule.VolumeStorage, err error) {
 	used, err := f.measure(ctx, c)
-	var sum int64
-	for _, n := range used {
-		sum += n
+	for i := range c.Spec.Volumes {
+		if n, ok := used[c.Spec.Volumes[i].Name]; ok {
+			all = append(all, capsule.VolumeStorage{Name: c.Spec.Volumes[i].Name, UsedBytes: uint64(n), Ephemeral: true})
+		}
 	}
-	return sum, err
+	return all, err
 }
 
 // measure looks at every emptyDir on the disk, unless it did so not long ago.

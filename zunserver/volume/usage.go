@@ -8,6 +8,7 @@ import (
 	"os"
 	"path/filepath"
 
+	"golang.org/x/sys/unix"
 	corev1 "k8s.io/api/core/v1"
 
 	"github.com/capsulet/capsulet/zunserver/capsule"
@@ -56,22 +57,62 @@ func over(v *capsule.Volume, used int64) string {
 	return fmt.Sprintf("Usage of EmptyDir volume %q exceeds the limit %q. ", v.Name, v.EmptyDir.SizeLimit.String())
 }
 
-// Used is how many bytes of the disk the volumes of a capsule take, those in memory and those that are somebody else's left
-// out.
-func (n Near) Used(_ context.Context, c *capsule.Capsule) (int64, error) {
-	var sum int64
+// Used implements Driver, as the kubelet measures (pkg/volume, MetricsProvider): what is the capsule's own by its files, what
+// has a file system of its own by that. Of a HostPath nothing is said; an NFS server may not answer, and is not asked.
+func (n Near) Used(_ context.Context, c *capsule.Capsule) (all []capsule.VolumeStorage, err error) {
 	for i := range c.Spec.Volumes {
 		v := &c.Spec.Volumes[i]
-		if v.EmptyDir == nil && v.Files == nil {
-			continue
+		on := capsule.VolumeStorage{Name: v.Name}
+		disk, memory := filepath.Join(n.disk(c.UUID), v.Name), filepath.Join(n.memory(c.UUID), v.Name)
+		there := true
+		switch {
+		case v.Local != nil:
+			there, err = fileSystem(v.Local.Path, &on, true)
+		case v.EmptyDir != nil && v.EmptyDir.Medium == corev1.StorageMediumMemory:
+			there, err = fileSystem(memory, &on, true)
+		case v.EmptyDir != nil || v.Files != nil:
+			if there, err = ownFiles(disk, &on); there || err != nil {
+				on.Ephemeral = true
+			} else if v.Files != nil { // sensitive ones
+				there, err = ownFiles(memory, &on)
+			}
+		default:
+			there = false
 		}
-		bytes, _, err := Usage(filepath.Join(n.disk(c.UUID), v.Name)) // one in memory is not there
 		if err != nil {
-			return 0, fmt.Errorf("measuring volume %q: %w", v.Name, err)
+			return nil, fmt.Errorf("measuring volume %q: %w", v.Name, err)
 		}
-		sum += bytes
+		if there {
+			all = append(all, on)
+		}
 	}
-	return sum, nil
+	return all, nil
+}
+
+// ownFiles measures the files below a directory.
+func ownFiles(dir string, on *capsule.VolumeStorage) (there bool, err error) {
+	bytes, there, err := Usage(dir)
+	if !there || err != nil {
+		return there, err
+	}
+	on.UsedBytes = uint64(bytes)
+	return fileSystem(dir, on, false)
+}
+
+// fileSystem tells of the one that a directory is on; whole says that what is used of it is used of the volume.
+func fileSystem(dir string, on *capsule.VolumeStorage, whole bool) (there bool, err error) {
+	var s unix.Statfs_t
+	if err := unix.Statfs(dir, &s); errors.Is(err, fs.ErrNotExist) {
+		return false, nil
+	} else if err != nil {
+		return false, &fs.PathError{Op: "statfs", Path: dir, Err: err}
+	}
+	block := uint64(s.Bsize) //nolint:unconvert // signed on some systems
+	on.CapacityBytes, on.AvailableBytes, on.Inodes, on.InodesFree = s.Blocks*block, s.Bavail*block, s.Files, s.Ffree
+	if whole {
+		on.UsedBytes = (s.Blocks - s.Bfree) * block
+	}
+	return true, nil
 }
 
 // Usage is how many bytes of the disk a file or the files below a directory take; there is false when it does not exist.

@@ -69,7 +69,22 @@ func TestUsed(t *testing.T) {
 	if err := os.RemoveAll(mounts["never"].Source); err != nil {
 		t.Fatal(err)
 	}
-	if got, err := n.Used(t.Context(), c); err != nil || got < 3<<20 || got > 3<<20+64<<10 {
-		t.Errorf("%d, %v; want 3 MiB and the directories", got, err)
+	local := t.TempDir()
+	c.Spec.Volumes = append(c.Spec.Volumes, capsule.Volume{Name: "local", Local: &corev1.LocalVolumeSource{Path: local}})
+	got, err := n.Used(t.Context(), c)
+	if err != nil || len(got) != 3 {
+		t.Fatalf("%+v, %v; want those of data, conf and local", got, err)
+	}
+	for i, want := range []struct {
+		name      string
+		bytes     uint64
+		ephemeral bool
+	}{{"data", 2 << 20, true}, {"conf", 1 << 20, true}} {
+		if v := got[i]; v.Name != want.name || v.UsedBytes < want.bytes || v.UsedBytes > want.bytes+64<<10 || v.Ephemeral != want.ephemeral || v.CapacityBytes == 0 || v.AvailableBytes == 0 {
+			t.Errorf("%+v; want %+v and the directories", v, want)
+		}
+	}
+	if v := got[2]; v.Name != "local" || v.Ephemeral || v.UsedBytes == 0 || v.CapacityBytes < v.UsedBytes+v.AvailableBytes/2 {
+		t.Errorf("%+v; want what is used of the file system", v)
 	}
 }

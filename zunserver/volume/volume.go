@@ -41,8 +41,8 @@ type Driver interface {
 	// Overfull says, in the kubelet's words (pkg/kubelet/eviction), which emptyDir of the capsule takes more of the disk
 	// than its sizeLimit; empty when none does. Only capsules that are [Limited] are asked for.
 	Overfull(ctx context.Context, c *capsule.Capsule) (string, error)
-	// Used is what the volumes of the capsule take of the disk together, as far as they are its own.
-	Used(ctx context.Context, c *capsule.Capsule) (int64, error)
+	// Used is what is in the volumes of the capsule, as far as it can be measured.
+	Used(ctx context.Context, c *capsule.Capsule) ([]capsule.VolumeStorage, error)
 	// Remove deletes the volumes of a capsule; nil when there are none.
 	Remove(ctx context.Context, uuid string) error
 }

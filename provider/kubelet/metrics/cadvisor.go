@@ -100,6 +100,11 @@ func (f *families) pod(p *Pod) {
 		f.use(l, &c.Usage)
 		f.add(startTime, l, since1970(c.StartedAt), time.Time{})
 		f.spec(l, p.Capsule, c)
+		if s := p.Stats.Storage; s != nil && s.Containers[c.Name].WritableBytes > 0 {
+			of := s.Containers[c.Name]
+			on := append(l[:1:1], labels("device", p.Capsule.Claim.Host)...)
+			f.add(fsUsage, append(on, l[1:]...), float64(of.WritableBytes+of.LogBytes), s.At)
+		}
 	}
 }
 

@@ -34,10 +34,15 @@ func (r *Reading) Summary(short bool) *stats.Summary {
 		}
 		for i := range u.Stats.Containers {
 			c := &u.Stats.Containers[i]
-			p.Containers = append(p.Containers, stats.ContainerStats{Name: c.Name, StartTime: metav1.NewTime(c.StartedAt),
-				CPU: cpuStats(&c.Usage), Memory: memoryStats(&c.Usage, memoryLimit(u.Capsule, c.Name)), Swap: swapStats(&c.Usage)})
+			s := stats.ContainerStats{Name: c.Name, StartTime: metav1.NewTime(c.StartedAt),
+				CPU: cpuStats(&c.Usage), Memory: memoryStats(&c.Usage, memoryLimit(u.Capsule, c.Name)), Swap: swapStats(&c.Usage)}
+			if !short {
+				r.addDisks(&s, &u)
+			}
+			p.Containers = append(p.Containers, s)
 		}
 		if !short {
+			r.addVolumes(&p, &u)
 			p.Network = networkStats(u.Stats.At, u.Stats.Network)
 		}
 		out.Pods = append(out.Pods, p)

@@ -11,13 +11,6 @@ import (
 	"github.com/capsulet/capsulet/zunserver/capsule"
 )
 
-// Used is what a capsule takes of the disk, in bytes: its running containers by name, each with its writable layer and its
-// logs, and its volumes.
-type Used struct {
-	Containers map[string]int64
-	Volumes    int64
-}
-
 // Limited says whether anything of the capsule has a limit of ephemeral storage.
 func Limited(s *capsule.Spec) bool {
 	_, limited := total(s)
@@ -25,22 +18,19 @@ func Limited(s *capsule.Spec) bool {
 }
 
 // Over says why the capsule has to go; empty when it need not. The limit of the whole is the sum of those of its containers.
-func Over(s *capsule.Spec, used Used) string {
+func Over(s *capsule.Spec, used *capsule.Storage) string {
 	whole, limited := total(s)
 	if !limited {
 		return ""
 	}
-	sum := used.Volumes
-	for _, bytes := range used.Containers {
-		sum += bytes
-	}
-	if sum > whole.Value() {
+	if int64(used.EphemeralBytes()) > whole.Value() {
 		return fmt.Sprintf("Pod ephemeral local storage usage exceeds the total limit of containers %s. ", whole.String())
 	}
 	for _, list := range [][]capsule.ContainerSpec{s.InitContainers, s.Containers} {
 		for i := range list {
 			limit, ok := list[i].Resources.Limits[corev1.ResourceEphemeralStorage]
-			if ok && used.Containers[list[i].Name] > limit.Value() {
+			of := used.Containers[list[i].Name]
+			if ok && int64(of.WritableBytes+of.LogBytes) > limit.Value() {
 				return fmt.Sprintf("Container %s exceeded its local ephemeral storage limit %q. ", list[i].Name, limit.String())
 			}
 		}

@@ -277,8 +277,13 @@ func testUsage(t *testing.T, b *bench) {
 	one.want(t, "", "fill", "/data/large", "3000000")
 	one.want(t, "", "fill", "/fast/other", "500000")
 	used, err := b.Driver.Used(b.context(t), b.c)
-	if err != nil || used < 3_000_000 || used > 3_000_000+64<<10 {
-		t.Errorf("%d bytes are used, %v", used, err)
+	if err != nil || len(used) == 0 || used[0].Name != "data" || !used[0].Ephemeral || used[0].UsedBytes < 3_000_000 || used[0].UsedBytes > 3_000_000+64<<10 {
+		t.Errorf("used: %+v, %v", used, err)
+	}
+	for _, v := range used[min(1, len(used)):] { // where memory can be seen
+		if v.Name != "fast" || v.Ephemeral || v.UsedBytes < 500_000 || v.UsedBytes > 500_000+64<<10 || v.CapacityBytes < v.UsedBytes {
+			t.Errorf("in memory: %+v", v)
+		}
 	}
 	why, err := b.Driver.Overfull(b.context(t), b.c)
 	if err != nil || why != `Usage of EmptyDir volume "data" exceeds the limit "1Mi". ` {
