@@ -35,6 +35,7 @@ type world struct {
 	instance string
 	// patience is how long await waits.
 	patience time.Duration
+	agent    *agent.Agent
 	end      context.CancelFunc
 	ended    chan struct{}
 	// leases has the lease that the agent holds.
@@ -98,6 +99,7 @@ func (w *world) startAgent() {
 	ctx, cancel := context.WithCancel(context.Background()) //nolint:forbidigo // ends in stopAgent, after t's context
 	w.end, w.ended = cancel, make(chan struct{})
 	ended := w.ended
+	w.agent = a
 	go func() { defer close(ended); _ = a.Run(ctx) }()
 }
 

@@ -136,6 +136,7 @@ const measureAgain = 30 * time.Second
 type measured struct {
 	at   time.Time
 	used map[string]int64
+	err  error
 }
 
 // Overfull implements Driver.
@@ -175,10 +176,18 @@ func (f *Far) measure(ctx context.Context, c *capsule.Capsule) (map[string]int64
 		if k == nil {
 			return nil, nil
 		}
-		return k.measured.used, nil
+		return k.measured.used, k.measured.err
 	}
 	k.measured.at = time.Now()
 	f.mu.Unlock()
+	used, err := f.usage(ctx, c)
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	k.measured.used, k.measured.err = used, err
+	return used, err
+}
+
+func (f *Far) usage(ctx context.Context, c *capsule.Capsule) (map[string]int64, error) {
 	var names []string
 	args := []string{"usage"}
 	for i := range c.Spec.Volumes {
@@ -201,8 +210,5 @@ func (f *Far) measure(ctx context.Context, c *capsule.Capsule) (map[string]int64
 	for i, name := range names {
 		used[name] = bytes[i]
 	}
-	f.mu.Lock()
-	defer f.mu.Unlock()
-	k.measured.used = used
 	return used, nil
 }

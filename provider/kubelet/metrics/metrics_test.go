@@ -178,6 +178,40 @@ func TestSummaryOfMemory(t *testing.T) {
 	}
 }
 
+// What pods take of disks: of volumes by their claims, of the engine's disk by containers and altogether.
+func TestStorage(t *testing.T) {
+	web, used := running("web", "u1")
+	web.Capsule.Claim.Host = "one"
+	web.Spec.Volumes = []corev1.Volume{
+		{Name: "data", VolumeSource: corev1.VolumeSource{PersistentVolumeClaim: &corev1.PersistentVolumeClaimVolumeSource{ClaimName: "shop-data"}}},
+		{Name: "scratch", VolumeSource: corev1.VolumeSource{Ephemeral: &corev1.EphemeralVolumeSource{}}}, {Name: "tmp"}}
+	used.Storage = &capsule.Storage{At: at, Containers: map[string]capsule.ContainerStorage{"a": {WritableBytes: 5, LogBytes: 2}},
+		Volumes: []capsule.VolumeStorage{
+			{Name: "data", UsedBytes: 40, CapacityBytes: 100, AvailableBytes: 50, Inodes: 10, InodesFree: 4},
+			{Name: "scratch", UsedBytes: 7}, {Name: "tmp", UsedBytes: 3, CapacityBytes: 100, Ephemeral: true}}}
+	r := NewReading("n", []Pod{web}, []capsule.Host{{Name: "one", Up: true, DiskBytes: 1000, DiskFreeBytes: 600}},
+		&capsule.StatsReport{Capsules: []capsule.Stats{used}}, nil)
+	claimed := `{namespace="shop",persistentvolumeclaim="shop-data"} `
+	has(t, text(t, func() ([]*dto.MetricFamily, error) { return r.Volumes(), nil }),
+		"kubelet_volume_stats_capacity_bytes"+claimed+"100", "kubelet_volume_stats_available_bytes"+claimed+"50", "kubelet_volume_stats_used_bytes"+claimed+"40",
+		"kubelet_volume_stats_inodes"+claimed+"10", "kubelet_volume_stats_inodes_free"+claimed+"4", "kubelet_volume_stats_inodes_used"+claimed+"6",
+		`kubelet_volume_stats_used_bytes{namespace="shop",persistentvolumeclaim="web-scratch"} 7`)
+	has(t, text(t, func() ([]*dto.MetricFamily, error) { return r.Cadvisor(), nil }),
+		`container_fs_usage_bytes{container="a",device="one",id="/kubepods/podu1/id-a",image="img:1",name="id-a",namespace="shop",pod="web"} 7 1700000001234`)
+	p := r.Summary(false).Pods[0]
+	for what, is := range map[string]bool{
+		"volumes":           len(p.VolumeStats) == 3 && p.VolumeStats[2].PVCRef == nil && *p.VolumeStats[2].UsedBytes == 3 && p.VolumeStats[1].CapacityBytes == nil,
+		"claim":             p.VolumeStats[0].PVCRef != nil && p.VolumeStats[0].PVCRef.Name == "shop-data",
+		"ephemeral storage": *p.EphemeralStorage.UsedBytes == 10 && *p.EphemeralStorage.CapacityBytes == 1000 && *p.EphemeralStorage.AvailableBytes == 600,
+		"container":         *p.Containers[0].Rootfs.UsedBytes == 5 && *p.Containers[0].Logs.UsedBytes == 2 && p.Containers[1].Rootfs == nil,
+		"in short":          r.Summary(true).Pods[0].VolumeStats == nil,
+	} {
+		if !is {
+			t.Errorf("%s: %+v", what, p)
+		}
+	}
+}
+
 // A host that cannot tell takes nothing from the figures of the others.
 func TestIncompleteUsage(t *testing.T) {
 	pod, used := running("web", "u1")

@@ -21,6 +21,7 @@ var volumeFamilies = []struct {
 	{gauge("kubelet_volume_stats_used_bytes", "[ALPHA] Number of used bytes in the volume"), func(s *stats.FsStats) *uint64 { return s.UsedBytes }},
 	{gauge("kubelet_volume_stats_inodes", "[ALPHA] Maximum number of inodes in the volume"), func(s *stats.FsStats) *uint64 { return s.Inodes }},
 	{gauge("kubelet_volume_stats_inodes_free", "[ALPHA] Number of free inodes in the volume"), func(s *stats.FsStats) *uint64 { return s.InodesFree }},
+	{gauge("kubelet_volume_stats_inodes_used", "[ALPHA] Number of used inodes in the volume"), func(s *stats.FsStats) *uint64 { return s.InodesUsed }},
 }
 
 // Volumes is the part of /metrics about claims.
