@@ -18,10 +18,13 @@ const (
 	lengthOffset = 4
 	// maxFrame is far more than an entry: who sends it does not speak this.
 	maxFrame = 64 << 20
+	// partLength is how long the parts are that an engine cuts a line in, all but the last (moby: daemon/logger/copier.go).
+	partLength = 16 << 10
 )
 
 // CopyFrames copies what the engine sends of a log of two streams. With stamps each frame has one, and only that at the
-// beginning of a line is kept: the engine cuts long lines in parts.
+// beginning of a line is kept: the engine cuts long lines in parts. After the last part of one it forgets the end of the line,
+// with the log driver local (seen with 20.10).
 func CopyFrames(from io.Reader, stamps bool, stdout, stderr io.Writer) error {
 	out := newOutput(stdout, stderr, false)
 	f := frames{in: bufio.NewReaderSize(from, readLength), out: out}
@@ -33,10 +36,18 @@ func CopyFrames(from io.Reader, stamps bool, stdout, stderr io.Writer) error {
 		if err != nil {
 			return errors.Join(err, out.flush())
 		}
-		if stamps && out.within[stream] {
-			_, text, _ = bytes.Cut(text, []byte{' '})
+		part := text
+		if stamps {
+			_, part, _ = bytes.Cut(text, []byte{' '})
 		}
-		out.within[stream] = !bytes.HasSuffix(text, []byte{'\n'})
+		if out.within[stream] {
+			text = part
+		}
+		ends := bytes.HasSuffix(part, []byte{'\n'})
+		if !ends && len(part) < partLength {
+			text, ends = append(text, '\n'), true // it is good until the next frame is read
+		}
+		out.within[stream] = !ends
 		if err := out.text(stream, text); err != nil {
 			return err
 		}

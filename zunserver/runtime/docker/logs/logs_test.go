@@ -275,18 +275,19 @@ func (f failing) Write([]byte) (int, error) { return 0, f.err }
 func TestFrames(t *testing.T) {
 	var sent bytes.Buffer
 	stdout, stderr := stdcopy.NewStdWriter(&sent, stdcopy.Stdout), stdcopy.NewStdWriter(&sent, stdcopy.Stderr)
-	for _, part := range []struct {
+	part := strings.Repeat("long ", partLength)[:partLength]
+	for _, frame := range []struct {
 		to   io.Writer
 		text string
-	}{{stdout, "T1 long "}, {stderr, "T2 err\n"}, {stdout, "T3 line\n"}, {stdout, "T4 \xff\n"}, {stdout, "T5 rest"}} {
-		fmt.Fprint(part.to, part.text)
+	}{{stdout, "T1 " + part}, {stderr, "T2 err\n"}, {stdout, "T3 line\n"}, {stdout, "T4 \xff\n"}, // the end of the line is told, and next it is not:
+		{stdout, "T5 " + part}, {stdout, "T6 rest"}, {stdout, "T7 " + part}, {stdout, "T8 "}, {stdout, "T9 last\n"}} {
+		fmt.Fprint(frame.to, frame.text)
 	}
 	for name, c := range map[string]struct {
 		stamps         bool
 		stdout, stderr string
 	}{
-		"as it is":                 {false, "T1 long T3 line\nT4 \xff\nT5 rest", "T2 err\n"},
-		"stamps at the beginnings": {true, "T1 long line\nT4 \xff\nT5 rest", "T2 err\n"},
+		"stamps at the beginnings": {true, "T1 " + part + "line\nT4 \xff\nT5 " + part + "rest\nT7 " + part + "\nT9 last\n", "T2 err\n"},
 	} {
 		var out, errs strings.Builder
 		err := CopyFrames(bytes.NewReader(sent.Bytes()), c.stamps, &out, &errs)
@@ -294,9 +295,23 @@ func TestFrames(t *testing.T) {
 			t.Errorf("%s: %q, %q, %v", name, out.String(), errs.String(), err)
 		}
 	}
+	sent.Reset()
+	for _, text := range []string{part, "line\n", "\xff\n", part, "rest", part, "", "last\n"} {
+		head := make([]byte, headLength)
+		head[0] = stdoutFrame
+		binary.BigEndian.PutUint32(head[lengthOffset:], uint32(len(text)))
+		sent.Write(append(head, text...))
+	}
+	var plain strings.Builder
+	if err := CopyFrames(&sent, false, &plain, nil); err != nil || plain.String() != part+"line\n\xff\n"+part+"rest\n"+part+"\nlast\n" {
+		t.Errorf("as it is: %d bytes, %v", plain.Len(), err)
+	}
+	for _, frame := range []string{"one\n", "two\n", "three\n"} {
+		fmt.Fprint(stdout, frame)
+	}
 	var out strings.Builder
 	if err := CopyFrames(bytes.NewReader(sent.Bytes()[:sent.Len()-2]), false, &out, nil); !errors.Is(err, io.ErrUnexpectedEOF) ||
-		out.String() != "T1 long T3 line\nT4 \xff\n" {
+		out.String() != "one\ntwo\n" {
 		t.Errorf("cut off: %q, %v", out.String(), err)
 	}
 	sent.Reset()
