@@ -68,6 +68,7 @@ func (s *shell) of(t *testing.T) *shell {
 // run runs one command.
 func (s *shell) run(args ...string) answer {
 	s.t.Helper()
+	s.notes(args)
 	line, err := json.Marshal(map[string]any{"tool": s.tool, "argv": append(append([]string{}, s.login...), args...)})
 	if err != nil {
 		s.t.Fatal(err)
@@ -88,6 +89,17 @@ func (s *shell) run(args ...string) answer {
 	return a
 }
 
+// notes keeps in mind which commands of the plugin were tried.
+func (s *shell) notes(args []string) {
+	if s.tool != "openstack" {
+		return
+	}
+	if len(args) > 1 && strings.HasPrefix(args[0], "--os-") {
+		args = args[2:]
+	}
+	try(strings.Join(args, " "))
+}
+
 // openstack runs a command that has to work, and checks what it prints.
 func (s *shell) openstack(want string, args ...string) string {
 	s.t.Helper()
@@ -98,6 +110,20 @@ func (s *shell) openstack(want string, args ...string) string {
 		s.t.Errorf("openstack %s printed\n%s\nwant %s", strings.Join(args, " "), a.Out, want)
 	}
 	return a.Out
+}
+
+// comes runs a command again and again until it prints what is wanted: it was only asked for.
+func (s *shell) comes(want string, args ...string) {
+	s.t.Helper()
+	for deadline := time.Now().Add(slow); ; {
+		a := s.run(args...)
+		if a.Code == 0 && regexp.MustCompile(want).MatchString(a.Out) {
+			return
+		}
+		if time.Now().After(deadline) {
+			s.t.Fatalf("openstack %s prints\n%s%s\nwant %s", strings.Join(args, " "), a.Out, a.Err, want)
+		}
+	}
 }
 
 // refused runs a command that has to fail, and checks why.

@@ -1,6 +1,5 @@
 // Package zunclient has Zun's own clients talk to a capsule server on a real Docker engine: python-openstackclient with the plugin
-// of python-zunclient 4.5, and `zun`: every command of `zun`, and of the plugin all but image pull, show, delete and search,
-// those of networks and security groups, action show and service delete, which go by the same library as those of `zun`.
+// of python-zunclient 4.5, and `zun`: every command of both, but for two of the plugin that ask Neutron (floating IPs).
 //
 //	test ─► driver.py (one interpreter) ─► HTTP ─► openapitest ─► capsule server ─► Docker engine
 //	                                                                   └─► a real Keystone (test/keystone), for `zun`
@@ -10,7 +9,7 @@
 // pseudo-terminal of its own, and reaches the server's WebSockets.
 //
 // What is broken in the clients themselves, so that no server can help (python-zunclient 4.5): top falls over its own print;
-// rename and the commands of security groups are sent with a microversion that has them no more, unless an older one is chosen;
+// rename and the commands of security groups are sent with a microversion that has them no more, unless `zun` is told an older one;
 // `~.` at a terminal, which is to leave it, does nothing; no exit code comes out of exec --interactive.
 //
 // Every answer on the way is held to the OpenAPI document. The clients are those of Debian (python3-zunclient,

@@ -37,6 +37,7 @@ type terminal struct {
 // at starts a command of the shell's tool at a terminal of 24 lines.
 func (s *shell) at(args ...string) *terminal {
 	s.t.Helper()
+	s.notes(args)
 	cmd := exec.CommandContext(s.t.Context(), python, append(append([]string{"-W", "ignore", "/usr/bin/" + s.tool}, s.login...), args...)...)
 	cmd.Env = append(os.Environ(), "TERM=xterm")
 	// A command inherits what is ignored, and tests that run under nohup ignore the signal of a terminal that closes.
