@@ -194,7 +194,7 @@ func (c *Client) Stats(ctx context.Context) (capsule.StatsReport, error) {
 func (c *Client) Processes(ctx context.Context, uuid, container, psArgs string) (capsule.ProcessTable, error) {
 	var t capsule.ProcessTable
 	q := url.Values{"container": {container}, "ps_args": {psArgs}}
-	err := c.call(ctx, "list the processes of "+container+" in capsule "+uuid, http.MethodGet, c.capsuleURL(uuid)+"/top?"+q.Encode(), nil, &t, http.StatusOK)
+	err := c.call(ctx, "list the processes of "+place(container, uuid), http.MethodGet, c.capsuleURL(uuid)+"/top?"+q.Encode(), nil, &t, http.StatusOK)
 	return t, err
 }
 

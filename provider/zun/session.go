@@ -20,7 +20,7 @@ const maxOutput = 16 << 20
 
 // Run runs a command in a container of the capsule and returns what it wrote, up to 16 MiB, and its exit code.
 func (c *Client) Run(ctx context.Context, uuid, container string, command []string) (output []byte, exitCode int, err error) {
-	what := "run a command in " + container + " in capsule " + uuid
+	what := "run a command in " + place(container, uuid)
 	q := url.Values{"container": {container}, "command": command}
 	resp, err := c.service.Request(ctx, http.MethodPost, c.capsuleURL(uuid)+"/exec?"+q.Encode(), &gophercloud.RequestOpts{
 		OkCodes: []int{http.StatusOK}, KeepResponseBody: true,

@@ -135,7 +135,15 @@ func (c *Client) Logs(ctx context.Context, uuid, container string, previous bool
 	if !opts.Until.IsZero() {
 		q.Set("until", opts.Until.UTC().Format(time.RFC3339Nano))
 	}
-	return c.stream(ctx, "read the log of "+container+" in capsule "+uuid, c.capsuleURL(uuid)+"/logs?"+q.Encode())
+	return c.stream(ctx, "read the log of "+place(container, uuid), c.capsuleURL(uuid)+"/logs?"+q.Encode())
+}
+
+// place is where something is done, for people. A record of another kind than a capsule has one container, which needs no name.
+func place(container, uuid string) string {
+	if container == "" {
+		return "container " + uuid
+	}
+	return container + " in capsule " + uuid
 }
 
 // Archive opens what lies at a path of a container of the capsule, as a tar file. NotFound: there is no such path. The stream ends with
