@@ -189,8 +189,11 @@ func TestStorage(t *testing.T) {
 		Volumes: []capsule.VolumeStorage{
 			{Name: "data", UsedBytes: 40, CapacityBytes: 100, AvailableBytes: 50, Inodes: 10, InodesFree: 4},
 			{Name: "scratch", UsedBytes: 7}, {Name: "tmp", UsedBytes: 3, CapacityBytes: 100, Ephemeral: true}}}
-	r := NewReading("n", []Pod{web}, []capsule.Host{{Name: "one", Up: true, DiskBytes: 1000, DiskFreeBytes: 600}},
-		&capsule.StatsReport{Capsules: []capsule.Stats{used}}, nil)
+	twin, same := web, used
+	twin.Pod = web.DeepCopy()
+	twin.UID, same.UUID = "u2", "u2"
+	r := NewReading("n", []Pod{web, twin}, []capsule.Host{{Name: "one", Up: true, DiskBytes: 1000, DiskFreeBytes: 600}},
+		&capsule.StatsReport{Capsules: []capsule.Stats{used, same}}, nil)
 	claimed := `{namespace="shop",persistentvolumeclaim="shop-data"} `
 	has(t, text(t, func() ([]*dto.MetricFamily, error) { return r.Volumes(), nil }),
 		"kubelet_volume_stats_capacity_bytes"+claimed+"100", "kubelet_volume_stats_available_bytes"+claimed+"50", "kubelet_volume_stats_used_bytes"+claimed+"40",

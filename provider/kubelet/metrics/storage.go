@@ -4,10 +4,10 @@ import (
 	"time"
 
 	dto "github.com/prometheus/client_model/go"
-	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	stats "k8s.io/kubelet/pkg/apis/stats/v1alpha1"
 
+	"github.com/capsulet/capsulet/translate"
 	"github.com/capsulet/capsulet/zunserver/capsule"
 )
 
@@ -24,16 +24,17 @@ var volumeFamilies = []struct {
 	{gauge("kubelet_volume_stats_inodes_used", "[ALPHA] Number of used inodes in the volume"), func(s *stats.FsStats) *uint64 { return s.InodesUsed }},
 }
 
-// Volumes is the part of /metrics about claims.
+// Volumes is the part of /metrics about claims, each told of once, whoever has it.
 func (r *Reading) Volumes() []*dto.MetricFamily {
-	f := newFamilies()
+	f, told := newFamilies(), map[stats.PVCReference]bool{}
 	for i := range r.Pods {
 		var p stats.PodStats
 		r.addVolumes(&p, &r.Pods[i])
 		for _, v := range p.VolumeStats {
-			if v.PVCRef == nil {
+			if v.PVCRef == nil || told[*v.PVCRef] {
 				continue
 			}
+			told[*v.PVCRef] = true
 			l := labels("namespace", v.PVCRef.Namespace, "persistentvolumeclaim", v.PVCRef.Name)
 			for _, m := range volumeFamilies {
 				if n := m.of(&v.FsStats); n != nil {
@@ -107,17 +108,11 @@ func volumeStats(v *capsule.VolumeStorage, at time.Time) stats.FsStats {
 // claim is what a volume of a pod is claimed by; nil when by nobody.
 func claim(p *Pod, volume string) *stats.PVCReference {
 	for i := range p.Spec.Volumes {
-		v := &p.Spec.Volumes[i]
-		switch {
-		case v.Name != volume:
-		case v.PersistentVolumeClaim != nil:
-			return &stats.PVCReference{Name: v.PersistentVolumeClaim.ClaimName, Namespace: p.Namespace}
-		case v.Ephemeral != nil:
-			return &stats.PVCReference{Name: ephemeralClaim(p.Pod, v), Namespace: p.Namespace}
+		if v := &p.Spec.Volumes[i]; v.Name == volume {
+			if name, _ := translate.ClaimOf(p.Pod, v); name != "" {
+				return &stats.PVCReference{Name: name, Namespace: p.Namespace}
+			}
 		}
 	}
 	return nil
 }
-
-// ephemeralClaim is the name that the control plane gives (component-helpers, storage/ephemeral).
-func ephemeralClaim(p *corev1.Pod, v *corev1.Volume) string { return p.Name + "-" + v.Name }
