@@ -115,7 +115,7 @@ func (c *Capsule) judgeWhole() (status, reason string, ok bool) {
 	case f.End != nil:
 		return StatusError, sentence(f.End.Reason, f.End.Message), true
 	case c.Claim.Host == "":
-		if c.Claim.Reason != "" && c.Kind != KindCapsule {
+		if c.Claim.Reason != "" && c.Kind.standalone() {
 			// Zun gives up then; here it lasts until there is a host. A capsule is like a pod, which is pending.
 			return StatusError, "There are not enough hosts available. " + c.Claim.Reason, true
 		}

@@ -220,7 +220,7 @@ func containerOf(c *capsule.Capsule, s *capsule.ContainerSpec, init bool, o Opti
 		Status:  status.Status, StatusReason: orNull(status.Reason), TaskState: orNull(status.TaskState),
 		StatusDetail: orNull(status.Detail),
 		Environment:  environment(s.Env), Workdir: orNull(s.WorkDir), Ports: ports(s.Ports),
-		Hostname: hostname(&c.Spec), Labels: mapOrEmpty(s.Labels), Addresses: map[string][]Address{},
+		Hostname: hostname(c), Labels: mapOrEmpty(s.Labels), Addresses: map[string][]Address{},
 		RestartPolicy: policy, Interactive: s.Stdin, TTY: s.TTY,
 		SecurityGroups: []string{}, Healthcheck: map[string]any{}, Entrypoint: []string{},
 		CreatedAt: date(c.CreatedAt), UpdatedAt: date(changed),
@@ -246,12 +246,12 @@ func containerOf(c *capsule.Capsule, s *capsule.ContainerSpec, init bool, o Opti
 	return m
 }
 
-// hostname is null in the network of the host, whose name it is then.
-func hostname(s *capsule.Spec) *string {
-	if s.HostNetwork {
-		return nil
+// hostname of a container is what the kernel answers; that of a capsule's is null unless it was asked for (Zun's recorded answers).
+func hostname(c *capsule.Capsule) *string {
+	if c.Kind == capsule.KindCapsule {
+		return orNull(c.Spec.Hostname)
 	}
-	return orNull(s.KernelHostname())
+	return orNull(c.Spec.KernelHostname())
 }
 
 func restartPolicy(p capsule.RestartPolicy) RestartPolicy {

@@ -101,7 +101,7 @@ type Sandbox struct {
 func SandboxOf(c *capsule.Capsule, o Options) Sandbox {
 	s := Sandbox{
 		UUID: c.UUID, Links: links(o.Base, "sandboxes", c.UUID), Name: c.Spec.Name, ProjectID: c.Project, UserID: c.User,
-		Status: c.Status(), StatusReason: orNull(c.StatusReason()), Labels: mapOrEmpty(c.Spec.Labels), Hostname: hostname(&c.Spec),
+		Status: c.Status(), StatusReason: orNull(c.StatusReason()), Labels: mapOrEmpty(c.Spec.Labels), Hostname: hostname(c),
 		AvailZone: orNull(c.Spec.AvailabilityZone), Addresses: addresses(c), Containers: []Container{},
 		CreatedAt: date(c.CreatedAt), UpdatedAt: date(updated(c)),
 	}
