@@ -83,7 +83,7 @@ func TestKubeletEndpoint(t *testing.T) {
 		{"nobody", "/attach/shop/web/a?output=1", 403, "verb=create"},
 		{"nobody", "/portForward/shop/web", 403, "verb=create"},
 		{"admin", "/stats/container", 404, ""},
-		{"admin", "/healthz?verbose", 200, "[+]ping ok\n[+]syncloop ok\nhealthz check passed\n"},
+		{"admin", "/healthz?verbose", 200, "[+]ping ok\n[+]log ok\n[+]syncloop ok\nhealthz check passed\n"},
 		{"admin", "/healthz/ping", 200, "ok"},
 		{"admin", "/healthz/syncloop", 200, "ok"},
 		{"admin", "/healthz/nothing", 404, ""},
@@ -183,11 +183,14 @@ func TestHealth(t *testing.T) {
 	w.mu.Lock()
 	w.ill = errors.New("stuck")
 	w.mu.Unlock()
-	for path, want := range map[string]string{"/healthz": "[+]ping ok\n[-]syncloop failed: reason withheld\nhealthz check failed\n",
+	for path, want := range map[string]string{"/healthz": "[+]ping ok\n[+]log ok\n[-]syncloop failed: reason withheld\nhealthz check failed\n",
 		"/healthz/syncloop": "internal server error: see the log for the reason\n"} {
 		if status, body := w.ask("admin", path); status != 500 || body != want {
 			t.Errorf("%s: %d %q", path, status, body)
 		}
+	}
+	if status, body := w.ask("admin", "/healthz?verbose&exclude=syncloop"); status != 200 || body != "[+]ping ok\n[+]log ok\n[+]syncloop excluded: ok\nhealthz check passed\n" {
+		t.Errorf("without what is ill: %d %q", status, body)
 	}
 	if status, body := w.ask("admin", "/healthz/ping"); status != 200 {
 		t.Errorf("it answers: %d %q", status, body)
