@@ -11,23 +11,19 @@ import (
 	"github.com/capsulet/capsulet/zunserver/capsule"
 )
 
-// ClaimOf is the name of the claim that a volume uses, empty for none, and whether it is read only. A generic ephemeral volume
-// has a claim of its own, which the control plane makes.
-func ClaimOf(pod *corev1.Pod, v *corev1.Volume) (name string, readOnly bool) {
-	switch {
-	case v.Ephemeral != nil:
+// claimOf is the name of the claim that a volume uses, and whether it is read only. A generic ephemeral volume has a claim
+// of its own, which the control plane makes.
+func claimOf(pod *corev1.Pod, v *corev1.Volume) (name string, readOnly bool) {
+	if v.Ephemeral != nil {
 		return pod.Name + "-" + v.Name, false
-	case v.PersistentVolumeClaim != nil:
-		return v.PersistentVolumeClaim.ClaimName, v.PersistentVolumeClaim.ReadOnly
-	default:
-		return "", false
 	}
+	return v.PersistentVolumeClaim.ClaimName, v.PersistentVolumeClaim.ReadOnly
 }
 
 // claimed translates a volume that is bound through a claim. What is missing is worded as by the kubelet
 // (pkg/kubelet/volumemanager/populator).
 func claimed(pod *corev1.Pod, v *corev1.Volume, src *Sources) (capsule.Volume, error) {
-	name, readOnly := ClaimOf(pod, v)
+	name, readOnly := claimOf(pod, v)
 	missing := &Missing{Kind: SourceClaim, Namespace: pod.Namespace, Name: name, Volume: v.Name}
 	because := func(format string, args ...any) (capsule.Volume, error) {
 		missing.Problem = fmt.Sprintf(format, args...)

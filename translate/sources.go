@@ -148,7 +148,7 @@ func Needs(pod *corev1.Pod) []SourceRef {
 		case v.Secret != nil:
 			need(SourceSecret, v.Secret.SecretName)
 		case v.PersistentVolumeClaim != nil, v.Ephemeral != nil:
-			name, _ := ClaimOf(pod, v)
+			name, _ := claimOf(pod, v)
 			need(SourceClaim, name)
 		case v.Projected != nil:
 			for _, s := range v.Projected.Sources {

@@ -7,7 +7,6 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	stats "k8s.io/kubelet/pkg/apis/stats/v1alpha1"
 
-	"github.com/capsulet/capsulet/translate"
 	"github.com/capsulet/capsulet/zunserver/capsule"
 )
 
@@ -105,13 +104,17 @@ func volumeStats(v *capsule.VolumeStorage, at time.Time) stats.FsStats {
 	return s
 }
 
-// claim is what a volume of a pod is claimed by; nil when by nobody.
+// claim is what a volume of a pod is claimed by; nil when by nobody. A generic ephemeral volume's has the name that the control
+// plane gives (component-helpers, storage/ephemeral).
 func claim(p *Pod, volume string) *stats.PVCReference {
 	for i := range p.Spec.Volumes {
-		if v := &p.Spec.Volumes[i]; v.Name == volume {
-			if name, _ := translate.ClaimOf(p.Pod, v); name != "" {
-				return &stats.PVCReference{Name: name, Namespace: p.Namespace}
-			}
+		v := &p.Spec.Volumes[i]
+		switch {
+		case v.Name != volume:
+		case v.PersistentVolumeClaim != nil:
+			return &stats.PVCReference{Name: v.PersistentVolumeClaim.ClaimName, Namespace: p.Namespace}
+		case v.Ephemeral != nil:
+			return &stats.PVCReference{Name: p.Name + "-" + v.Name, Namespace: p.Namespace}
 		}
 	}
 	return nil
