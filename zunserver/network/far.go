@@ -99,7 +99,7 @@ func (f *Far) dial(ctx context.Context, t Target, addresses ...string) (net.Conn
 func (f *Far) session(ctx context.Context, sandbox string) (*inside.Session, error) {
 	f.mu.Lock()
 	s := f.sessions[sandbox]
-	if s == nil {
+	if s == nil || s.over() {
 		s = &session{ready: make(chan struct{})}
 		f.sessions[sandbox] = s
 		go f.run(context.WithoutCancel(ctx), sandbox, s)
@@ -110,6 +110,16 @@ func (f *Far) session(ctx context.Context, sandbox string) (*inside.Session, err
 		return s.conn, s.err
 	case <-ctx.Done():
 		return nil, fmt.Errorf("starting a program in the sandbox: %w", ctx.Err())
+	}
+}
+
+// over says whether it is of no use any more, though run may not have put it away yet.
+func (s *session) over() bool {
+	select {
+	case <-s.ready:
+		return s.err != nil || s.conn.Ended()
+	default:
+		return false
 	}
 }
 

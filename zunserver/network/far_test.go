@@ -22,12 +22,19 @@ type sandboxes struct {
 	run   atomic.Int32
 	fails error
 	ended chan struct{}
+	cut   chan error // breaks the connection to the host
 }
 
 func (s *sandboxes) Exec(ctx context.Context, _ string, cfg runtime.ExecConfig) (int, error) {
 	s.run.Add(1)
 	if s.fails != nil {
 		return 0, s.fails
+	}
+	if s.cut != nil {
+		ctx, cancel := context.WithCancel(ctx)
+		defer cancel()
+		go inside.Env{}.Run(ctx, cfg.Command[1:], cfg.Stdin, cfg.Stdout, cfg.Stderr)
+		return 0, <-s.cut
 	}
 	defer func() { s.ended <- struct{}{} }()
 	return inside.Env{}.Run(ctx, cfg.Command[1:], cfg.Stdin, cfg.Stdout, cfg.Stderr), nil
@@ -99,6 +106,46 @@ func TestFarDialsThroughOneProgram(t *testing.T) {
 		t.Errorf("after the end of the program: %v", err)
 	} else {
 		_ = conn.Close()
+	}
+}
+
+// A connection breaks with that to its host, for who reads and for who writes; the next one is made anew.
+func TestFarBreaksWithItsHost(t *testing.T) {
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer l.Close()
+	port := int32(l.Addr().(*net.TCPAddr).Port)
+	s := &sandboxes{cut: make(chan error)}
+	f := network.NewFar(s)
+	for i := range 2 {
+		conn, err := f.Dial(patience(t), network.Target{ID: "sandbox"}, port)
+		if err != nil {
+			t.Fatalf("connection %d: %v", i, err)
+		}
+		silent, err := l.Accept()
+		if err != nil {
+			t.Fatal(err)
+		}
+		read := make(chan error, 1)
+		go func() {
+			_, err := io.Copy(io.Discard, conn)
+			read <- err
+		}()
+		s.cut <- errors.New("connection reset")
+		select {
+		case <-read:
+		case <-patience(t).Done():
+			t.Fatal("who reads was not told")
+		}
+		if _, err := conn.Write([]byte("x")); err == nil {
+			t.Error("who writes was not told")
+		}
+		_, _ = conn.Close(), silent.Close()
+	}
+	if n := s.run.Load(); n != 2 {
+		t.Errorf("%d programs", n)
 	}
 }
 
