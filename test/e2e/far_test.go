@@ -46,8 +46,7 @@ func farWorld(t *testing.T) *e2e.World {
 	return w
 }
 
-// What people do with a running Pod is the same on a host whose machine is out of reach: these are the scenarios of near hosts,
-// all but that of a log that is followed across rotations, of which the engine 20.10 itself loses lines (docs/node-endpoint.md).
+// What people do with a running Pod is the same on a host whose machine is out of reach: these are the scenarios of near hosts.
 func TestFarStreams(t *testing.T) {
 	near := world
 	world = farWorld(t)
@@ -56,7 +55,7 @@ func TestFarStreams(t *testing.T) {
 		"Exec": TestExec, "ExecTerminal": TestExecTerminal, "ExecResize": TestExecResize, "ExecHangUp": TestExecHangUp,
 		"ExecNotRunning": TestExecNotRunning, "Attach": TestAttach, "DebugAttached": TestDebugAttached, "CapsuleStreams": TestCapsuleStreams,
 		"Logs": TestLogs, "LogsRefused": TestLogsRefused, "LogsOfOneStream": TestLogsOfOneStream, "LogsOfRestarted": TestLogsOfRestarted,
-		"PortForward": TestPortForward, "Copy": TestCopy, "Metrics": TestMetrics,
+		"LogsFollowed": TestLogsFollowed, "PortForward": TestPortForward, "Copy": TestCopy, "Metrics": TestMetrics,
 	} {
 		t.Run(name, scenario)
 	}

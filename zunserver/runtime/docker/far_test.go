@@ -1,16 +1,20 @@
 package docker_test
 
 import (
+	"bufio"
+	"cmp"
 	"context"
 	"io"
 	"os"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"sync"
 	"testing"
 
 	"github.com/google/uuid"
 
+	"github.com/capsulet/capsulet/zunserver/capsule"
 	"github.com/capsulet/capsulet/zunserver/inside"
 	"github.com/capsulet/capsulet/zunserver/network"
 	"github.com/capsulet/capsulet/zunserver/runtime"
@@ -175,5 +179,32 @@ func abandon(t *testing.T, h *docker.Host, id string) {
 		if end.Err() != nil {
 			t.Fatal("the program goes on")
 		}
+	}
+}
+
+// Who follows the log of a far container gets every line of it, also while it is rotated faster than it is read.
+func TestFarLogAcrossRotations(t *testing.T) {
+	h := far(t, "test-far-log")
+	if _, err := runtimetest.BuildImage(t.Context(), h); err != nil {
+		t.Fatal(err)
+	}
+	sandbox, app := capsuleOn(t, h, "test-far-log")
+	run(t, h, sandbox)
+	const lines = 350_000 // as much as the engine keeps, in five files
+	app.Command = []string{runtimetest.Program, "flood", strconv.Itoa(lines)}
+	id := run(t, h, app)
+	r, w := io.Pipe()
+	go func() {
+		_ = w.CloseWithError(cmp.Or(h.Logs(deadline(t), id, capsule.LogOptions{Follow: true, Tail: -1}, w, w), io.EOF))
+	}()
+	n := 0
+	in := bufio.NewScanner(r)
+	for ; in.Scan(); n++ {
+		if number, _, _ := strings.Cut(in.Text(), " "); number != strconv.Itoa(n) {
+			t.Fatalf("line %d is %.20q", n, in.Text())
+		}
+	}
+	if n != lines || in.Err() != nil {
+		t.Errorf("%d of %d lines, %v", n, lines, in.Err())
 	}
 }

@@ -51,15 +51,10 @@ func (h *Host) copyLog(ctx context.Context, r container.InspectResponse, opts ca
 	if err != nil {
 		return err
 	}
-	log, err := api.ContainerLogs(ctx, r.ID, logsOptions(opts))
-	if err != nil {
-		return err
-	}
-	defer log.Close()
-	if r.Config.Tty {
-		err = demultiplex(true, stdout, nil, log)
+	if opts.Follow && !r.Config.Tty && api.losesLines() { // of a terminal it does not send entries
+		err = followAgain(ctx, api, r.ID, opts, logs.NewFollower(opts.Timestamps, stdout, stderr))
 	} else {
-		err = logs.CopyFrames(log, opts.Timestamps, stdout, stderr)
+		err = copyOnce(ctx, api, r, opts, stdout, stderr)
 	}
 	if err != nil || !opts.Follow || !opts.Until.IsZero() || ctx.Err() != nil {
 		return err
@@ -71,6 +66,19 @@ func (h *Host) copyLog(ctx context.Context, r container.InspectResponse, opts ca
 		return fmt.Errorf("it broke off while the container runs: %w (%v)", errdefs.ErrUnavailable, err) //nolint:errorlint // a deadline of its own
 	}
 	return nil
+}
+
+// copyOnce copies what the engine sends.
+func copyOnce(ctx context.Context, api *connection, r container.InspectResponse, opts capsule.LogOptions, stdout, stderr io.Writer) error {
+	log, err := api.ContainerLogs(ctx, r.ID, logsOptions(opts))
+	if err != nil {
+		return err
+	}
+	defer log.Close()
+	if r.Config.Tty {
+		return demultiplex(true, stdout, nil, log)
+	}
+	return logs.CopyFrames(log, opts.Timestamps, stdout, stderr)
 }
 
 const (
@@ -154,6 +162,12 @@ func logsOptions(opts capsule.LogOptions) container.LogsOptions {
 		out.Tail = strconv.FormatInt(opts.Tail, 10)
 	}
 	return out
+}
+
+// once are the options for one reading of entries with their times.
+func once(opts capsule.LogOptions) container.LogsOptions {
+	opts.Follow, opts.Timestamps = false, true
+	return logsOptions(opts)
 }
 
 // seconds is a time as the engine's API reads it with all its digits; empty for the zero time.

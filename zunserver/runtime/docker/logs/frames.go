@@ -36,22 +36,27 @@ func CopyFrames(from io.Reader, stamps bool, stdout, stderr io.Writer) error {
 		if err != nil {
 			return errors.Join(err, out.flush())
 		}
-		part := text
-		if stamps {
-			_, part, _ = bytes.Cut(text, []byte{' '})
-		}
-		if out.within[stream] {
-			text = part
-		}
-		ends := bytes.HasSuffix(part, []byte{'\n'})
-		if !ends && len(part) < partLength {
-			text, ends = append(text, '\n'), true // it is good until the next frame is read
-		}
-		out.within[stream] = !ends
-		if err := out.text(stream, text); err != nil {
+		if err := out.frame(stream, text, stamps, stamps); err != nil {
 			return err
 		}
 	}
+}
+
+// frame takes one of the engine's, which may be changed. It has a stamp with stamped, and shall show that with show.
+func (o *output) frame(stream int, text []byte, stamped, show bool) error {
+	part := text
+	if stamped {
+		_, part, _ = bytes.Cut(text, []byte{' '})
+	}
+	if o.within[stream] || !show {
+		text = part
+	}
+	ends := bytes.HasSuffix(part, []byte{'\n'})
+	if !ends && len(part) < partLength {
+		text, ends = append(text, '\n'), true
+	}
+	o.within[stream] = !ends
+	return o.text(stream, text)
 }
 
 // frames are read one after another.
