@@ -9,7 +9,7 @@
 // # Why the files
 //
 // The engine (seen with 20.10) loses the rest of a file when it follows a log that is rotated while its reader is behind:
-// of 36 MB written at 5 MB/s a follower got 31. Who reads it again and again, in parts that overlap, gets all of it (14 of 14
+// of 36 MB written at 5 MB/s a follower got 31. Who reads it again and again, in parts that overlap, gets all of it (10 of 10
 // times, 46 MB written at once), but has the engine read everything twice. Whoever has the file open loses nothing of it, is not held up by the
 // engine, and costs it nothing. The driver "local" and not "json-file", which replaces bytes that are no UTF-8.
 //
