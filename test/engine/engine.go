@@ -274,7 +274,31 @@ func (e *Engine) Restart(ctx context.Context) error {
 }
 
 // Pause freezes dockerd: connections are accepted by the kernel and nobody answers. Continue thaws it.
-func (e *Engine) Pause() error { return e.dockerd.cmd.Process.Signal(syscall.SIGSTOP) }
+func (e *Engine) Pause() error {
+	p := e.dockerd.cmd.Process
+	if err := p.Signal(syscall.SIGSTOP); err != nil {
+		return err
+	}
+	for end := time.Now().Add(10 * time.Second); !stopped(p.Pid); time.Sleep(time.Millisecond) {
+		if time.Now().After(end) {
+			return fmt.Errorf("process %d does not stop", p.Pid)
+		}
+	}
+	return nil
+}
+
+// stopped says whether every thread of a process has taken its stop: one on another CPU goes on for a moment.
+func stopped(pid int) bool {
+	threads, _ := filepath.Glob(fmt.Sprintf("/proc/%d/task/*/stat", pid))
+	for _, file := range threads {
+		stat, err := os.ReadFile(file)
+		_, state, _ := strings.Cut(string(stat), ") ")
+		if err == nil && !strings.HasPrefix(state, "T") {
+			return false
+		}
+	}
+	return true
+}
 
 // Continue ends a Pause.
 func (e *Engine) Continue() error { return e.dockerd.cmd.Process.Signal(syscall.SIGCONT) }
