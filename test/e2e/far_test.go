@@ -53,7 +53,8 @@ func TestFarStreams(t *testing.T) {
 	t.Cleanup(func() { world = near }) // after the scenarios, which run side by side, and before those of near hosts
 	for name, scenario := range map[string]func(*testing.T){
 		"Exec": TestExec, "ExecTerminal": TestExecTerminal, "ExecResize": TestExecResize, "ExecHangUp": TestExecHangUp,
-		"ExecNotRunning": TestExecNotRunning, "Attach": TestAttach, "DebugAttached": TestDebugAttached, "CapsuleStreams": TestCapsuleStreams,
+		"ExecHangUpOfSilent": TestExecHangUpOfSilent, "ExecNotRunning": TestExecNotRunning, "Attach": TestAttach, "AttachHangUp": TestAttachHangUp,
+		"DebugAttached": TestDebugAttached, "EphemeralContainer": TestEphemeralContainer, "CapsuleStreams": TestCapsuleStreams,
 		"Logs": TestLogs, "LogsRefused": TestLogsRefused, "LogsOfOneStream": TestLogsOfOneStream, "LogsOfRestarted": TestLogsOfRestarted,
 		"LogsFollowed": TestLogsFollowed, "PortForward": TestPortForward, "Copy": TestCopy, "Metrics": TestMetrics,
 	} {

@@ -3,10 +3,14 @@ package e2e_test
 import (
 	"context"
 	"crypto/tls"
+	"encoding/json"
+	"errors"
+	"fmt"
 	"io"
 	"net/http"
 	"os"
 	"regexp"
+	"slices"
 	"strconv"
 	"testing"
 	"time"
@@ -65,6 +69,7 @@ spec:
 	s.Prints("kubectl top node shows the node", time.Minute, `^`+s.W.Node+`\s+[1-9]\d*m\s+\d+%\s+[1-9]\d*Mi\s+\d+%\s*$`,
 		"top", "node", s.W.Node, "--no-headers")
 	endpoint(s)
+	summary(s)
 	s.Wait("the autoscaler wants more", 2*time.Minute, "hpa/"+s.Namespace, "jsonpath={.status.desiredReplicas}=2")
 	s.Wait("there are more", time.Minute, "deploy/"+s.Namespace, "jsonpath={.status.readyReplicas}=2")
 }
@@ -91,6 +96,43 @@ func endpoint(s *e2e.Scenario) {
 			s.Errorf("%s: %d, nothing like %s in\n%s", row.path, status, row.pattern, body)
 		}
 	}
+}
+
+// summary looks at the figures of the scenario's Pod that the metrics server does not read.
+func summary(s *e2e.Scenario) {
+	s.Helper()
+	type figures struct {
+		Name   string
+		CPU    struct{ UsageNanoCores uint64 }
+		Memory struct{ WorkingSetBytes uint64 }
+	}
+	read := readNode(s)
+	s.Eventually("the summary has the Pod's CPU and memory", 30*time.Second, func() error {
+		said := kubectl(s, "WebSocket", nil, append(read, "/stats/summary")...)
+		var got struct {
+			Pods []struct {
+				PodRef struct{ Namespace string }
+				figures
+				Containers []figures
+			}
+		}
+		if err := json.Unmarshal([]byte(said.stdout), &got); err != nil {
+			return fmt.Errorf("%w: %+v", err, said)
+		}
+		for _, pod := range got.Pods {
+			busy := slices.IndexFunc(pod.Containers, func(c figures) bool { return c.Name == "busy" })
+			if pod.PodRef.Namespace != s.Namespace || busy < 0 || len(pod.Containers) != 2 {
+				continue
+			}
+			// It computes for 10 ms in each 100 ms: a tenth of a core, on a machine that has other work too.
+			c := pod.Containers[busy]
+			if c.CPU.UsageNanoCores > 20e6 && c.CPU.UsageNanoCores < 500e6 && pod.CPU.UsageNanoCores >= c.CPU.UsageNanoCores &&
+				c.Memory.WorkingSetBytes > 100_000 && pod.Memory.WorkingSetBytes > c.Memory.WorkingSetBytes {
+				return nil
+			}
+		}
+		return errors.New(said.stdout)
+	})
 }
 
 func get(s *e2e.Scenario, url, token string) (int, string) {

@@ -341,7 +341,7 @@ func TestCapsuleStreams(t *testing.T) {
 	}
 }
 
-// kubectl debug brings a container of its own into a Pod that runs, and is attached to it.
+// kubectl debug brings a container of its own into a Pod that runs, among the processes of its target, and is attached to it.
 func TestDebugAttached(t *testing.T) {
 	s := shellPod(t)
 	image, err := shellImage()
@@ -349,8 +349,8 @@ func TestDebugAttached(t *testing.T) {
 		t.Fatal(err)
 	}
 	got := kubectl(s, "WebSocket", strings.NewReader("hello\n"), "debug", "-i", s.Namespace, "-c", "visitor", "--image="+image,
-		"--image-pull-policy=Never", "--target=shell", "--", "bash", "-c", "read x; echo got $x")
-	if got.code != 0 || !strings.Contains(got.stdout, "got hello\n") {
+		"--image-pull-policy=Never", "--target=shell", "--", "bash", "-c", "read x; echo got $x; cat /proc/[0-9]*/cmdline")
+	if got.code != 0 || !strings.Contains(got.stdout, "got hello\n") || !strings.Contains(got.stdout, "sleep\x00infinity\x00") {
 		t.Errorf("%+v", got)
 	}
 }
