@@ -90,7 +90,7 @@ func TestPlugin(t *testing.T) {
 	s.openstack(`action +\| commit`, "appcontainer", "action", "show", "one", action)
 	s.comes(made, "appcontainer", "image", "list")
 	s.openstack(`repo +\| capsulet/committed`, "appcontainer", "image", "show", made)
-	s.openstack("capsulet/testprog", "appcontainer", "image", "search", "testprog")
+	s.openstack("capsulet/testprog", "appcontainer", "image", "search", runtimetest.ImageRef, "--exact-match")
 	s.openstack("accepted", "appcontainer", "image", "delete", made)
 	if out := s.openstack("", "appcontainer", "image", "list"); strings.Contains(out, made) {
 		t.Errorf("image %s is there still:\n%s", made, out)

@@ -91,6 +91,7 @@ func TestImageSearch(t *testing.T) {
 		{adminToken, "busybox/search?image_driver=docker&exact_match=False", "busybox[1 latest] secret/busybox[1] team/busybox[1] "},
 		{adminToken, "busybox/search?exact_match=True", "busybox[1 latest] "},
 		{adminToken, "team/busybox/search?exact_match=true", "team/busybox[1] "},
+		{adminToken, "team/busybox:2/search?exact_match=true", "team/busybox[1] "},
 		{adminToken, "nginx/search", ""},
 		{userToken, "busybox/search", "team/busybox[1] "},
 		{otherToken, "busybox/search", ""},

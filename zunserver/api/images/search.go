@@ -48,7 +48,16 @@ func (r *Resource) search(c *rest.Call) error {
 	if err != nil {
 		return err
 	}
-	return c.JSON(http.StatusOK, matches(all, strings.Join(parts, "/"), exact, mine))
+	return c.JSON(http.StatusOK, matches(all, untagged(strings.Join(parts, "/")), exact, mine))
+}
+
+// untagged is a name without its tag or digest, which Zun drops (zun/compute/manager.py, image_search).
+func untagged(name string) string {
+	name, _, _ = strings.Cut(name, "@")
+	if at := strings.LastIndexByte(name, ':'); at > strings.LastIndexByte(name, '/') {
+		return name[:at]
+	}
+	return name
 }
 
 // visible says which images the caller may hear of: an administrator of all; others of those that their project uses or has
