@@ -9,7 +9,7 @@
 // pseudo-terminal of its own, and reaches the server's WebSockets.
 //
 // What is broken in the clients themselves, so that no server can help (python-zunclient 4.5): top falls over its own print;
-// rename and the commands of security groups are sent with a microversion that has them no more, unless `zun` is told an older one;
+// rename and the commands of security groups are sent with a microversion that has them no more, unless an older one is chosen;
 // `~.` at a terminal, which is to leave it, does nothing; no exit code comes out of exec --interactive.
 //
 // Every answer on the way is held to the OpenAPI document. The clients are those of Debian (python3-zunclient,
