@@ -15,6 +15,7 @@ func TestPolicyOfAFile(t *testing.T) {
 "capsule:create:hostNetwork": "@"
 "capsule:delete_force": "rule:admin_api"
 "capsule:logs": "!"
+"capsule:update": "rule:admin_api"
 `))
 	if err != nil {
 		t.Fatal(err)
@@ -30,6 +31,7 @@ func TestPolicyOfAFile(t *testing.T) {
 	if text := both["errors"].([]any)[0].(map[string]any)["detail"]; text != "Policy doesn't allow capsule:create:hostPID to be performed." {
 		t.Errorf("two powers, of which one is allowed: %v", text)
 	}
+	w.get(403, "PATCH", "/v1/containers/web?capsule=near", `{"memory":"128"}`) // that is an update of the capsule
 	w.get(403, "DELETE", "/v1/capsules/near?force=true", "")
 	w.get(404, "GET", "/v1/capsules/near/logs", "", "X-Auth-Token", adminToken) // what one may not is not there
 	w.get(204, "DELETE", "/v1/capsules/near?force=true", "", "X-Auth-Token", adminToken)

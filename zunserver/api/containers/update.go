@@ -68,6 +68,9 @@ func (r *Resource) edit(c *rest.Call, action string, status int, body *updateBod
 	if err != nil {
 		return err
 	}
+	if t.own() == nil && auth.Allowed(auth.CapsuleUpdate, c.Caller, t.record.Project) != nil {
+		return rest.NotAllowed(auth.CapsuleUpdate) // it changes the capsule
+	}
 	t, err = r.change(c, t, action, func(t target) error {
 		if err := t.check(action, r.Now()); err != nil {
 			return err
