@@ -48,16 +48,11 @@ func (r *Resource) search(c *rest.Call) error {
 	if err != nil {
 		return err
 	}
-	return c.JSON(http.StatusOK, matches(all, untagged(strings.Join(parts, "/")), exact, mine))
-}
-
-// untagged is a name without its tag or digest, which Zun drops (zun/compute/manager.py, image_search).
-func untagged(name string) string {
-	name, _, _ = strings.Cut(name, "@")
-	if at := strings.LastIndexByte(name, ':'); at > strings.LastIndexByte(name, '/') {
-		return name[:at]
+	word := strings.Join(parts, "/")
+	if repo, _, err := split(word); err == nil { // Zun drops the tag, too (zun/compute/manager.py, image_search)
+		word = repo
 	}
-	return name
+	return c.JSON(http.StatusOK, matches(all, word, exact, mine))
 }
 
 // visible says which images the caller may hear of: an administrator of all; others of those that their project uses or has
