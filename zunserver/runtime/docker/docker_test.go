@@ -69,6 +69,17 @@ func TestSuite(t *testing.T) {
 	})
 }
 
+// standing is the configuration of a container of the test program, for which a sandbox runs.
+func standing(t *testing.T, h *docker.Host, instance string) (app runtime.ContainerConfig) {
+	t.Helper()
+	if _, err := runtimetest.BuildImage(t.Context(), h); err != nil {
+		t.Fatal(err)
+	}
+	sandbox, app := capsuleOn(t, h, instance)
+	run(t, h, sandbox)
+	return app
+}
+
 // capsuleOn makes the configurations of a sandbox and a container, and cleans up after them.
 func capsuleOn(t *testing.T, h *docker.Host, instance string) (sandbox, app runtime.ContainerConfig) {
 	t.Helper()

@@ -185,11 +185,7 @@ func abandon(t *testing.T, h *docker.Host, id string) {
 // Who follows the log of a far container gets every line of it, also while it is rotated faster than it is read.
 func TestFarLogAcrossRotations(t *testing.T) {
 	h := far(t, "test-far-log")
-	if _, err := runtimetest.BuildImage(t.Context(), h); err != nil {
-		t.Fatal(err)
-	}
-	sandbox, app := capsuleOn(t, h, "test-far-log")
-	run(t, h, sandbox)
+	app := standing(t, h, "test-far-log")
 	const lines = 350_000 // as much as the engine keeps, in five files
 	app.Command = []string{runtimetest.Program, "flood", strconv.Itoa(lines)}
 	id := run(t, h, app)

@@ -58,11 +58,7 @@ func TestExecHangUp(t *testing.T) {
 }
 
 func testHangUp(t *testing.T, h *docker.Host) {
-	if _, err := runtimetest.BuildImage(t.Context(), h); err != nil {
-		t.Fatal(err)
-	}
-	sandbox, app := capsuleOn(t, h, "test-hangup")
-	run(t, h, sandbox)
+	app := standing(t, h, "test-hangup")
 	id := run(t, h, app)
 	for name, c := range map[string]struct {
 		command string
@@ -99,11 +95,7 @@ func testHangUp(t *testing.T, h *docker.Host) {
 // Where a log is kept is known, so that what it takes of the disk can be seen.
 func TestLogPath(t *testing.T) {
 	h := open(t, "test-logpath")
-	if _, err := runtimetest.BuildImage(t.Context(), h); err != nil {
-		t.Fatal(err)
-	}
-	sandbox, app := capsuleOn(t, h, "test-logpath")
-	run(t, h, sandbox)
+	app := standing(t, h, "test-logpath")
 	c, err := h.Inspect(deadline(t), run(t, h, app))
 	if err != nil {
 		t.Fatal(err)

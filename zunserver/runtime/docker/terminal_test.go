@@ -15,11 +15,7 @@ import (
 // At a terminal every key goes to the program at once, also those that `docker attach` is left with.
 func TestKeysAtATerminal(t *testing.T) {
 	h := open(t, "test-keys")
-	if _, err := runtimetest.BuildImage(t.Context(), h); err != nil {
-		t.Fatal(err)
-	}
-	sandbox, app := capsuleOn(t, h, "test-keys")
-	run(t, h, sandbox)
+	app := standing(t, h, "test-keys")
 	app.Command, app.Stdin, app.TTY = []string{runtimetest.Program, "cat"}, true, true
 	id := run(t, h, app)
 	for name, open := range map[string]func(context.Context, io.Reader, io.Writer) error{
