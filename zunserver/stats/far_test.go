@@ -39,42 +39,45 @@ func start(t *testing.T, h *fake.Host, names ...string) (ids []string) {
 
 // Everybody who asks is served by one round, and what was started since by a reading of its own.
 func TestFarReadsInRounds(t *testing.T) {
-	h := fake.New(fake.Config{Instance: "i"})
-	h.AddImage("app", fake.Behaviour{})
-	f := stats.NewFar(h)
-	if _, err := f.Host(); !errdefs.IsNotImplemented(err) {
-		t.Errorf("no sandbox: %v", err)
-	}
-	ids := start(t, h, "", "a", "b")
-	h.SetUsage(ids[1], capsule.Usage{CPUNanos: 7})
-	var reads atomic.Int32
-	h.SetFault(func(op, _ string) error {
-		if op == "stats" {
-			reads.Add(1)
+	synctest.Test(t, func(t *testing.T) {
+		h := fake.New(fake.Config{Instance: "i"})
+		h.AddImage("app", fake.Behaviour{})
+		f := stats.NewFar(h)
+		if _, err := f.Host(); !errdefs.IsNotImplemented(err) {
+			t.Errorf("no sandbox: %v", err)
 		}
-		return nil
+		ids := start(t, h, "", "a", "b")
+		h.SetUsage(ids[1], capsule.Usage{CPUNanos: 7})
+		var reads atomic.Int32
+		h.SetFault(func(op, _ string) error {
+			if op == "stats" {
+				reads.Add(1)
+			}
+			return nil
+		})
+		for range 3 {
+			if u, err := f.Container(ids[1], 0); err != nil || u.CPUNanos != 7 {
+				t.Errorf("%+v, %v", u, err)
+			}
+			if n, err := f.Network(ids[0], 0); err != nil || len(n) != 1 {
+				t.Errorf("%+v, %v", n, err)
+			}
+		}
+		synctest.Wait() // the round goes on behind those who have what they asked for
+		if n := reads.Load(); n != 3 {
+			t.Errorf("%d readings for 3 containers", n)
+		}
+		late := start(t, h, "late")[0]
+		if _, err := f.Container(late, 0); err != nil || reads.Load() != 4 {
+			t.Errorf("%v after %d readings", err, reads.Load())
+		}
+		if _, err := f.Container("none", 0); !errdefs.IsNotFound(err) {
+			t.Errorf("no container: %v", err)
+		}
+		if s, err := f.Host(); err != nil || s.MemoryBytes == 0 || s.StartedAt.IsZero() {
+			t.Errorf("the host: %+v, %v", s, err)
+		}
 	})
-	for range 3 {
-		if u, err := f.Container(ids[1], 0); err != nil || u.CPUNanos != 7 {
-			t.Errorf("%+v, %v", u, err)
-		}
-		if n, err := f.Network(ids[0], 0); err != nil || len(n) != 1 {
-			t.Errorf("%+v, %v", n, err)
-		}
-	}
-	if n := reads.Load(); n != 3 {
-		t.Errorf("%d readings for 3 containers", n)
-	}
-	late := start(t, h, "late")[0]
-	if _, err := f.Container(late, 0); err != nil || reads.Load() != 4 {
-		t.Errorf("%v after %d readings", err, reads.Load())
-	}
-	if _, err := f.Container("none", 0); !errdefs.IsNotFound(err) {
-		t.Errorf("no container: %v", err)
-	}
-	if s, err := f.Host(); err != nil || s.MemoryBytes == 0 || s.StartedAt.IsZero() {
-		t.Errorf("the host: %+v, %v", s, err)
-	}
 }
 
 // slow is a host whose engine takes readings once a second, as those before 28 do, and whose sandboxes show nothing.
