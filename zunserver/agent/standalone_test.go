@@ -121,6 +121,58 @@ func TestOwnerOfAContainer(t *testing.T) {
 	w.empty()
 }
 
+// What the engine refuses to start is an error, and is not tried again until its owner, or the policy, says so.
+func TestRefusedStart(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	const refused = "exec: no such file"
+	w.host.AddImage("wrong", fake.Behaviour{StartError: refused})
+	never := w.container(func(c *capsule.Capsule) {
+		c.Spec.Containers[0].Image = "wrong"
+		c.Standalone[0].Want = capsule.Want{State: capsule.WantCreated}
+	})
+	w.await(never.UUID, "created", is("Created"))
+	w.ask(never.UUID, start)
+	never = w.await(never.UUID, "error", is("Error"))
+	if r := run(never); r.Starts != 1 || !strings.Contains(never.StatusReason(), refused) {
+		t.Errorf("%q, %s", never.StatusReason(), facts(never))
+	}
+
+	later := w.container(nil)
+	later = w.await(later.UUID, "running", is("Running"))
+	name, id := "", run(later).ID
+	for _, c := range w.host.Containers() {
+		if c.ID == id {
+			name = c.Name
+		}
+	}
+	w.ask(later.UUID, wish(capsule.WantStopped))
+	w.await(later.UUID, "stopped", is("Stopped"))
+	var tries atomic.Int32
+	w.host.SetFault(func(op, target string) error {
+		if op == "restart" && (target == id || target == name) {
+			tries.Add(1)
+			return errors.New(refused)
+		}
+		return nil
+	})
+	for n := int32(1); n <= 2; n++ { // each start that is asked for has its own answer
+		w.ask(later.UUID, start)
+		later = w.await(later.UUID, "error", func(c *capsule.Capsule) bool { return is("Error")(c) && run(c).Starts == int64(n)+1 })
+		if tries.Load() != n || run(later).ExitCode != 128 || !strings.Contains(later.StatusReason(), refused) {
+			t.Errorf("%d tries, %q, %s", tries.Load(), later.StatusReason(), facts(later))
+		}
+	}
+	w.ask(later.UUID, func(_ *capsule.Spec, s *capsule.Standalone) { s.RestartPolicy, s.MaximumRetryCount = "on-failure", 1 })
+	w.await(later.UUID, "the policy's one restart", func(c *capsule.Capsule) bool { return is("Error")(c) && run(c).Restarts == 1 })
+	w.host.SetFault(nil)
+	w.ask(later.UUID, start)
+	later = w.await(later.UUID, "running again", is("Running"))
+	if r := run(later); r.ID != id || r.Error != "" || r.Restarts != 0 || later.StatusReason() != "" {
+		t.Errorf("%q, %s", later.StatusReason(), facts(later))
+	}
+}
+
 // A rebuild with an image that does not come leaves what runs alone.
 func TestRebuildThatFails(t *testing.T) {
 	t.Parallel()

@@ -39,6 +39,8 @@ type Action struct {
 	SandboxID string
 	// Made is the start of a standalone container that it is created for, and of another one the definition.
 	Made int64
+	// Starts is the start of a standalone container that a Start or Restart answers.
+	Starts int64
 	// TargetID is the instance whose processes an ephemeral container shall see; empty for none.
 	TargetID string
 	// Deadline of a Stop is when the container is killed.

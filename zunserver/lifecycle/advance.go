@@ -168,6 +168,9 @@ func take(cf capsule.ContainerFacts, s *capsule.Standalone, i *Instance, now tim
 	switch {
 	case same:
 		run.Stopping, run.Resources, run.Starts, run.Made, run.Restarts = had.Stopping, had.Resources, had.Starts, had.Made, had.Restarts
+		if s != nil && had.State() == capsule.StateCreated && i.State == capsule.StateExited {
+			run.Starts = max(run.Starts, cf.Starting) // a start that was refused is answered
+		}
 	case s != nil:
 		own(&cf, had, run, i)
 	}

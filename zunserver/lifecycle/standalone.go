@@ -32,7 +32,7 @@ func (d *decision) standalone(cs *capsule.ContainerSpec, s *capsule.Standalone, 
 		if cf.Starting != s.Want.Starts || !d.mayRetry(cf.Failure) {
 			return // which start it answers is written first
 		}
-		a := Action{Op: Start, Container: cs.Name, ID: i.ID, Attempt: i.Attempt, Cause: "start asked for"}
+		a := Action{Op: Start, Container: cs.Name, ID: i.ID, Attempt: i.Attempt, Starts: cf.Starting, Cause: "start asked for"}
 		if i.State == capsule.StateExited {
 			a.Op, a.Cause = Restart, restartCause(s, cf.Run)
 		}
@@ -171,10 +171,29 @@ const (
 
 // lasted is how long a run that has ended was.
 func lasted(r *capsule.Run) time.Duration {
-	if r.StartedAt.IsZero() {
+	if r.StartedAt.IsZero() || r.Error != "" {
 		return 0
 	}
 	return r.FinishedAt.Sub(r.StartedAt)
+}
+
+// startError is the exit code of a run that never was (containerd's and the kubelet's StartError).
+const startError = 128
+
+// Refuse writes into the facts of a standalone container that the engine refused, with message, to start it again in place: a run
+// that has ended at once. For one that was never started the engine's container itself says so. What has ended since, or runs, is
+// left as it is.
+func Refuse(cf *capsule.ContainerFacts, starts int64, message string, now time.Time) {
+	had := cf.Run
+	if had.State() != capsule.StateExited || had.Starts > starts {
+		return
+	}
+	run := *had
+	run.FinishedAt, run.ExitCode, run.Error = now, startError, message
+	run.Message, run.OOM, run.Lost, run.Stopping = "", false, false, nil
+	run.Starts, cf.Starting = starts, max(cf.Starting, starts)
+	follow(cf, had, &run)
+	cf.Last, cf.Run = had, &run
 }
 
 // own takes what only a standalone container has into its newest run, which follows prev; prev is nil for the first.
@@ -183,6 +202,11 @@ func own(cf *capsule.ContainerFacts, prev, run *capsule.Run, i *Instance) {
 	if i.State != capsule.StateCreated {
 		run.Starts = max(run.Starts, cf.Starting)
 	}
+	follow(cf, prev, run)
+}
+
+// follow counts the restarts, and how long the next one waits.
+func follow(cf *capsule.ContainerFacts, prev, run *capsule.Run) {
 	if prev == nil || prev.State() == capsule.StateCreated || prev.Starts != run.Starts || run.State() == capsule.StateCreated {
 		cf.BackOffSeconds = 0
 		return

@@ -142,19 +142,6 @@ func (e *Executor) unreachable(ctx context.Context, err error) bool {
 	return ctx.Err() == nil && (errdefs.IsUnavailable(err) || errors.Is(err, context.DeadlineExceeded))
 }
 
-// noteFor finds the kind and the reason of a failure.
-func noteFor(kind capsule.FailureKind, act lifecycle.Action, err error) *Note {
-	if act.Container == "" && kind != capsule.FailedVolume && kind != capsule.FailedNetwork {
-		kind = capsule.FailedSandbox
-	}
-	n := noteOf(kind, err)
-	var img *image.Error
-	if n != nil && errors.As(err, &img) {
-		n.Kind, n.Reason = capsule.FailedPull, img.Reason
-	}
-	return n
-}
-
 // create makes a container, its image first. A container of that name that exists already is taken over: it was made by
 // an earlier life of this server.
 func (e *Executor) create(ctx, engine context.Context, c *capsule.Capsule, mounts map[string]runtime.Mount,
@@ -268,6 +255,7 @@ func (e *Executor) start(ctx context.Context, c *capsule.Capsule, act lifecycle.
 	if err != nil {
 		return "", err
 	}
+	before := e.instance(c.UUID, act.ID)
 	looked := e.cfg.Observer.Starting(act.ID)
 	defer looked()
 	starting, cancel := context.WithTimeout(ctx, startDeadline)
@@ -288,23 +276,26 @@ func (e *Executor) start(ctx context.Context, c *capsule.Capsule, act lifecycle.
 	e.cfg.Observer.Refresh(ctx, c.UUID, act.ID)
 	looked()
 	if err != nil {
-		if act.Container == "" || act.Op == lifecycle.Restart || !e.ended(c.UUID, act.ID) {
-			return capsule.FailedStart, fmt.Errorf("starting container: %w", err)
+		now := e.instance(c.UUID, act.ID)
+		refused := act.Op == lifecycle.Start && now.State == capsule.StateExited
+		started := act.Op == lifecycle.Restart && now.StartedAt.After(before.StartedAt) // the answer was lost
+		if act.Container != "" && (refused || started) {
+			return "", nil // the facts say so
 		}
-		return "", nil // the facts say so: it ended with the engine's error
+		return capsule.FailedStart, fmt.Errorf("starting container: %w", err)
 	}
 	e.postStart(ctx, c, act)
 	return "", nil
 }
 
-// ended says whether the observer knows the container as exited.
-func (e *Executor) ended(uuid, id string) bool {
+// instance is what the observer knows of a container; the zero value of one that it does not know.
+func (e *Executor) instance(uuid, id string) (i lifecycle.Instance) {
 	for _, i := range e.cfg.Observer.Instances(uuid) {
 		if i.ID == id {
-			return i.State == capsule.StateExited
+			return i
 		}
 	}
-	return false
+	return i
 }
 
 // stop ends a running container, its preStop hook first, within the deadline of the action.

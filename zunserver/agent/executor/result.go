@@ -5,7 +5,10 @@ import (
 	"errors"
 	"time"
 
+	"github.com/containerd/errdefs"
+
 	"github.com/capsulet/capsulet/zunserver/capsule"
+	"github.com/capsulet/capsulet/zunserver/image"
 	"github.com/capsulet/capsulet/zunserver/lifecycle"
 	"github.com/capsulet/capsulet/zunserver/runtime"
 )
@@ -28,6 +31,8 @@ type Result struct {
 type Note struct {
 	Kind            capsule.FailureKind
 	Reason, Message string
+	// Starts is the start of a standalone container that was refused: that is its answer, not a failure that is tried again.
+	Starts int64
 	// Clear says that an earlier failure is over.
 	Clear bool
 }
@@ -40,6 +45,10 @@ func (n *Note) Apply(f *capsule.Facts, name string, now time.Time) {
 		if cf == nil {
 			return
 		}
+		if n.Starts > 0 {
+			lifecycle.Refuse(cf, n.Starts, n.Message, now)
+			return
+		}
 		where = &cf.Failure
 	}
 	if n.Clear {
@@ -49,10 +58,21 @@ func (n *Note) Apply(f *capsule.Facts, name string, now time.Time) {
 	*where = lifecycle.Fail(*where, n.Kind, n.Reason, n.Message, now)
 }
 
-// noteOf turns an error into a failure of the kind given, or nil when the host, not the capsule, is to blame.
-func noteOf(kind capsule.FailureKind, err error) *Note {
+// noteFor turns the error of an action into a failure of the kind given, or nil when it is nobody's.
+func noteFor(kind capsule.FailureKind, act lifecycle.Action, err error) *Note {
 	if errors.Is(err, context.Canceled) {
 		return nil
 	}
-	return &Note{Kind: kind, Message: err.Error()}
+	n := &Note{Kind: kind, Message: err.Error()}
+	if act.Container == "" && kind != capsule.FailedVolume && kind != capsule.FailedNetwork {
+		n.Kind = capsule.FailedSandbox
+	}
+	if act.Op == lifecycle.Restart && n.Kind == capsule.FailedStart && !errdefs.IsFailedPrecondition(err) { // its sandbox runs
+		n.Starts = act.Starts
+	}
+	var img *image.Error
+	if errors.As(err, &img) {
+		n.Kind, n.Reason = capsule.FailedPull, img.Reason
+	}
+	return n
 }
