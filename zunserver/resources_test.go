@@ -73,6 +73,15 @@ func TestACapsuleUsesResources(t *testing.T) {
 	if in := shown.Addresses[network.UUID]; len(shown.Addresses) != 1 || len(in) != 1 || in[0].Addr != "10.77.0.42" {
 		t.Errorf("addresses %+v", shown.Addresses)
 	}
+	var one struct{ UUID string }
+	s.ask(false, 202, "POST", "/v1/containers", `{"name":"one","image":"app"}`, &one)
+	var refused struct {
+		Errors []struct{ Detail string }
+	}
+	s.ask(false, 400, "POST", "/v1/containers/"+one.UUID+"/network_attach?network=blue&fixed_ip=10.78.0.1", "", &refused)
+	if !strings.Contains(refused.Errors[0].Detail, "'fixed_ip'") {
+		t.Errorf("%+v", refused)
+	}
 	s.ask(true, 409, "DELETE", "/v1/networks/blue", "", nil)
 	// The quota is of the project: its administrator's says no more containers than it has.
 	s.ask(true, 200, "PUT", "/v1/quotas/p", `{"containers":1}`, nil)

@@ -14,7 +14,12 @@ import traceback
 def run(tool, argv):
     if tool == "openstack":
         from openstackclient import shell
+        from osc_lib import clientmanager
 
+        # The class keeps the clients that were made: each command has its own credentials and microversion.
+        for cache in vars(clientmanager.ClientManager).values():
+            if isinstance(cache, clientmanager.ClientCache):
+                cache._handle = None
         return shell.OpenStackShell().run(argv)
     if tool == "zun":
         from zunclient import shell

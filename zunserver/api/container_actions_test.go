@@ -274,7 +274,9 @@ func TestContainerNetworks(t *testing.T) {
 	do(400, "network_attach?network=bridge", "1.8")
 	do(404, "network_attach?port=p", "1.8")
 	do(400, "network_attach?network=blue&fixed_ip=x", "1.8")
-	do(400, "network_attach", "1.8")
+	if got := w.get(400, "POST", "/v1/containers/c1/network_attach", "", "OpenStack-API-Version", newest); !strings.Contains(fmt.Sprint(got), "'network'. Either a network or a port") {
+		t.Error(got)
+	}
 	if nets := w.all[id].Spec.Nets; len(nets) != 2 || nets[1] != (capsule.Net{Network: "blue", IPv4: "10.1.0.9"}) {
 		t.Errorf("%+v", nets)
 	}

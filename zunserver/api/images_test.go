@@ -87,6 +87,7 @@ func TestImageSearch(t *testing.T) {
 	}
 	w.onHosts.images["h2"] = []capsule.Image{{ID: "sha256:a", Tags: []string{"busybox:1", "busybox:latest"}}}
 	w.get(202, "POST", "/v1/capsules", strings.Replace(small, "web:1", "team/busybox:1", 1))
+	w.get(202, "POST", "/v1/images", `{"repo":"busybox","host":"h2"}`, at140(adminToken)...) // what is there is there while it is pulled again
 	for _, row := range []struct{ token, path, want string }{
 		{adminToken, "busybox/search?image_driver=docker&exact_match=False", "busybox[1 latest] secret/busybox[1] team/busybox[1] "},
 		{adminToken, "busybox/search?exact_match=True", "busybox[1 latest] "},

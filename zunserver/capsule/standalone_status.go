@@ -1,6 +1,9 @@
 package capsule
 
-import "time"
+import (
+	"slices"
+	"time"
+)
 
 // judgeStandalone is judgeContainer for a container that its owner starts and stops, with what is being done.
 func (c *Capsule) judgeStandalone(s *Standalone, cf *ContainerFacts) (status, reason, task string) {
@@ -107,6 +110,26 @@ func (c *Capsule) judgeSandbox() string {
 	}
 }
 
+// moving is the task of a sandbox that is being put into networks or taken out of them.
+func (c *Capsule) moving() string {
+	s, wanted := &c.Facts.Sandbox, map[string]bool{}
+	if !s.Ready || c.Spec.HostNetwork {
+		return ""
+	}
+	for _, n := range c.Spec.SandboxNets() {
+		name := EngineNetwork(n.Network)
+		wanted[name] = true
+		in := slices.ContainsFunc(s.Networks, func(a Attachment) bool { return a.Network == name })
+		if !in && len(c.Spec.Nets) > 0 { // an engine may be without the bridge that nobody asked for
+			return TaskNetworkAttaching
+		}
+	}
+	if slices.ContainsFunc(s.Networks, func(a Attachment) bool { return !wanted[a.Network] }) {
+		return TaskNetworkDetaching
+	}
+	return ""
+}
+
 // standaloneStatus is ContainerStatus for a standalone container.
 func (c *Capsule) standaloneStatus(own *Standalone, cf *ContainerFacts, now time.Time) ContainerStatus {
 	var s ContainerStatus
@@ -119,6 +142,8 @@ func (c *Capsule) standaloneStatus(own *Standalone, cf *ContainerFacts, now time
 		if c.Deletion != nil {
 			s.TaskState = TaskContainerDeleting
 		}
+	} else if s.TaskState == "" {
+		s.TaskState = c.moving()
 	}
 	return s
 }

@@ -22,6 +22,12 @@ func TestStatusOfStandalone(t *testing.T) {
 	run := func(c *capsule.Capsule) *capsule.Run { return c.Facts.Containers[0].Run }
 	want := func(c *capsule.Capsule) *capsule.Want { return &c.Standalone[0].Want }
 	exit := func(c *capsule.Capsule, code int) { run(c).FinishedAt, run(c).ExitCode = at.Add(-3*time.Second), code }
+	in := func(c *capsule.Capsule, names ...string) {
+		c.Spec.Nets = []capsule.Net{{Network: "bridge"}, {Network: "blue"}}
+		for _, n := range names {
+			c.Facts.Sandbox.Networks = append(c.Facts.Sandbox.Networks, capsule.Attachment{Network: n})
+		}
+	}
 	for _, row := range []struct {
 		name                         string
 		edit                         func(*capsule.Capsule)
@@ -79,6 +85,12 @@ func TestStatusOfStandalone(t *testing.T) {
 			"Error", "There are not enough hosts available. none fits", "", ""},
 		{"that is not placed yet", func(c *capsule.Capsule) { c.Claim, c.Facts = capsule.Claim{}, capsule.Facts{} }, "Creating", "", "", ""},
 		{"on a host that is away", func(c *capsule.Capsule) { c.Claim.Away = &capsule.Away{Message: "gone"} }, "Unknown", "gone", "", "Up 5 seconds"},
+		{"in its networks", func(c *capsule.Capsule) { in(c, "bridge", "blue") }, "Running", "", "", "Up 5 seconds"},
+		{"being put into another", func(c *capsule.Capsule) { in(c, "bridge") }, "Running", "", "network_attaching", "Up 5 seconds"},
+		{"being taken out of one", func(c *capsule.Capsule) { in(c, "bridge", "red", "blue") }, "Running", "", "network_detaching", "Up 5 seconds"},
+		{"being moved while it is stopped", func(c *capsule.Capsule) { in(c, "bridge"); want(c).State = capsule.WantStopped },
+			"Running", "", "container_stopping", "Up 5 seconds"},
+		{"on an engine without a bridge", func(c *capsule.Capsule) { in(c); c.Spec.Nets = nil }, "Running", "", "", "Up 5 seconds"},
 		{"being deleted", func(c *capsule.Capsule) { c.Deletion = &capsule.Deletion{} }, "Deleting", "", "container_deleting", "Up 5 seconds"},
 	} {
 		t.Run(row.name, func(t *testing.T) {

@@ -35,6 +35,9 @@ const (
 	TaskContainerRebuilding = "container_rebuilding"
 	TaskContainerPausing    = "container_pausing"
 	TaskContainerUnpausing  = "container_unpausing"
+
+	TaskNetworkAttaching = "network_attaching"
+	TaskNetworkDetaching = "network_detaching"
 )
 
 // Status is the capsule's status in Zun's words, but true at any time, where Zun's stays what it was after creation:

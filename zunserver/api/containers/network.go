@@ -44,7 +44,7 @@ func (r *Resource) networkAttach(c *rest.Call) error {
 		return err
 	}
 	asked, nets := n.Network, []capsule.Net{n}
-	if err := r.Networks.Resolve(c.R.Context(), t.record.Project, nets, "network"); err != nil {
+	if err := r.Networks.Resolve(c.R.Context(), t.record.Project, nets, ""); err != nil {
 		return err
 	}
 	t, err = r.change(c, t, "network_attach", func(t target) error {
@@ -69,6 +69,9 @@ func wantedNet(p params) (n capsule.Net, err error) {
 	}
 	if chosen.Port, err = p.text("port"); err != nil {
 		return n, err
+	}
+	if (chosen.Network == "") == (chosen.Port == "") {
+		return n, rest.InvalidField("network", "Either a network or a port is needed")
 	}
 	fixed, err := p.text("fixed_ip")
 	if err != nil {
@@ -149,7 +152,7 @@ func (r *Resource) meant(ctx context.Context, t target, network string) string {
 		}
 	}
 	nets := []capsule.Net{{Network: network}}
-	if network == "" || r.Networks.Resolve(ctx, t.record.Project, nets, "network") != nil {
+	if network == "" || r.Networks.Resolve(ctx, t.record.Project, nets, "") != nil {
 		return network
 	}
 	return nets[0].Network

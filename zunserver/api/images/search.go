@@ -87,7 +87,7 @@ func matches(all []*capsule.HostImage, word string, exact bool, visible func(*ca
 	found := map[string]*view.ImageMatch{}
 	for _, i := range all {
 		name := strings.ToLower(i.Repo)
-		if i.Status() != capsule.ImageAvailable || !visible(i) || exact && name != word || !strings.Contains(name, word) {
+		if i.ImageID == "" || !visible(i) || exact && name != word || !strings.Contains(name, word) {
 			continue
 		}
 		m := found[i.Repo]

@@ -22,7 +22,7 @@ func usable(n *capsule.Network, project string) bool { return n.Shared || n.Proj
 
 // Resolve replaces the networks that a project chose, by name or UUID, by what is stored: the UUID of a network of the API, or
 // the name of one of the engines' own. What cannot be chosen, or not with these addresses, is refused and named. path is where
-// the list stands in the document.
+// the list stands in the document; empty: one network is attached, by parameters.
 func (r *Resource) Resolve(ctx context.Context, project string, nets []capsule.Net, path string) error {
 	if len(nets) == 0 {
 		return nil
@@ -33,7 +33,7 @@ func (r *Resource) Resolve(ctx context.Context, project string, nets []capsule.N
 	}
 	seen := map[string]bool{}
 	for i := range nets {
-		at := fmt.Sprintf("%s[%d]", path, i)
+		at := place{path, i}
 		if nets[i], err = r.choose(project, nets[i], at, func(yield func(*capsule.Network) bool) {
 			for j := range records {
 				if !yield(&records[j].Value) {
@@ -44,14 +44,32 @@ func (r *Resource) Resolve(ctx context.Context, project string, nets []capsule.N
 			return err
 		}
 		if seen[nets[i].Network] {
-			return rest.InvalidField(at+".network", "another entry means this network too")
+			return rest.InvalidField(at.of("network"), "another entry means this network too")
 		}
 		seen[nets[i].Network] = true
 	}
 	return nil
 }
 
-func (r *Resource) choose(project string, n capsule.Net, at string, all func(func(*capsule.Network) bool)) (capsule.Net, error) {
+// place is an entry of a list of networks, or with an empty path the parameters of one that is attached.
+type place struct {
+	path  string
+	entry int
+}
+
+// of is the name of a field for who has written it.
+func (p place) of(key string) string {
+	switch {
+	case p.path != "":
+		return fmt.Sprintf("%s[%d].%s", p.path, p.entry, key)
+	case key == "network":
+		return key
+	default:
+		return "fixed_ip"
+	}
+}
+
+func (r *Resource) choose(project string, n capsule.Net, at place, all func(func(*capsule.Network) bool)) (capsule.Net, error) {
 	if n.Network == capsule.NoNetwork {
 		return n, nil
 	}
@@ -61,7 +79,7 @@ func (r *Resource) choose(project string, n capsule.Net, at string, all func(fun
 		}
 		for key, address := range map[string]string{"ipv4": n.IPv4, "ipv6": n.IPv6} {
 			if address != "" {
-				return n, rest.InvalidField(at+"."+key, "a fixed address needs a network with a subnet of its own, and %s is the engines'", name)
+				return n, rest.InvalidField(at.of(key), "a fixed address needs a network with a subnet of its own, and %s is the engines'", name)
 			}
 		}
 		n.Network = name
@@ -92,7 +110,7 @@ func (r *Resource) choose(project string, n capsule.Net, at string, all func(fun
 }
 
 // fits refuses fixed addresses that are not of the network's subnets.
-func fits(network *capsule.Network, n capsule.Net, at string) error {
+func fits(network *capsule.Network, n capsule.Net, at place) error {
 	for _, fixed := range []struct {
 		key, address string
 	}{{"ipv4", n.IPv4}, {"ipv6", n.IPv6}} {
@@ -101,14 +119,14 @@ func fits(network *capsule.Network, n capsule.Net, at string) error {
 		}
 		ip, err := netip.ParseAddr(fixed.address)
 		if err != nil {
-			return rest.InvalidField(at+"."+fixed.key, "'%.80s' is not an address", fixed.address)
+			return rest.InvalidField(at.of(fixed.key), "'%.80s' is not an address", fixed.address)
 		}
 		i := slices.IndexFunc(network.Subnets, func(p netip.Prefix) bool { return p.Addr().Is4() == ip.Is4() })
 		if i < 0 {
-			return rest.InvalidField(at+"."+fixed.key, "a fixed address needs a subnet, and network %s was made without one for it", network.Name)
+			return rest.InvalidField(at.of(fixed.key), "a fixed address needs a subnet, and network %s was made without one for it", network.Name)
 		}
 		if p := network.Subnets[i]; !p.Contains(ip) || ip == p.Addr() || ip == p.Addr().Next() {
-			return rest.InvalidField(at+"."+fixed.key, "%s is not an address for capsules in %s of network %s", ip, p, network.Name)
+			return rest.InvalidField(at.of(fixed.key), "%s is not an address for capsules in %s of network %s", ip, p, network.Name)
 		}
 	}
 	return nil

@@ -191,7 +191,7 @@ func (s *server) dispatch(c *Call, routes []Route) (err error) {
 	}
 	if r.Until != (Version{}) && r.Until.Before(c.Version) && !c.Native {
 		return Refuse(http.StatusNotAcceptable, "microversion-unsupported",
-			"This is gone since microversion %s, and the request asks for %s", r.Until, c.Version)
+			"There was this up to microversion %s, and the request asks for %s", r.Until, c.Version)
 	}
 	c.R.Body = http.MaxBytesReader(c.W, c.R.Body, cmp.Or(r.MaxBodyBytes, s.MaxBodyBytes))
 	if !r.Stream && c.R.URL.Query().Get("watch") == "" {
