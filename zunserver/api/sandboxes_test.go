@@ -50,6 +50,8 @@ func TestContainersOfCapsules(t *testing.T) {
 		t.Errorf("%+v", r)
 	}
 	w.get(400, "PATCH", "/v1/containers/web?capsule=web", `{"name":"other"}`)
+	w.get(202, "PATCH", "/v1/capsules/web", strings.Replace(small, "web:1", "web:2", 1))
+	w.get(409, "PATCH", "/v1/containers/web?capsule=web", `{"memory":"512"}`) // the new revision would know nothing of it
 	if got := w.get(200, "GET", "/v1/containers", ""); len(got["containers"].([]any)) != 0 {
 		t.Errorf("%v", got)
 	}

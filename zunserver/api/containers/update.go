@@ -78,6 +78,10 @@ func (r *Resource) edit(c *rest.Call, action string, status int, body *updateBod
 		if t.own() == nil && (body.Name != nil || healGiven) {
 			return rest.InvalidValue("Of a container of a capsule only cpu and memory can be updated; change the capsule's template")
 		}
+		if u := t.record.Upgrade; t.own() == nil && u != nil && u.Successor != "" {
+			return rest.Refuse(http.StatusConflict, "invalid-state-exception", "Capsule %s is being upgraded, and the change would end with that: "+
+				"change the template of the new revision, or wait", t.record.UUID)
+		}
 		if cpu != nil || memory != nil {
 			creation.Resize(t.spec(), cpu, memory)
 		}
