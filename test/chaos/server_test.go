@@ -9,7 +9,6 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
-	"runtime"
 	"strings"
 	"sync"
 	"syscall"
@@ -20,6 +19,7 @@ import (
 	"sigs.k8s.io/yaml"
 
 	"github.com/capsulet/capsulet/provider/zun"
+	"github.com/capsulet/capsulet/test/child"
 	"github.com/capsulet/capsulet/test/dev/stage"
 	"github.com/capsulet/capsulet/zunserver/capsule"
 )
@@ -34,7 +34,7 @@ type server struct {
 
 	mu    sync.Mutex
 	cmd   *exec.Cmd
-	ended chan struct{}
+	ended <-chan struct{}
 }
 
 // newServer writes a configuration; nothing runs yet.
@@ -84,17 +84,8 @@ func (s *server) start() {
 	cmd := exec.Command(s.program, "serve", "--config", s.config())
 	cmd.Stdout, cmd.Stderr, cmd.Dir = out, out, s.dir
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true, Pdeathsig: syscall.SIGKILL}
-	started, ended := make(chan error), make(chan struct{})
-	go func() {
-		defer close(ended)
-		runtime.LockOSThread() // Pdeathsig follows the thread that forks
-		err := cmd.Start()
-		started <- err
-		if err == nil {
-			_ = cmd.Wait()
-		}
-	}()
-	if err := <-started; err != nil {
+	ended, err := child.Start(cmd)
+	if err != nil {
 		s.t.Fatal(err)
 	}
 	s.mu.Lock()

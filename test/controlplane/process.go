@@ -8,11 +8,12 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
-	"runtime"
 	"strconv"
 	"strings"
 	"syscall"
 	"time"
+
+	"github.com/capsulet/capsulet/test/child"
 )
 
 // pause waits a moment between two looks at something that tells nobody when it changes.
@@ -43,17 +44,7 @@ func spawn(path string, args []string, logFile string, detached bool) (int, erro
 	if !detached {
 		cmd.SysProcAttr.Pdeathsig = syscall.SIGKILL
 	}
-	started := make(chan error)
-	go func() {
-		// Pdeathsig follows the thread that forked, not the process: keep that thread as long as the child.
-		runtime.LockOSThread()
-		err := cmd.Start()
-		started <- err
-		if err == nil {
-			_ = cmd.Wait() // reaps; whether it lives is read from /proc, as for a process of another starter
-		}
-	}()
-	if err := <-started; err != nil {
+	if _, err := child.Start(cmd); err != nil { // whether it lives is read from /proc, as for a process of another starter
 		return 0, fmt.Errorf("start %s: %w", filepath.Base(path), err)
 	}
 	return cmd.Process.Pid, nil

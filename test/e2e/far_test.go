@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"os"
 	"strings"
 	"testing"
 	"time"
@@ -25,24 +26,16 @@ func farWorld(t *testing.T) *e2e.World {
 	if err != nil {
 		t.Fatal(err)
 	}
-	after := func(what string, f func(context.Context) error) {
-		t.Cleanup(func() {
-			ctx, cancel := context.WithTimeout(context.WithoutCancel(t.Context()), 2*time.Minute)
-			defer cancel()
-			if err := f(ctx); err != nil {
-				t.Errorf("%s: %v", what, err)
-			}
-		})
-	}
-	after("remove the engine", e.Remove)
+	near := os.Getenv("DOCKER_HOST")
 	t.Setenv("DOCKER_HOST", e.Endpoint) // images, and what is looked for at the end
+	until(t, func(ctx context.Context) error { return errors.Join(e.Remove(ctx), os.Setenv("DOCKER_HOST", near)) }) // an interrupt ends the near world, too
 	w, err := e2e.NewWorld(t.Context(), e2e.Options{
 		Engine: e.TCP, CA: e.TLS.CA, Cert: e.TLS.Cert, Key: e.TLS.Key, ControlPlane: world.ControlPlane, Out: progress.New(nil),
 	})
 	if err != nil {
 		t.Fatal(err)
 	}
-	after("close the world", w.Close)
+	until(t, w.Close)
 	return w
 }
 

@@ -7,8 +7,10 @@ import (
 	"fmt"
 	"os"
 	"os/signal"
+	"sync"
 	"syscall"
 	"testing"
+	"time"
 
 	"github.com/capsulet/capsulet/test/controlplane/progress"
 	"github.com/capsulet/capsulet/test/e2e"
@@ -40,7 +42,7 @@ func run(m *testing.M) int {
 		select {
 		case <-done:
 		case <-ctx.Done():
-			fmt.Fprintln(os.Stderr, "interrupted; cleaning up", w.Close(context.WithoutCancel(ctx)))
+			fmt.Fprintln(os.Stderr, "interrupted; cleaning up", errors.Join(leave(context.WithoutCancel(ctx), 0), w.Close(context.WithoutCancel(ctx))))
 			os.Exit(130)
 		}
 	}()
@@ -51,6 +53,38 @@ func run(m *testing.M) int {
 		return 1
 	}
 	return code
+}
+
+// open are what ends the worlds that single tests have made, the newest last: an interrupt has to end them, too.
+var open struct {
+	sync.Mutex
+	list []func(context.Context) error
+}
+
+// until has end called when the test is over, or interrupted.
+func until(t *testing.T, end func(context.Context) error) {
+	open.Lock()
+	defer open.Unlock()
+	open.list = append(open.list, end)
+	n := len(open.list)
+	t.Cleanup(func() {
+		ctx, cancel := context.WithTimeout(context.WithoutCancel(t.Context()), 2*time.Minute)
+		defer cancel()
+		if err := leave(ctx, n-1); err != nil {
+			t.Error(err)
+		}
+	})
+}
+
+// leave ends all that is open but the oldest n.
+func leave(ctx context.Context, n int) (err error) {
+	open.Lock()
+	defer open.Unlock()
+	for i := len(open.list) - 1; i >= n; i-- {
+		err = errors.Join(err, open.list[i](ctx))
+	}
+	open.list = open.list[:min(n, len(open.list))]
+	return err
 }
 
 // begin opens a scenario that may run beside the others.

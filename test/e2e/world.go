@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"math/rand/v2"
-	"net"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -13,6 +12,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/capsulet/capsulet/test/child"
 	"github.com/capsulet/capsulet/test/controlplane"
 	"github.com/capsulet/capsulet/test/controlplane/progress"
 	"github.com/capsulet/capsulet/test/dev/stage"
@@ -107,7 +107,7 @@ func (w *World) ImportImage(ctx context.Context, ref string) error {
 
 func (w *World) start(ctx context.Context) (err error) {
 	for _, port := range []*int{&w.Server.APIPort, &w.Server.KubeletPort} {
-		if *port, err = freePort(ctx); err != nil {
+		if *port, err = child.FreePort(ctx); err != nil {
 			return err
 		}
 	}
@@ -133,19 +133,6 @@ func (w *World) AwaitNode(ctx context.Context, limit time.Duration) error {
 		}
 		return err
 	})
-}
-
-// freePort finds a port below the ephemeral range that nobody listens on now.
-func freePort(ctx context.Context) (int, error) {
-	for range 100 {
-		port := 10000 + rand.IntN(10000)
-		var lc net.ListenConfig
-		l, err := lc.Listen(ctx, "tcp", net.JoinHostPort("127.0.0.1", strconv.Itoa(port)))
-		if err == nil {
-			return port, l.Close()
-		}
-	}
-	return 0, errors.New("no free port on 127.0.0.1 between 10000 and 20000")
 }
 
 // Kubectl runs kubectl as the administrator and returns what it printed.

@@ -13,7 +13,6 @@ import (
 	"crypto/rand"
 	"encoding/base64"
 	"fmt"
-	"net"
 	"net/http"
 	"os"
 	"os/exec"
@@ -24,6 +23,8 @@ import (
 	"github.com/gophercloud/gophercloud/v2"
 	"github.com/gophercloud/gophercloud/v2/openstack"
 	"github.com/gophercloud/gophercloud/v2/openstack/identity/v3/tokens"
+
+	"github.com/capsulet/capsulet/test/child"
 )
 
 const (
@@ -43,20 +44,17 @@ type Server struct {
 
 	dir, address string
 	cmd          *exec.Cmd
-	ended        chan struct{}
+	ended        <-chan struct{}
 }
 
 // New makes a Keystone in dir, and starts it. Its tokens live for an hour.
 func New(ctx context.Context, dir string) (*Server, error) {
-	ln, err := net.Listen("tcp", "127.0.0.1:0")
+	port, err := child.FreePort(ctx)
 	if err != nil {
 		return nil, err
 	}
-	s := &Server{dir: dir, address: ln.Addr().String()}
+	s := &Server{dir: dir, address: fmt.Sprintf("127.0.0.1:%d", port)}
 	s.URL = "http://" + s.address + "/v3"
-	if err := ln.Close(); err != nil {
-		return nil, err
-	}
 	if err := s.SetTokenLife(time.Hour); err != nil {
 		return nil, err
 	}
@@ -146,15 +144,9 @@ func (s *Server) Start(ctx context.Context) error {
 	s.cmd.Env = append(os.Environ(), "OS_KEYSTONE_CONFIG_DIR="+s.dir, "OS_KEYSTONE_CONFIG_FILES=keystone.conf")
 	s.cmd.Stdout, s.cmd.Stderr = out, out
 	s.cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true, Pdeathsig: syscall.SIGKILL}
-	if err := s.cmd.Start(); err != nil {
+	if s.ended, err = child.Start(s.cmd); err != nil {
 		return fmt.Errorf("start uwsgi with Keystone: %w", err)
 	}
-	ended := make(chan struct{})
-	s.ended = ended
-	go func(cmd *exec.Cmd) {
-		_ = cmd.Wait()
-		close(ended)
-	}(s.cmd)
 	tick := time.NewTicker(100 * time.Millisecond)
 	defer tick.Stop()
 	for {
@@ -169,7 +161,7 @@ func (s *Server) Start(ctx context.Context) error {
 			}
 		}
 		select {
-		case <-ended:
+		case <-s.ended:
 			return fmt.Errorf("keystone ended; see %s", out.Name())
 		case <-ctx.Done():
 			return context.Cause(ctx)

@@ -9,7 +9,6 @@ import (
 	"context"
 	"errors"
 	"io"
-	"net"
 	"os"
 	"path/filepath"
 	"time"
@@ -23,6 +22,7 @@ import (
 	watchtools "k8s.io/client-go/tools/watch"
 
 	"github.com/capsulet/capsulet/test/bench/raw"
+	"github.com/capsulet/capsulet/test/child"
 	"github.com/capsulet/capsulet/test/controlplane"
 	"github.com/capsulet/capsulet/test/controlplane/progress"
 	"github.com/capsulet/capsulet/test/dev/stage"
@@ -77,7 +77,7 @@ func (c *cluster) open(ctx context.Context, w io.Writer, root string) (err error
 		Kubeconfig: c.plane.Kubeconfig, NodeAddress: "127.0.0.1", Engine: c.e.Endpoint, LogLevel: c.level,
 	}
 	for _, port := range []*int{&c.server.APIPort, &c.server.KubeletPort} {
-		if *port, err = freePort(ctx); err != nil {
+		if *port, err = child.FreePort(ctx); err != nil {
 			return err
 		}
 	}
@@ -164,13 +164,4 @@ func (c *cluster) close(ctx context.Context) error {
 		errs = append(errs, volume.RemoveTree(c.dir))
 	}
 	return errors.Join(errs...)
-}
-
-func freePort(ctx context.Context) (int, error) {
-	l, err := (&net.ListenConfig{}).Listen(ctx, "tcp", "127.0.0.1:0")
-	if err != nil {
-		return 0, err
-	}
-	defer l.Close()
-	return l.Addr().(*net.TCPAddr).Port, nil
 }

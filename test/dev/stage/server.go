@@ -8,13 +8,14 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
-	"runtime"
 	"strconv"
 	"strings"
 	"syscall"
 	"time"
 
 	"sigs.k8s.io/yaml"
+
+	"github.com/capsulet/capsulet/test/child"
 )
 
 // Server is one `capsulet run`: where its files are and what it is told. The zero value of a field leaves the choice to
@@ -147,16 +148,7 @@ func (s *Server) Start() error {
 	if !s.Detached {
 		cmd.SysProcAttr.Pdeathsig = syscall.SIGKILL
 	}
-	started := make(chan error)
-	go func() {
-		runtime.LockOSThread() // Pdeathsig follows the forking thread
-		err := cmd.Start()
-		started <- err
-		if err == nil {
-			_ = cmd.Wait() // reaps; PID tells whether it lives
-		}
-	}()
-	if err := <-started; err != nil {
+	if _, err := child.Start(cmd); err != nil { // PID tells whether it lives
 		return fmt.Errorf("start %s run: %w", s.Program, err)
 	}
 	return os.WriteFile(s.pidFile(), []byte(strconv.Itoa(cmd.Process.Pid)+"\n"), 0o600)
