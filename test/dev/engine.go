@@ -56,6 +56,7 @@ var needed = []struct{ program, pkg string }{
 // openStack are those of OpenStack; the service of keystone is not to run, the tests run their own.
 var openStack = []struct{ program, pkg string }{
 	{"keystone-manage", "keystone"}, {"uwsgi", "uwsgi-plugin-python3"}, {"sqlite3", "sqlite3"}, {"openstack", "python3-openstackclient"}, {"zun", "python3-zunclient"},
+	{"heat-manage", "heat-common"}, // which brings python3-heat
 }
 
 func missing(of []struct{ program, pkg string }) (packages []string) {

@@ -27,7 +27,7 @@ func farWorld(t *testing.T) *e2e.World {
 		t.Fatal(err)
 	}
 	near := os.Getenv("DOCKER_HOST")
-	t.Setenv("DOCKER_HOST", e.Endpoint) // images, and what is looked for at the end
+	t.Setenv("DOCKER_HOST", e.Endpoint)                                                                             // images, and what is looked for at the end
 	until(t, func(ctx context.Context) error { return errors.Join(e.Remove(ctx), os.Setenv("DOCKER_HOST", near)) }) // an interrupt ends the near world, too
 	w, err := e2e.NewWorld(t.Context(), e2e.Options{
 		Engine: e.TCP, CA: e.TLS.CA, Cert: e.TLS.Cert, Key: e.TLS.Key, ControlPlane: world.ControlPlane, Out: progress.New(nil),

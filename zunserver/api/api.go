@@ -73,6 +73,7 @@ func New(cfg Config) http.Handler {
 	ofContainers := containers.Resource{
 		Backend: cfg.Containers, Control: cfg.Control, Streams: cfg.Streams, Stats: cfg.Stats, Hosts: cfg.Hosts, Sockets: terminals,
 		Networks: cfg.Networks, Registries: cfg.Registries, History: cfg.History, Jobs: cfg.Jobs, Now: cfg.Now,
+		SizedVolumes: cfg.Templates.Sized == template.Local,
 	}
 	ofSandboxes := sandboxes.Resource{Backend: cfg.Containers, Now: cfg.Now}
 	routes := slices.Concat(ofCapsules.Routes(), ofStreams.Routes(), ofHosts.Routes(), terminals.Routes(),

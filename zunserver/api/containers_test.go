@@ -320,6 +320,7 @@ func TestContainerRefusals(t *testing.T) {
 		{"half a MiB", "POST", "", `{"image":"busybox","memory":64.5}`, 400, "schema-validation-error", "not of type 'integer'"},
 		{"disk", "POST", "", `{"image":"busybox","disk":1}`, 400, "schema-validation-error", "does not support disk quota"},
 		{"volume", "POST", "", `{"image":"busybox","mounts":[{"source":"v","destination":"/d"}]}`, 400, "schema-validation-error", "needs Cinder"},
+		{"a size", "POST", "", `{"image":"busybox","mounts":[{"size":1,"destination":"/d"}]}`, 400, "schema-validation-error", "volumes.sized"},
 		{"no base64", "POST", "", `{"image":"busybox","mounts":[{"type":"bind","source":"?","destination":"/d"}]}`, 400, "schema-validation-error", "is not base64"},
 		{"relative file", "POST", "", `{"image":"busybox","mounts":[{"type":"bind","source":"","destination":"d"}]}`, 400, "schema-validation-error", "mounts.destination"},
 		{"up and down", "POST", "", `{"image":"busybox","mounts":[{"type":"bind","source":"","destination":"/a/../d"}]}`, 400, "schema-validation-error", "mounts.destination"},

@@ -49,6 +49,31 @@ func TestExperimentalEndpoint(t *testing.T) {
 	}
 }
 
+// A container of the container API gets a volume with a size where the operator lets the disks of hosts serve some.
+func TestSizedVolumeOfAContainer(t *testing.T) {
+	w := newWorld(t, func(cfg *api.Config, _ *http.Server) { cfg.Templates = template.Options{Sized: forms.Local} })
+	const image = `{"image":"busybox","mounts":[`
+	made := w.get(202, "POST", "/v1/containers", image+`{"size":"2","destination":"/data"},{"type":"bind","source":"eA==","destination":"/x"}]}`, "OpenStack-API-Version", newest)
+	spec := w.all[made["uuid"].(string)].Spec
+	mounts := spec.Containers[0].VolumeMounts
+	if v := spec.Volumes; len(v) != 2 || v[0].EmptyDir.SizeLimit.String() != "2Gi" || v[1].Files == nil || mounts[0].MountPath != "/data" || mounts[0].Name != v[0].Name || mounts[1].Name != v[1].Name {
+		t.Errorf("%+v of %+v", mounts, v)
+	}
+	for mount, says := range map[string]string{
+		`{"destination":"/d"}`:                                    "'size' is a required property",
+		`{"size":0,"destination":"/d"}`:                           "less than the minimum of 1",
+		`{"size":"1GB","destination":"/d"}`:                       "mounts.size",
+		`{"source":"v","size":1,"destination":"/d"}`:              "needs Cinder",
+		`{"type":"volume","size":1,"destination":"d"}`:            "mounts.destination",
+		`{"size":1099511627776,"destination":"/d"}`:               "greater than the maximum",
+		`{"type":"bind","size":1,"source":"","destination":"/d"}`: "size of its content",
+	} {
+		if got := fmt.Sprint(w.get(400, "POST", "/v1/containers", image+mount+`]}`, "OpenStack-API-Version", newest)); !strings.Contains(got, says) {
+			t.Errorf("%s: %s", mount, got)
+		}
+	}
+}
+
 // A template comes as an object, as a string of JSON and as a string of YAML; the documents' own examples are understood as such.
 func TestTemplatesOfTheDocuments(t *testing.T) {
 	w := newWorld(t, func(cfg *api.Config, _ *http.Server) { cfg.Templates = template.Options{Sized: forms.Local} })

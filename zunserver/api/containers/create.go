@@ -41,7 +41,7 @@ func (r *Resource) create(c *rest.Call) error {
 	if err := tooNew(c, &body); err != nil {
 		return err
 	}
-	wanted, err := creation.Parse(&body, !since(c, 36) && since(c, 20))
+	wanted, err := creation.Parse(&body, !since(c, 36) && since(c, 20), r.SizedVolumes)
 	if err != nil {
 		return err
 	}

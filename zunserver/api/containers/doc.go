@@ -91,7 +91,7 @@ type Registries interface {
 	Credential(ctx context.Context, project, ident string) (capsule.Credential, string, error)
 }
 
-// Resource serves containers. All of it is required.
+// Resource serves containers. All of it but SizedVolumes is required.
 type Resource struct {
 	Backend    Backend
 	Control    Control
@@ -104,6 +104,8 @@ type Resource struct {
 	History    *history.Log
 	Jobs       *Jobs
 	Now        func() time.Time
+	// SizedVolumes: the disk of the host serves volumes with a size.
+	SizedVolumes bool
 }
 
 // Routes are what it serves.

@@ -44,6 +44,9 @@ func Parse(body []byte) (spec capsule.Spec, uid string, err error) {
 // Options are what the operator has decided about templates.
 type Options = forms.Options
 
+// Local is the driver that serves volumes with a size from the disk of the host.
+const Local = forms.Local
+
 // ParseWith is [Parse] with what the operator has decided.
 func ParseWith(body []byte, o Options) (spec capsule.Spec, uid string, err error) {
 	doc, err := decode(body)

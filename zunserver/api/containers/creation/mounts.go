@@ -6,6 +6,7 @@ import (
 	"strings"
 
 	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/api/resource"
 
 	"github.com/capsulet/capsulet/zunserver/api/rest"
 	"github.com/capsulet/capsulet/zunserver/capsule"
@@ -14,25 +15,59 @@ import (
 // injected is the name of the only file in the volume of an injected file.
 const injected = "content"
 
+// maxVolumeGiB is what a number of GiB may be so that it is one of bytes.
+const maxVolumeGiB = 1 << 30
+
+// instead is what can be mounted.
+func (c *Container) instead() string {
+	if c.sized {
+		return "a volume of its own with a size can be mounted, and a file with type bind"
+	}
+	return "only files can be mounted, with type bind (the operator can let the disks of hosts serve volumes with a size: volumes.sized)"
+}
+
+// volume is one of its own, which ends with the container, as what Zun makes where a size and no source is given.
+func (m *Mount) volume() (v capsule.Volume, err error) {
+	n, given, err := Whole("mounts.size", m.Size, 1, maxVolumeGiB)
+	if err != nil {
+		return v, err
+	}
+	if !given {
+		return v, rest.InvalidField("mounts", "'size' is a required property of a volume without a source")
+	}
+	v.EmptyDir = &corev1.EmptyDirVolumeSource{SizeLimit: resource.NewQuantity(n<<30, resource.BinarySI)}
+	return v, nil
+}
+
 // mounts reads mounts: a bind is a file with the content given (zun/volume/driver.py, Local).
 func (c *Container) mounts(b *Body) error {
 	taken := map[string]bool{}
 	for _, m := range b.Mounts {
+		bind := m.Type == "bind"
 		switch {
-		case m.Type != "" && m.Type != "volume" && m.Type != "bind":
+		case m.Type != "" && m.Type != "volume" && !bind:
 			return rest.InvalidField("mounts.type", "Value: '%.64s'. It is neither volume nor bind", m.Type)
-		case m.Type != "bind":
-			return rest.InvalidField("mounts", "A volume for %.255s needs Cinder, which is not configured here: only files can be mounted, with type bind", m.Destination)
-		case m.Source == nil:
+		case !bind && (m.Source != nil || !c.sized):
+			return rest.InvalidField("mounts", "A volume for %.255s needs Cinder, which is not configured here: %s", m.Destination, c.instead())
+		case bind && m.Source == nil:
 			return rest.InvalidField("mounts", "'source' is a required property")
-		case m.Size != nil:
+		case bind && m.Size != nil:
 			return rest.InvalidField("mounts.size", "A file has the size of its content")
 		case !path.IsAbs(m.Destination) || path.Clean(m.Destination) != m.Destination || m.Destination == "/" || strings.ContainsAny(m.Destination, ":\x00"):
-			return rest.InvalidField("mounts.destination", "Value: '%.255s'. It is not the absolute, clean path of a file", m.Destination)
+			return rest.InvalidField("mounts.destination", "Value: '%.255s'. It is not an absolute, clean path", m.Destination)
 		case taken[m.Destination]:
 			return rest.InvalidField("mounts.destination", "Value: '%.255s'. Two mounts have it", m.Destination)
 		}
 		taken[m.Destination] = true
+		if !bind {
+			v, err := m.volume()
+			if err != nil {
+				return err
+			}
+			c.Volumes = append(c.Volumes, v)
+			c.Spec.VolumeMounts = append(c.Spec.VolumeMounts, corev1.VolumeMount{MountPath: m.Destination})
+			continue
+		}
 		content, err := base64.StdEncoding.DecodeString(*m.Source) // line ends in it are skipped: Python's encoders make them
 		if err != nil {
 			return rest.InvalidField("mounts.source", "The content for %.255s is not base64", m.Destination)
@@ -40,7 +75,7 @@ func (c *Container) mounts(b *Body) error {
 		if len(content) > maxFileBytes {
 			return rest.InvalidField("mounts.source", "The content for %.255s has %d bytes, and may have %d", m.Destination, len(content), maxFileBytes)
 		}
-		c.Files = append(c.Files, capsule.Volume{
+		c.Volumes = append(c.Volumes, capsule.Volume{
 			Files: &capsule.FilesVolume{Items: []capsule.File{{Path: injected, Content: content}}, Sensitive: true}})
 		c.Spec.VolumeMounts = append(c.Spec.VolumeMounts, corev1.VolumeMount{MountPath: m.Destination, SubPath: injected})
 	}

@@ -39,8 +39,9 @@ type Container struct {
 	Name       string
 	Spec       capsule.ContainerSpec
 	Standalone capsule.Standalone
-	// Files are the volumes that its mounts need.
-	Files []capsule.Volume
+	// Volumes are those that its mounts need, one for each.
+	Volumes []capsule.Volume
+	sized   bool
 	// Of the sandbox: a container that is put into another's has none of it.
 	AvailabilityZone, Hostname, Runtime, Host string
 	Nets                                      []capsule.Net
@@ -50,11 +51,12 @@ type Container struct {
 	Sandbox, Capsule string
 }
 
-// Parse checks a body. ttyFollows: the microversion has no tty of its own, it goes with interactive.
-func Parse(b *Body, ttyFollows bool) (*Container, error) {
+// Parse checks a body. ttyFollows: the microversion has no tty of its own, it goes with interactive. sized: the disk of the host
+// serves volumes with a size.
+func Parse(b *Body, ttyFollows, sized bool) (*Container, error) {
 	c := &Container{
 		Name: text(b.Name), AvailabilityZone: text(b.AvailZone), Hostname: text(b.Hostname), Runtime: text(b.Runtime),
-		Host: text(b.Host), Registry: text(b.Registry), Sandbox: text(b.Sandbox), Capsule: text(b.Capsule),
+		Host: text(b.Host), Registry: text(b.Registry), Sandbox: text(b.Sandbox), Capsule: text(b.Capsule), sized: sized,
 	}
 	c.Spec = capsule.ContainerSpec{Image: b.Image, WorkDir: text(b.Workdir), Labels: b.Labels, Command: b.Entrypoint}
 	c.Standalone = capsule.Standalone{Name: c.Name, CPUPolicy: "shared", SecurityGroups: b.SecurityGroups}
@@ -356,4 +358,5 @@ func label(name string) string {
 	return name
 }
 
-func volumeName(container string, n int) string { return fmt.Sprintf("%s-file-%d", container, n) }
+// volumeName is of the nth mount of a container: another container of its name has other ones.
+func volumeName(uuid string, n int) string { return fmt.Sprintf("%s-%d", uuid, n) }

@@ -56,8 +56,8 @@ func (c *Container) Into(one *capsule.Capsule, uuid string, run bool, now time.T
 func (c *Container) add(s *capsule.Spec, list *[]capsule.Standalone, name, uuid string, run bool, now time.Time) {
 	cs := c.Spec
 	cs.Name, cs.UUID, cs.VolumeMounts = name, uuid, slices.Clone(c.Spec.VolumeMounts)
-	for i, v := range c.Files {
-		v.Name = volumeName(name, i)
+	for i, v := range c.Volumes {
+		v.Name = volumeName(uuid, i)
 		cs.VolumeMounts[i].Name = v.Name
 		s.Volumes = append(s.Volumes, v)
 	}
@@ -81,7 +81,7 @@ func Remove(one *capsule.Capsule, name string) {
 	for _, m := range cs.VolumeMounts {
 		mine[m.Name] = true
 	}
-	one.Spec.Volumes = slices.DeleteFunc(one.Spec.Volumes, func(v capsule.Volume) bool { return mine[v.Name] && v.Files != nil })
+	one.Spec.Volumes = slices.DeleteFunc(one.Spec.Volumes, func(v capsule.Volume) bool { return mine[v.Name] && (v.Files != nil || v.EmptyDir != nil) })
 	one.Spec.Containers = slices.DeleteFunc(one.Spec.Containers, func(c capsule.ContainerSpec) bool { return c.Name == name })
 	one.Standalone = slices.DeleteFunc(one.Standalone, func(s capsule.Standalone) bool { return s.Container == name })
 }
