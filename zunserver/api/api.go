@@ -10,6 +10,8 @@ import (
 	"github.com/capsulet/capsulet/zunserver/api/capsules"
 	"github.com/capsulet/capsulet/zunserver/api/containers"
 	"github.com/capsulet/capsulet/zunserver/api/containers/history"
+	"github.com/capsulet/capsulet/zunserver/api/containers/reach"
+	"github.com/capsulet/capsulet/zunserver/api/containers/target"
 	"github.com/capsulet/capsulet/zunserver/api/endpoints"
 	"github.com/capsulet/capsulet/zunserver/api/hosts"
 	"github.com/capsulet/capsulet/zunserver/api/limit"
@@ -29,7 +31,10 @@ type Config struct {
 	// Containers and Sandboxes are kept where capsules are.
 	Containers containers.Backend
 	// Control is for the containers of all; History, Jobs, Networks and Registries are for those that are of no capsule.
-	Control    containers.Control
+	Control interface {
+		containers.Control
+		reach.Control
+	}
 	History    *history.Log
 	Jobs       *containers.Jobs
 	Networks   containers.Networks
@@ -70,14 +75,18 @@ func New(cfg Config) http.Handler {
 		IdleTimeout: cfg.StreamIdleTimeout}
 	terminals := sockets.New(sockets.Config{Capsules: cfg.Capsules, Backend: cfg.Streams, Limit: underWay,
 		URL: cfg.WebsocketURL, Origins: cfg.WebsocketOrigins, IdleTimeout: cfg.StreamIdleTimeout, Now: cfg.Now})
+	finder := target.Finder{Records: cfg.Containers, Now: cfg.Now}
+	ofActions := history.Resource{Finder: finder, History: cfg.History}
+	inContainers := reach.Resource{
+		Finder: finder, Control: cfg.Control, Streams: cfg.Streams, Stats: cfg.Stats, Hosts: cfg.Hosts, Sockets: terminals}
 	ofContainers := containers.Resource{
-		Backend: cfg.Containers, Control: cfg.Control, Streams: cfg.Streams, Stats: cfg.Stats, Hosts: cfg.Hosts, Sockets: terminals,
-		Networks: cfg.Networks, Registries: cfg.Registries, History: cfg.History, Jobs: cfg.Jobs, Now: cfg.Now,
+		Finder: finder, Backend: cfg.Containers, Control: cfg.Control, Hosts: cfg.Hosts,
+		Networks: cfg.Networks, Registries: cfg.Registries, History: cfg.History, Jobs: cfg.Jobs,
 		SizedVolumes: cfg.Templates.Sized == template.Local,
 	}
 	ofSandboxes := sandboxes.Resource{Backend: cfg.Containers, Now: cfg.Now}
 	routes := slices.Concat(ofCapsules.Routes(), ofStreams.Routes(), ofHosts.Routes(), terminals.Routes(),
-		ofEndpoints.Routes(), ofContainers.Routes(), ofSandboxes.Routes(), cfg.Resources.routes())
+		ofEndpoints.Routes(), ofContainers.Routes(), inContainers.Routes(), ofActions.Routes(), ofSandboxes.Routes(), cfg.Resources.routes())
 	return rest.New(rest.Config{Auth: cfg.Auth, KeystoneURI: cfg.KeystoneURI, Log: cfg.Log, MaxBodyBytes: cfg.MaxBodyBytes, Now: cfg.Now}, slices.Concat(discovery(routes), routes)...)
 }
 

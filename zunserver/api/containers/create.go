@@ -11,6 +11,7 @@ import (
 	"github.com/google/uuid"
 
 	"github.com/capsulet/capsulet/zunserver/api/containers/creation"
+	"github.com/capsulet/capsulet/zunserver/api/containers/target"
 	"github.com/capsulet/capsulet/zunserver/api/rest"
 	"github.com/capsulet/capsulet/zunserver/auth"
 	"github.com/capsulet/capsulet/zunserver/capsule"
@@ -41,7 +42,7 @@ func (r *Resource) create(c *rest.Call) error {
 	if err := tooNew(c, &body); err != nil {
 		return err
 	}
-	wanted, err := creation.Parse(&body, !since(c, 36) && since(c, 20), r.SizedVolumes)
+	wanted, err := creation.Parse(&body, !target.Since(c, 36) && target.Since(c, 20), r.SizedVolumes)
 	if err != nil {
 		return err
 	}
@@ -56,7 +57,7 @@ func (r *Resource) create(c *rest.Call) error {
 		return err
 	}
 	r.recordWant(c, made, "create")
-	c.W.Header().Set("Location", c.Base()+"/v1/containers/"+made.spec().UUID)
+	c.W.Header().Set("Location", c.Base()+"/v1/containers/"+made.Spec().UUID)
 	return c.JSON(http.StatusAccepted, r.shown(c, made))
 }
 
@@ -78,15 +79,15 @@ func tooNew(c *rest.Call, b *createBody) error {
 		{"entrypoint", b.Entrypoint != nil, 40},
 	} {
 		if p.given {
-			if err := c.NewIn(p.name, v(p.minor)); err != nil {
+			if err := c.NewIn(p.name, rest.V(p.minor)); err != nil {
 				return err
 			}
 		}
 	}
-	if _, text := b.Command.(string); text && since(c, 20) {
+	if _, text := b.Command.(string); text && target.Since(c, 20) {
 		return rest.InvalidField("command", "Value: '%.64s'. It is not of type 'array', 'null'", b.Command)
 	}
-	if _, list := b.Command.([]any); list && !since(c, 20) {
+	if _, list := b.Command.([]any); list && !target.Since(c, 20) {
 		return rest.InvalidField("command", "It is not of type 'string', 'null': a list is only supported from version 1.20")
 	}
 	return nil
@@ -139,30 +140,30 @@ func (r *Resource) resolve(c *rest.Call, wanted *creation.Container) error {
 }
 
 // make writes the container into a record of its own, or into the one that it shall live in.
-func (r *Resource) make(c *rest.Call, wanted *creation.Container, run bool) (target, error) {
+func (r *Resource) make(c *rest.Call, wanted *creation.Container, run bool) (target.Target, error) {
 	id, now := uuid.NewString(), r.Now().UTC()
 	if wanted.Sandbox == "" && wanted.Capsule == "" {
 		one := wanted.Own(id, c.Caller.Project, c.Caller.User, run, now)
 		made, err := r.Backend.CreateCapsule(c.R.Context(), one)
 		if err != nil {
-			return target{}, fmt.Errorf("create container %s: %w", id, err)
+			return target.Target{}, fmt.Errorf("create container %s: %w", id, err)
 		}
-		return target{record: made, name: made.Spec.Containers[0].Name}, nil
+		return target.Target{Record: made, Name: made.Spec.Containers[0].Name}, nil
 	}
 	host, err := r.house(c.R.Context(), c.Caller, wanted)
 	if err != nil {
-		return target{}, err
+		return target.Target{}, err
 	}
 	made, err := r.rewrite(c.R.Context(), host.UUID, func(one *capsule.Capsule) error { return wanted.Into(one, id, run, now) })
 	if err != nil {
-		return target{}, fmt.Errorf("create container %s in %s: %w", id, host.UUID, err)
+		return target.Target{}, fmt.Errorf("create container %s in %s: %w", id, host.UUID, err)
 	}
 	for i := range made.Spec.Containers {
 		if made.Spec.Containers[i].UUID == id {
-			return target{record: made, name: made.Spec.Containers[i].Name}, nil
+			return target.Target{Record: made, Name: made.Spec.Containers[i].Name}, nil
 		}
 	}
-	return target{}, fmt.Errorf("create container %s in %s: it is not there: %w", id, host.UUID, errdefs.ErrDataLoss)
+	return target.Target{}, fmt.Errorf("create container %s in %s: it is not there: %w", id, host.UUID, errdefs.ErrDataLoss)
 }
 
 // house finds the sandbox or the capsule that the container shall live in, by its UUID or its name.

@@ -8,6 +8,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/capsulet/capsulet/zunserver/api/containers/target"
 	"github.com/capsulet/capsulet/zunserver/api/rest"
 	"github.com/capsulet/capsulet/zunserver/api/view"
 	"github.com/capsulet/capsulet/zunserver/auth"
@@ -16,31 +17,33 @@ import (
 
 // filters are the properties that a list can be filtered by (zun/api/controllers/v1/containers.py); each needs the policy
 // container:get_one:<filter>, where there is one.
-var filters = map[string]func(t target, now time.Time) string{
-	"name":        func(t target, _ time.Time) string { return t.called() },
-	"image":       func(t target, _ time.Time) string { return t.spec().Image },
-	"project_id":  func(t target, _ time.Time) string { return t.record.Project },
-	"user_id":     func(t target, _ time.Time) string { return t.record.User },
-	"memory":      func(t target, _ time.Time) string { return strconv.FormatInt(t.spec().Memory()>>20, 10) },
-	"host":        func(t target, _ time.Time) string { return t.record.Claim.Host },
-	"task_state":  func(t target, now time.Time) string { return t.record.ContainerStatus(t.name, now).TaskState },
-	"status":      target.status,
-	"auto_remove": func(t target, _ time.Time) string { return strconv.FormatBool(t.own() != nil && t.own().AutoRemove) },
+var filters = map[string]func(t target.Target, now time.Time) string{
+	"name":       func(t target.Target, _ time.Time) string { return t.Called() },
+	"image":      func(t target.Target, _ time.Time) string { return t.Spec().Image },
+	"project_id": func(t target.Target, _ time.Time) string { return t.Record.Project },
+	"user_id":    func(t target.Target, _ time.Time) string { return t.Record.User },
+	"memory":     func(t target.Target, _ time.Time) string { return strconv.FormatInt(t.Spec().Memory()>>20, 10) },
+	"host":       func(t target.Target, _ time.Time) string { return t.Record.Claim.Host },
+	"task_state": func(t target.Target, now time.Time) string { return t.Record.ContainerStatus(t.Name, now).TaskState },
+	"status":     target.Target.Status,
+	"auto_remove": func(t target.Target, _ time.Time) string {
+		return strconv.FormatBool(t.Own() != nil && t.Own().AutoRemove)
+	},
 }
 
 // sortKeys are what containers can be sorted by. Zun's id is the order of creation.
-func sortKeys(now time.Time) map[string]func(target) string {
-	keys := map[string]func(target) string{
-		"id":         func(t target) string { return rest.Sortable(t.made()) },
-		"created_at": func(t target) string { return rest.Sortable(t.made()) },
-		"updated_at": func(t target) string { return rest.Sortable(view.ContainerUpdated(t.record, t.name)) },
-		"uuid":       func(t target) string { return t.spec().UUID },
-		"cpu":        func(t target) string { return fmt.Sprintf("%020d", t.spec().CPU()) },
+func sortKeys(now time.Time) map[string]func(target.Target) string {
+	keys := map[string]func(target.Target) string{
+		"id":         func(t target.Target) string { return rest.Sortable(t.Made()) },
+		"created_at": func(t target.Target) string { return rest.Sortable(t.Made()) },
+		"updated_at": func(t target.Target) string { return rest.Sortable(view.ContainerUpdated(t.Record, t.Name)) },
+		"uuid":       func(t target.Target) string { return t.Spec().UUID },
+		"cpu":        func(t target.Target) string { return fmt.Sprintf("%020d", t.Spec().CPU()) },
 	}
 	for name, of := range filters {
-		keys[name] = func(t target) string { return of(t, now) }
+		keys[name] = func(t target.Target) string { return of(t, now) }
 	}
-	keys["memory"] = func(t target) string { return fmt.Sprintf("%020d", t.spec().Memory()) }
+	keys["memory"] = func(t target.Target) string { return fmt.Sprintf("%020d", t.Spec().Memory()) }
 	return keys
 }
 
@@ -85,20 +88,20 @@ func (r *Resource) list(c *rest.Call) error {
 	if err != nil {
 		return fmt.Errorf("list containers: %w", err)
 	}
-	now, in := r.Now(), c.R.URL.Query().Get(capsuleParam)
-	var own []target
+	now, in := r.Now(), c.R.URL.Query().Get(target.CapsuleParam)
+	var own []target.Target
 	for _, one := range all {
 		if !everything && one.Project != c.Caller.Project {
 			continue
 		}
-		each(one, func(cs *capsule.ContainerSpec) {
-			t := target{one, cs.Name, in != "" && within(one, in)}
-			if (t.own() != nil && in == "" || t.inCapsule) && matches(t, wanted, now) {
+		target.Each(one, func(cs *capsule.ContainerSpec) {
+			t := target.Target{Record: one, Name: cs.Name, InCapsule: in != "" && target.Within(one, in)}
+			if (t.Own() != nil && in == "" || t.InCapsule) && matches(t, wanted, now) {
 				own = append(own, t)
 			}
 		})
 	}
-	some, next, err := rest.Paged(c, own, sortKeys(now), func(t target) string { return t.spec().UUID })
+	some, next, err := rest.Paged(c, own, sortKeys(now), func(t target.Target) string { return t.Spec().UUID })
 	if err != nil {
 		return err
 	}
@@ -125,13 +128,13 @@ func wantedOf(c *rest.Call) (map[string]string, error) {
 		}
 		wanted[name] = query.Get(name)
 	}
-	return wanted, known(c, allowed...)
+	return wanted, target.Known(c, allowed...)
 }
 
 // guarded are the properties that have a policy of their own (zun/common/policies/container.py).
 var guarded = []auth.Action{"container:get_one:host", "container:get_one:image_pull_policy", "container:get_one:privileged", "container:get_one:runtime"}
 
-func matches(t target, wanted map[string]string, now time.Time) bool {
+func matches(t target.Target, wanted map[string]string, now time.Time) bool {
 	for name, value := range wanted {
 		is := filters[name](t, now)
 		if name == "auto_remove" {

@@ -10,6 +10,7 @@ import (
 
 	"github.com/capsulet/capsulet/zunserver/api/containers/creation"
 	"github.com/capsulet/capsulet/zunserver/api/containers/history"
+	"github.com/capsulet/capsulet/zunserver/api/containers/target"
 	"github.com/capsulet/capsulet/zunserver/api/rest"
 	"github.com/capsulet/capsulet/zunserver/api/view"
 	"github.com/capsulet/capsulet/zunserver/capsule"
@@ -28,7 +29,7 @@ type detachQuery struct {
 
 // networkAttach is POST /v1/containers/{id}/network_attach.
 func (r *Resource) networkAttach(c *rest.Call) error {
-	p, err := paramsOf(c, "network", "port", "fixed_ip")
+	p, err := target.ParamsOf(c, "network", "port", "fixed_ip")
 	if err != nil {
 		return err
 	}
@@ -36,19 +37,19 @@ func (r *Resource) networkAttach(c *rest.Call) error {
 	if err != nil {
 		return err
 	}
-	t, err := r.find(c, "container:network_attach")
+	t, err := r.Find(c, "container:network_attach")
 	if err != nil {
 		return err
 	}
-	if err := t.alone("attach a network to"); err != nil {
+	if err := t.Alone("attach a network to"); err != nil {
 		return err
 	}
 	asked, nets := n.Network, []capsule.Net{n}
-	if err := r.Networks.Resolve(c.R.Context(), t.record.Project, nets, ""); err != nil {
+	if err := r.Networks.Resolve(c.R.Context(), t.Record.Project, nets, ""); err != nil {
 		return err
 	}
-	t, err = r.change(c, t, "network_attach", func(t target) error {
-		if !t.record.Spec.Attach(nets[0]) {
+	t, err = r.change(c, t, "network_attach", func(t target.Target) error {
+		if !t.Record.Spec.Attach(nets[0]) {
 			return rest.Refuse(http.StatusBadRequest, "invalid", "Network '%.255s' is already connected to container '%.255s'.", asked, c.R.PathValue("id"))
 		}
 		return nil
@@ -62,18 +63,18 @@ func (r *Resource) networkAttach(c *rest.Call) error {
 }
 
 // wantedNet reads the network of an attach.
-func wantedNet(p params) (n capsule.Net, err error) {
+func wantedNet(p target.Params) (n capsule.Net, err error) {
 	var chosen creation.Net
-	if chosen.Network, err = p.text("network"); err != nil {
+	if chosen.Network, err = p.Text("network"); err != nil {
 		return n, err
 	}
-	if chosen.Port, err = p.text("port"); err != nil {
+	if chosen.Port, err = p.Text("port"); err != nil {
 		return n, err
 	}
 	if (chosen.Network == "") == (chosen.Port == "") {
 		return n, rest.InvalidField("network", "Either a network or a port is needed")
 	}
-	fixed, err := p.text("fixed_ip")
+	fixed, err := p.Text("fixed_ip")
 	if err != nil {
 		return n, err
 	}
@@ -97,35 +98,35 @@ func wantedNet(p params) (n capsule.Net, err error) {
 
 // networkDetach is POST /v1/containers/{id}/network_detach.
 func (r *Resource) networkDetach(c *rest.Call) error {
-	p, err := paramsOf(c, "network", "port")
+	p, err := target.ParamsOf(c, "network", "port")
 	if err != nil {
 		return err
 	}
-	network, err := p.text("network")
+	network, err := p.Text("network")
 	if err != nil {
 		return err
 	}
-	port, err := p.text("port")
+	port, err := p.Text("port")
 	if err != nil {
 		return err
 	}
 	if (network == "") == (port == "") {
 		return rest.InvalidField("network", "Either a network or a port is needed")
 	}
-	t, err := r.find(c, "container:network_detach")
+	t, err := r.Find(c, "container:network_detach")
 	if err != nil {
 		return err
 	}
-	if err := t.alone("detach a network from"); err != nil {
+	if err := t.Alone("detach a network from"); err != nil {
 		return err
 	}
 	given := r.meant(c.R.Context(), t, network)
 	gone := ""
-	t, err = r.change(c, t, "network_detach", func(t target) error {
-		nets := t.record.Spec.SandboxNets()
+	t, err = r.change(c, t, "network_detach", func(t target.Target) error {
+		nets := t.Record.Spec.SandboxNets()
 		i := slices.IndexFunc(nets, func(n capsule.Net) bool {
 			name := capsule.EngineNetwork(n.Network)
-			return port == "" && n.Network == given || port != "" && strings.EqualFold(view.Port(t.record.UUID, name), port)
+			return port == "" && n.Network == given || port != "" && strings.EqualFold(view.Port(t.Record.UUID, name), port)
 		})
 		switch {
 		case i < 0 && port != "":
@@ -134,7 +135,7 @@ func (r *Resource) networkDetach(c *rest.Call) error {
 			return rest.Refuse(http.StatusBadRequest, "invalid", "Network '%.255s' is not attached to container '%.255s'.", network, c.R.PathValue("id"))
 		}
 		gone = nets[i].Network
-		t.record.Spec.Detach(gone)
+		t.Record.Spec.Detach(gone)
 		return nil
 	})
 	if err != nil {
@@ -145,14 +146,14 @@ func (r *Resource) networkDetach(c *rest.Call) error {
 }
 
 // meant is a network as the spec has it, by its name or its UUID; one that is not there any more goes by its UUID alone.
-func (r *Resource) meant(ctx context.Context, t target, network string) string {
-	for _, n := range t.record.Spec.SandboxNets() {
+func (r *Resource) meant(ctx context.Context, t target.Target, network string) string {
+	for _, n := range t.Record.Spec.SandboxNets() {
 		if n.Network == network || strings.EqualFold(capsule.NetworkUUID(capsule.EngineNetwork(n.Network)), network) {
 			return n.Network
 		}
 	}
 	nets := []capsule.Net{{Network: network}}
-	if network == "" || r.Networks.Resolve(ctx, t.record.Project, nets, "") != nil {
+	if network == "" || r.Networks.Resolve(ctx, t.Record.Project, nets, "") != nil {
 		return network
 	}
 	return nets[0].Network
@@ -180,18 +181,18 @@ type networkList struct {
 
 // networkList is GET /v1/containers/{id}/network_list.
 func (r *Resource) networkList(c *rest.Call) error {
-	if err := known(c); err != nil {
+	if err := target.Known(c); err != nil {
 		return err
 	}
-	t, err := r.find(c, "container:network_list")
+	t, err := r.Find(c, "container:network_list")
 	if err != nil {
 		return err
 	}
-	all, shown := view.Addresses(t.record), networkList{Networks: []portOf{}}
+	all, shown := view.Addresses(t.Record), networkList{Networks: []portOf{}}
 	for _, id := range slices.Sorted(maps.Keys(all)) {
 		for _, a := range all[id] {
 			ip := fixedIP{SubnetID: a.SubnetID, Version: a.Version, IPAddress: a.Addr}
-			if !since(c, 18) {
+			if !target.Since(c, 18) {
 				shown.Networks = append(shown.Networks, portOf{NetID: id, PortID: a.Port, fixedIP: ip})
 				continue
 			}
@@ -234,19 +235,19 @@ func (r *Resource) removeGroup(c *rest.Call) error {
 }
 
 func (r *Resource) group(c *rest.Call, action string, edit func(own *capsule.Standalone, name string) error) error {
-	p, err := paramsOf(c, "name")
+	p, err := target.ParamsOf(c, "name")
 	if err != nil {
 		return err
 	}
-	name, err := p.needed("name")
+	name, err := p.Needed("name")
 	if err != nil {
 		return err
 	}
-	t, err := r.want(c, action, func(t target, _ *capsule.Want) error {
+	t, err := r.want(c, action, func(t target.Target, _ *capsule.Want) error {
 		if name != creation.DefaultGroup {
 			return creation.NoGroup(name)
 		}
-		return edit(t.own(), name)
+		return edit(t.Own(), name)
 	})
 	if err == nil {
 		r.record(c, t, action, history.Goal{})

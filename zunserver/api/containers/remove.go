@@ -8,6 +8,7 @@ import (
 
 	"github.com/capsulet/capsulet/zunserver/api/containers/creation"
 	"github.com/capsulet/capsulet/zunserver/api/containers/history"
+	"github.com/capsulet/capsulet/zunserver/api/containers/target"
 	"github.com/capsulet/capsulet/zunserver/api/rest"
 	"github.com/capsulet/capsulet/zunserver/auth"
 	"github.com/capsulet/capsulet/zunserver/capsule"
@@ -16,13 +17,8 @@ import (
 // stopSeconds is the grace of delete?stop=true (zun/api/controllers/v1/containers.py, delete).
 const stopSeconds = 10
 
-// capsuleQuery is of every route of a container.
-type capsuleQuery struct {
-	Capsule string `query:"capsule" description:"The capsule that the container belongs to, by UUID or name."`
-}
-
 type showQuery struct {
-	capsuleQuery
+	target.Query
 	AllProjects bool `query:"all_projects" description:"Of any project; for administrators, who find those without it as well."`
 }
 
@@ -34,33 +30,33 @@ type deleteQuery struct {
 
 // remove is DELETE /v1/containers/{id}; it only asks for the end.
 func (r *Resource) remove(c *rest.Call) error {
-	if err := known(c, "force", "stop", "all_projects"); err != nil {
+	if err := target.Known(c, "force", "stop", "all_projects"); err != nil {
 		return err
 	}
 	if _, err := rest.AllProjects(c, "container:delete_all_projects"); err != nil {
 		return err
 	}
-	t, err := r.find(c, "container:delete")
+	t, err := r.Find(c, "container:delete")
 	if err != nil {
 		return err
 	}
-	if err := t.alone("delete"); err != nil {
+	if err := t.Alone("delete"); err != nil {
 		return err
 	}
 	d, err := r.deletion(c, t)
 	if err != nil {
 		return err
 	}
-	if t.record.Kind == capsule.KindContainer {
-		_, err = r.Backend.DeleteCapsule(c.R.Context(), t.record.UUID, d)
+	if t.Record.Kind == capsule.KindContainer {
+		_, err = r.Backend.DeleteCapsule(c.R.Context(), t.Record.UUID, d)
 	} else {
-		_, err = r.rewrite(c.R.Context(), t.record.UUID, func(one *capsule.Capsule) error {
-			creation.Remove(one, t.name)
+		_, err = r.rewrite(c.R.Context(), t.Record.UUID, func(one *capsule.Capsule) error {
+			creation.Remove(one, t.Name)
 			return nil
 		})
 	}
 	if err != nil && !errdefs.IsNotFound(err) {
-		return fmt.Errorf("delete container %s: %w", t.spec().UUID, err)
+		return fmt.Errorf("delete container %s: %w", t.Spec().UUID, err)
 	}
 	r.record(c, t, "delete", history.Goal{Gone: true})
 	c.W.WriteHeader(http.StatusNoContent)
@@ -68,7 +64,7 @@ func (r *Resource) remove(c *rest.Call) error {
 }
 
 // deletion is what the flags ask for, if the state allows it.
-func (r *Resource) deletion(c *rest.Call, t target) (d capsule.Deletion, err error) {
+func (r *Resource) deletion(c *rest.Call, t target.Target) (d capsule.Deletion, err error) {
 	force, err := c.Flag("force")
 	if err != nil {
 		return d, err
@@ -80,24 +76,24 @@ func (r *Resource) deletion(c *rest.Call, t target) (d capsule.Deletion, err err
 	d.At = r.Now().UTC()
 	switch {
 	case stop:
-		if err := c.NewIn("stop", v(12)); err != nil {
+		if err := c.NewIn("stop", rest.V(12)); err != nil {
 			return d, err
 		}
-		if auth.Allowed("container:stop", c.Caller, t.record.Project) != nil {
+		if auth.Allowed("container:stop", c.Caller, t.Record.Project) != nil {
 			return d, rest.NotAllowed("container:stop")
 		}
 		d.GraceSeconds = stopSeconds
-		return d, t.deletable("delete_after_stop", d.At)
+		return d, t.Deletable("delete_after_stop", d.At)
 	case force:
-		if err := c.NewIn("force", v(7)); err != nil {
+		if err := c.NewIn("force", rest.V(7)); err != nil {
 			return d, err
 		}
 		if auth.Allowed("container:delete_force", c.Caller, "") != nil {
 			return d, rest.NotAllowed("container:delete_force")
 		}
 		d.Force = true
-		return d, t.deletable("delete_force", d.At)
+		return d, t.Deletable("delete_force", d.At)
 	default:
-		return d, t.deletable("delete", d.At)
+		return d, t.Deletable("delete", d.At)
 	}
 }

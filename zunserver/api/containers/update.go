@@ -4,6 +4,7 @@ import (
 	"net/http"
 
 	"github.com/capsulet/capsulet/zunserver/api/containers/creation"
+	"github.com/capsulet/capsulet/zunserver/api/containers/target"
 	"github.com/capsulet/capsulet/zunserver/api/rest"
 	"github.com/capsulet/capsulet/zunserver/auth"
 )
@@ -36,12 +37,12 @@ func (r *Resource) update(c *rest.Call) error {
 
 // resizeContainer is POST /v1/containers/{id}/resize_container, which takes all that PATCH does, as in Zun.
 func (r *Resource) resizeContainer(c *rest.Call) error {
-	p, err := paramsOf(c, "cpu", "memory", "name", "auto_heal")
+	p, err := target.ParamsOf(c, "cpu", "memory", "name", "auto_heal")
 	if err != nil {
 		return err
 	}
 	body := updateBody{resizeBody: resizeBody{p["cpu"], p["memory"]}, AutoHeal: p["auto_heal"]}
-	if name, err := p.text("name"); err != nil {
+	if name, err := p.Text("name"); err != nil {
 		return err
 	} else if name != "" {
 		body.Name = &name
@@ -64,32 +65,32 @@ func (r *Resource) edit(c *rest.Call, action string, status int, body *updateBod
 			return err
 		}
 	}
-	t, err := r.find(c, auth.Action("container:"+action))
+	t, err := r.Find(c, auth.Action("container:"+action))
 	if err != nil {
 		return err
 	}
-	if t.own() == nil && auth.Allowed(auth.CapsuleUpdate, c.Caller, t.record.Project) != nil {
+	if t.Own() == nil && auth.Allowed(auth.CapsuleUpdate, c.Caller, t.Record.Project) != nil {
 		return rest.NotAllowed(auth.CapsuleUpdate) // it changes the capsule
 	}
-	t, err = r.change(c, t, action, func(t target) error {
-		if err := t.check(action, r.Now()); err != nil {
+	t, err = r.change(c, t, action, func(t target.Target) error {
+		if err := t.Check(action, r.Now()); err != nil {
 			return err
 		}
-		if t.own() == nil && (body.Name != nil || healGiven) {
+		if t.Own() == nil && (body.Name != nil || healGiven) {
 			return rest.InvalidValue("Of a container of a capsule only cpu and memory can be updated; change the capsule's template")
 		}
-		if u := t.record.Upgrade; t.own() == nil && u != nil && u.Successor != "" {
+		if u := t.Record.Upgrade; t.Own() == nil && u != nil && u.Successor != "" {
 			return rest.Refuse(http.StatusConflict, "invalid-state-exception", "Capsule %s is being upgraded, and the change would end with that: "+
-				"change the template of the new revision, or wait", t.record.UUID)
+				"change the template of the new revision, or wait", t.Record.UUID)
 		}
 		if cpu != nil || memory != nil {
-			creation.Resize(t.spec(), cpu, memory)
+			creation.Resize(t.Spec(), cpu, memory)
 		}
 		if body.Name != nil {
-			t.own().Name = *body.Name
+			t.Own().Name = *body.Name
 		}
 		if healGiven {
-			t.own().AutoHeal = heal
+			t.Own().AutoHeal = heal
 		}
 		return nil
 	})
@@ -101,26 +102,26 @@ func (r *Resource) edit(c *rest.Call, action string, status int, body *updateBod
 
 // rename is POST /v1/containers/{id}/rename.
 func (r *Resource) rename(c *rest.Call) error {
-	p, err := paramsOf(c, "name")
+	p, err := target.ParamsOf(c, "name")
 	if err != nil {
 		return err
 	}
-	name, err := p.needed("name")
+	name, err := p.Needed("name")
 	if err == nil {
 		err = creation.CheckName(name)
 	}
 	if err != nil {
 		return err
 	}
-	t, err := r.find(c, "container:rename")
+	t, err := r.Find(c, "container:rename")
 	if err != nil {
 		return err
 	}
-	t, err = r.change(c, t, "rename", func(t target) error {
-		if t.own().Name == name {
+	t, err = r.change(c, t, "rename", func(t target.Target) error {
+		if t.Own().Name == name {
 			return rest.Refuse(http.StatusConflict, "conflict", "The new name for the container is the same as the old name.")
 		}
-		t.own().Name = name
+		t.Own().Name = name
 		return nil
 	})
 	if err != nil {

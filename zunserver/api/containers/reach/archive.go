@@ -1,4 +1,4 @@
-package containers
+package reach
 
 import (
 	"bytes"
@@ -12,6 +12,7 @@ import (
 
 	"github.com/containerd/errdefs"
 
+	"github.com/capsulet/capsulet/zunserver/api/containers/target"
 	"github.com/capsulet/capsulet/zunserver/api/rest"
 	"github.com/capsulet/capsulet/zunserver/capsule"
 )
@@ -38,8 +39,8 @@ type archiveBody struct {
 }
 
 // pathOf reads the path of an archive.
-func pathOf(p params) (string, error) {
-	at, err := p.needed("path")
+func pathOf(p target.Params) (string, error) {
+	at, err := p.Needed("path")
 	if err != nil {
 		return "", err
 	}
@@ -54,7 +55,7 @@ func pathOf(p params) (string, error) {
 
 // getArchive is GET /v1/containers/{id}/get_archive.
 func (r *Resource) getArchive(c *rest.Call) error {
-	p, err := paramsOf(c, "path")
+	p, err := target.ParamsOf(c, "path")
 	if err != nil {
 		return err
 	}
@@ -62,11 +63,11 @@ func (r *Resource) getArchive(c *rest.Call) error {
 	if err != nil {
 		return err
 	}
-	t, err := r.look(c, "get_archive")
+	t, err := r.Look(c, "get_archive")
 	if err != nil {
 		return err
 	}
-	tar, stat, err := r.Control.CopyFrom(c.R.Context(), t.record, t.name, at)
+	tar, stat, err := r.Control.CopyFrom(c.R.Context(), t.Record, t.Name, at)
 	if err != nil {
 		return noPath(err, at)
 	}
@@ -74,10 +75,10 @@ func (r *Resource) getArchive(c *rest.Call) error {
 	data, err := io.ReadAll(io.LimitReader(tar, maxArchive+1))
 	switch {
 	case err != nil:
-		return fmt.Errorf("copy %.255s from container %s: %w", at, t.spec().UUID, err)
+		return fmt.Errorf("copy %.255s from container %s: %w", at, t.Spec().UUID, err)
 	case len(data) > maxArchive:
 		return rest.Refuse(http.StatusRequestEntityTooLarge, "request-too-large", "The archive of %.255s is larger than %d bytes", at, maxArchive)
-	case since(c, 25):
+	case target.Since(c, 25):
 		return c.JSON(http.StatusOK, archive{base64.StdEncoding.EncodeToString(data), stat})
 	case !utf8.Valid(data):
 		return rest.InvalidValue("%.255s is no text: microversion 1.25 has it in base64", at)
@@ -87,7 +88,7 @@ func (r *Resource) getArchive(c *rest.Call) error {
 
 // putArchive is POST /v1/containers/{id}/put_archive.
 func (r *Resource) putArchive(c *rest.Call) error {
-	p, err := paramsOf(c, "path", "data")
+	p, err := target.ParamsOf(c, "path", "data")
 	if err != nil {
 		return err
 	}
@@ -100,16 +101,16 @@ func (r *Resource) putArchive(c *rest.Call) error {
 		return rest.Refuse(http.StatusBadRequest, "schema-validation-error", "'data' is a required property")
 	}
 	data := []byte(text)
-	if since(c, 25) {
+	if target.Since(c, 25) {
 		if data, err = base64.StdEncoding.DecodeString(text); err != nil { // which skips line ends
 			return rest.InvalidField("data", "It is not base64")
 		}
 	}
-	t, err := r.look(c, "put_archive")
+	t, err := r.Look(c, "put_archive")
 	if err != nil {
 		return err
 	}
-	if err := r.Control.CopyTo(c.R.Context(), t.record, t.name, at, bytes.NewReader(data)); err != nil {
+	if err := r.Control.CopyTo(c.R.Context(), t.Record, t.Name, at, bytes.NewReader(data)); err != nil {
 		return noPath(err, at)
 	}
 	c.W.WriteHeader(http.StatusOK)

@@ -1,4 +1,4 @@
-package containers
+package reach
 
 import (
 	"bytes"
@@ -12,22 +12,13 @@ import (
 	"strings"
 	"time"
 
+	"github.com/capsulet/capsulet/zunserver/api/containers/target"
 	"github.com/capsulet/capsulet/zunserver/api/rest"
-	"github.com/capsulet/capsulet/zunserver/auth"
 	"github.com/capsulet/capsulet/zunserver/capsule"
 )
 
 // maxText is how much a log, or the output of a command, may have: it is one string of JSON.
 const maxText = 16 << 20
-
-// look finds the container of a query whose action its state allows.
-func (r *Resource) look(c *rest.Call, action string) (target, error) {
-	t, err := r.find(c, auth.Action("container:"+action))
-	if err != nil {
-		return t, err
-	}
-	return t, t.check(action, r.Now())
-}
 
 // buffer takes text up to a limit, and is then over. It may be written to from several goroutines if it is the same writer for all.
 type buffer struct {
@@ -57,7 +48,7 @@ type logsQuery struct {
 
 // logs is GET /v1/containers/{id}/logs: a string.
 func (r *Resource) logs(c *rest.Call) error {
-	p, err := paramsOf(c, "stdout", "stderr", "timestamps", "tail", "since")
+	p, err := target.ParamsOf(c, "stdout", "stderr", "timestamps", "tail", "since")
 	if err != nil {
 		return err
 	}
@@ -65,19 +56,19 @@ func (r *Resource) logs(c *rest.Call) error {
 	if err != nil {
 		return err
 	}
-	t, err := r.look(c, "logs")
+	t, err := r.Look(c, "logs")
 	if err != nil {
 		return err
 	}
 	text := ""
 	if opts != nil {
 		b := &buffer{}
-		err = r.Streams.Logs(c.R.Context(), t.record, t.name, false, *opts, b, b)
+		err = r.Streams.Logs(c.R.Context(), t.Record, t.Name, false, *opts, b, b)
 		if b.over {
 			return tooLong("log: ask for less with tail or since; it")
 		}
 		if err != nil {
-			return fmt.Errorf("read the log of container %s: %w", t.spec().UUID, err)
+			return fmt.Errorf("read the log of container %s: %w", t.Spec().UUID, err)
 		}
 		text = lastLines(b.String(), tail)
 	}
@@ -86,24 +77,24 @@ func (r *Resource) logs(c *rest.Call) error {
 
 // logOptions reads what of a log is wanted; nil is nothing. tail, unless negative, is still to be cut: the engines count the lines
 // of both outputs.
-func logOptions(p params) (o *capsule.LogOptions, tail int64, err error) {
+func logOptions(p target.Params) (o *capsule.LogOptions, tail int64, err error) {
 	o, tail = &capsule.LogOptions{Tail: -1}, -1
-	stdout, err := p.truth("stdout", true)
+	stdout, err := p.Truth("stdout", true)
 	if err != nil {
 		return nil, -1, err
 	}
-	stderr, err := p.truth("stderr", true)
+	stderr, err := p.Truth("stderr", true)
 	if err != nil {
 		return nil, -1, err
 	}
-	if o.Timestamps, err = p.truth("timestamps", false); err != nil {
+	if o.Timestamps, err = p.Truth("timestamps", false); err != nil {
 		return nil, -1, err
 	}
 	if o.Since, err = sinceOf(p); err != nil {
 		return nil, -1, err
 	}
 	if p["tail"] != "all" {
-		n, given, err := p.whole("tail", 0)
+		n, given, err := p.Whole("tail", 0)
 		if err != nil {
 			return nil, -1, err
 		}
@@ -127,11 +118,11 @@ func logOptions(p params) (o *capsule.LogOptions, tail int64, err error) {
 // sinceForm is the only one that Zun knows besides seconds (zun/container/docker/driver.py, show_logs).
 var sinceForm = regexp.MustCompile(`^\d{4}-\d\d-\d\d \d\d:\d\d:\d\d,\d{1,6}$`)
 
-func sinceOf(p params) (time.Time, error) {
+func sinceOf(p target.Params) (time.Time, error) {
 	if n, ok := p["since"].(float64); ok {
 		return time.Unix(int64(n), 0).UTC(), nil
 	}
-	text, err := p.text("since")
+	text, err := p.Text("since")
 	if err != nil || text == "" {
 		return time.Time{}, err
 	}
@@ -168,21 +159,21 @@ type topQuery struct {
 
 // top is GET /v1/containers/{id}/top.
 func (r *Resource) top(c *rest.Call) error {
-	p, err := paramsOf(c, "ps_args")
+	p, err := target.ParamsOf(c, "ps_args")
 	if err != nil {
 		return err
 	}
-	args, err := p.text("ps_args")
+	args, err := p.Text("ps_args")
 	if err != nil {
 		return err
 	}
-	t, err := r.look(c, "top")
+	t, err := r.Look(c, "top")
 	if err != nil {
 		return err
 	}
-	table, err := r.Control.Processes(c.R.Context(), t.record, t.name, args)
+	table, err := r.Control.Processes(c.R.Context(), t.Record, t.Name, args)
 	if err != nil {
-		return fmt.Errorf("list the processes of container %s: %w", t.spec().UUID, err)
+		return fmt.Errorf("list the processes of container %s: %w", t.Spec().UUID, err)
 	}
 	return c.JSON(http.StatusOK, table)
 }
@@ -201,39 +192,39 @@ type usage struct {
 
 // stats is GET /v1/containers/{id}/stats.
 func (r *Resource) stats(c *rest.Call) error {
-	if err := known(c); err != nil {
+	if err := target.Known(c); err != nil {
 		return err
 	}
-	t, err := r.look(c, "stats")
+	t, err := r.Look(c, "stats")
 	if err != nil {
 		return err
 	}
-	report := r.Stats.Stats(c.R.Context(), []*capsule.Capsule{t.record})
-	i := slices.IndexFunc(report.Capsules, func(s capsule.Stats) bool { return s.UUID == t.record.UUID })
+	report := r.Stats.Stats(c.R.Context(), []*capsule.Capsule{t.Record})
+	i := slices.IndexFunc(report.Capsules, func(s capsule.Stats) bool { return s.UUID == t.Record.UUID })
 	if i < 0 {
-		return rest.Refuse(http.StatusServiceUnavailable, "service-unavailable", "The statistics of container %s cannot be read now", t.spec().UUID)
+		return rest.Refuse(http.StatusServiceUnavailable, "service-unavailable", "The statistics of container %s cannot be read now", t.Spec().UUID)
 	}
 	one := report.Capsules[i]
-	j := slices.IndexFunc(one.Containers, func(s capsule.ContainerStats) bool { return s.Name == t.name })
+	j := slices.IndexFunc(one.Containers, func(s capsule.ContainerStats) bool { return s.Name == t.Name })
 	if j < 0 {
-		return rest.Refuse(http.StatusServiceUnavailable, "service-unavailable", "The statistics of container %s cannot be read now", t.spec().UUID)
+		return rest.Refuse(http.StatusServiceUnavailable, "service-unavailable", "The statistics of container %s cannot be read now", t.Spec().UUID)
 	}
-	limit := t.spec().Resources.Limits.Memory().Value()
+	limit := t.Spec().Resources.Limits.Memory().Value()
 	if limit == 0 {
-		if limit, err = r.memoryOf(c.R.Context(), t.record.Claim.Host); err != nil {
+		if limit, err = r.memoryOf(c.R.Context(), t.Record.Claim.Host); err != nil {
 			return err
 		}
 	}
 	return c.JSON(http.StatusOK, usageOf(t, &one, &one.Containers[j], limit))
 }
 
-func usageOf(t target, whole *capsule.Stats, s *capsule.ContainerStats, limit int64) usage {
+func usageOf(t target.Target, whole *capsule.Stats, s *capsule.ContainerStats, limit int64) usage {
 	const mebibyte = 1 << 20
 	u := usage{
 		Memory: float64(s.WorkingSetBytes) / mebibyte, Limit: float64(limit) / mebibyte,
 	}
-	u.Container = t.spec().Name
-	if own := t.own(); own != nil {
+	u.Container = t.Spec().Name
+	if own := t.Own(); own != nil {
 		u.Container = own.Name
 	}
 	switch lived := s.At.Sub(s.StartedAt); {

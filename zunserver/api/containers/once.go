@@ -10,8 +10,8 @@ import (
 	"github.com/containerd/errdefs"
 
 	"github.com/capsulet/capsulet/zunserver/api/containers/history"
+	"github.com/capsulet/capsulet/zunserver/api/containers/target"
 	"github.com/capsulet/capsulet/zunserver/api/rest"
-	"github.com/capsulet/capsulet/zunserver/api/view"
 	"github.com/capsulet/capsulet/zunserver/capsule"
 )
 
@@ -19,17 +19,17 @@ import (
 const imperativeTimeout = 10 * time.Minute
 
 // record adds an action to the history of the container.
-func (r *Resource) record(c *rest.Call, t target, action string, goal history.Goal) {
+func (r *Resource) record(c *rest.Call, t target.Target, action string, goal history.Goal) {
 	r.History.Add(c.R.Context(), history.Action{
-		Action: action, Container: t.spec().UUID, Request: c.ID(), User: c.Caller.User, Project: c.Caller.Project,
+		Action: action, Container: t.Spec().UUID, Request: c.ID(), User: c.Caller.User, Project: c.Caller.Project,
 		Started: r.Now().UTC(), Goal: goal,
 	})
 }
 
 // once does something after the request is answered, and records it.
-func (r *Resource) once(c *rest.Call, t target, action string, do func(context.Context) error) error {
+func (r *Resource) once(c *rest.Call, t target.Target, action string, do func(context.Context) error) error {
 	until := r.Now().UTC().Add(imperativeTimeout)
-	container, request := t.spec().UUID, c.ID()
+	container, request := t.Spec().UUID, c.ID()
 	r.record(c, t, action, history.Goal{Until: until.Add(time.Minute)})
 	started := r.Jobs.Go(imperativeTimeout, func(ctx context.Context) {
 		err := do(ctx)
@@ -51,11 +51,11 @@ type killQuery struct {
 
 // kill is POST /v1/containers/{id}/kill.
 func (r *Resource) kill(c *rest.Call) error {
-	p, err := paramsOf(c, "signal")
+	p, err := target.ParamsOf(c, "signal")
 	if err != nil {
 		return err
 	}
-	word, err := p.text("signal")
+	word, err := p.Text("signal")
 	if err != nil {
 		return err
 	}
@@ -64,7 +64,7 @@ func (r *Resource) kill(c *rest.Call) error {
 		return rest.InvalidField("signal", "Value: '%.32s'. It is not the name or the number of a signal", word)
 	}
 	if signal == "SIGKILL" {
-		t, err := r.want(c, "kill", func(_ target, w *capsule.Want) error {
+		t, err := r.want(c, "kill", func(_ target.Target, w *capsule.Want) error {
 			w.State, w.GraceSeconds = capsule.WantStopped, new(int64)
 			return nil
 		})
@@ -73,11 +73,11 @@ func (r *Resource) kill(c *rest.Call) error {
 		}
 		return accepted(c, err)
 	}
-	t, err := r.look(c, "kill")
+	t, err := r.Look(c, "kill")
 	if err != nil {
 		return err
 	}
-	if err := t.alone("kill"); err != nil {
+	if err := t.Alone("kill"); err != nil {
 		return err
 	}
 	return accepted(c, r.once(c, t, "kill", func(ctx context.Context) error { return r.send(ctx, t, signal) }))
@@ -86,33 +86,33 @@ func (r *Resource) kill(c *rest.Call) error {
 // send sends a signal. That which stops the container is its owner's word that it shall end, so that the restart policy is not in
 // force before the next start; what runs on in spite of it runs on. That is written before the signal goes, and taken back if it
 // does not.
-func (r *Resource) send(ctx context.Context, t target, signal string) error {
-	word, err := r.Control.StopSignal(ctx, t.record, t.name)
+func (r *Resource) send(ctx context.Context, t target.Target, signal string) error {
+	word, err := r.Control.StopSignal(ctx, t.Record, t.Name)
 	if err != nil {
 		return err
 	}
 	if stops, ok := signalOf(word); !ok || stops != signal {
-		return r.Control.Kill(ctx, t.record, t.name, signal)
+		return r.Control.Kill(ctx, t.Record, t.Name, signal)
 	}
 	if err := r.suspend(ctx, t, true); err != nil {
 		return err
 	}
-	if err := r.Control.Kill(ctx, t.record, t.name, signal); err != nil {
+	if err := r.Control.Kill(ctx, t.Record, t.Name, signal); err != nil {
 		return errors.Join(err, r.suspend(ctx, t, false))
 	}
 	return nil
 }
 
 // suspend takes the restart policy out of force, or back into it, unless another start was asked for since.
-func (r *Resource) suspend(ctx context.Context, t target, on bool) error {
-	_, err := r.rewrite(ctx, t.record.UUID, func(one *capsule.Capsule) error {
-		if own := one.StandaloneOf(t.name); own != nil && own.Want.Starts == t.own().Want.Starts {
+func (r *Resource) suspend(ctx context.Context, t target.Target, on bool) error {
+	_, err := r.rewrite(ctx, t.Record.UUID, func(one *capsule.Capsule) error {
+		if own := one.StandaloneOf(t.Name); own != nil && own.Want.Starts == t.Own().Want.Starts {
 			own.Want.NoRestart = on
 		}
 		return nil
 	})
 	if err != nil {
-		return fmt.Errorf("suspend the restart policy of container %s: %w", t.spec().UUID, err)
+		return fmt.Errorf("suspend the restart policy of container %s: %w", t.Spec().UUID, err)
 	}
 	return nil
 }
@@ -129,114 +129,38 @@ type commitment struct {
 
 // commit is POST /v1/containers/{id}/commit.
 func (r *Resource) commit(c *rest.Call) error {
-	p, err := paramsOf(c, "repository", "tag")
+	p, err := target.ParamsOf(c, "repository", "tag")
 	if err != nil {
 		return err
 	}
-	repository, err := p.needed("repository")
+	repository, err := p.Needed("repository")
 	if err != nil {
 		return err
 	}
-	tag, err := p.text("tag")
+	tag, err := p.Text("tag")
 	if err != nil {
 		return err
 	}
 	if repository, tag, err = imageName(repository, tag); err != nil {
 		return err
 	}
-	t, err := r.look(c, "commit")
+	t, err := r.Look(c, "commit")
 	if err != nil {
 		return err
 	}
 	err = r.once(c, t, "commit", func(ctx context.Context) error {
-		_, err := r.Control.Commit(ctx, t.record, t.name, repository, tag)
+		_, err := r.Control.Commit(ctx, t.Record, t.Name, repository, tag)
 		return err
 	})
 	if err != nil {
 		return err
 	}
-	return c.JSON(http.StatusAccepted, commitment{capsule.ImageUUID(t.record.Claim.Host, repository, tag)})
-}
-
-// event is the only one of an action (zun/objects/container_action.py, ContainerActionEvent). Nothing here has a traceback.
-type event struct {
-	Event     string  `json:"event"`
-	Start     *string `json:"start_time"`
-	Finish    *string `json:"finish_time"`
-	Result    *string `json:"result"`
-	Traceback *string `json:"traceback"`
-}
-
-// action is one of the history (zun/api/controllers/v1/views/actions_view.py).
-type action struct {
-	Action    string  `json:"action"`
-	Container string  `json:"container_uuid"`
-	Request   string  `json:"request_id"`
-	User      string  `json:"user_id"`
-	Project   string  `json:"project_id"`
-	Start     *string `json:"start_time"`
-	Message   *string `json:"message"`
-	Finish    *string `json:"finish_time"`
-	Events    []event `json:"events,omitempty"`
-}
-
-type actions struct {
-	Actions []action `json:"containerActions"`
-}
-
-func shownAction(a *history.Action) action {
-	return action{
-		Action: a.Action, Container: a.Container, Request: a.Request, User: a.User, Project: a.Project,
-		Start: view.Time(a.Started), Message: view.OrNull(a.Message), Finish: view.Time(a.Finished),
-	}
-}
-
-// listActions is GET /v1/containers/{id}/container_actions, the newest first.
-func (r *Resource) listActions(c *rest.Call) error {
-	t, err := r.find(c, "container:actions")
-	if err != nil {
-		return err
-	}
-	all, err := r.History.Of(c.R.Context(), t.spec().UUID)
-	if err != nil {
-		return err
-	}
-	list := actions{Actions: make([]action, 0, len(all))}
-	for i := range all {
-		list.Actions = append(list.Actions, shownAction(&all[i]))
-	}
-	return c.JSON(http.StatusOK, list)
-}
-
-// showAction is GET /v1/containers/{id}/container_actions/{request}.
-func (r *Resource) showAction(c *rest.Call) error {
-	t, err := r.find(c, "container:actions")
-	if err != nil {
-		return err
-	}
-	request := c.R.PathValue("request")
-	a, err := r.History.One(c.R.Context(), t.spec().UUID, request)
-	if errdefs.IsNotFound(err) {
-		return rest.Refuse(http.StatusNotFound, "resource-not-found", "The Action resource %.64s could not be found.", request)
-	}
-	if err != nil {
-		return fmt.Errorf("get action %.64s: %w", request, err)
-	}
-	s := shownAction(&a)
-	e := event{Event: "compute__do_container_" + a.Action, Start: s.Start, Finish: view.Time(a.Finished)}
-	if !a.Finished.IsZero() {
-		e.Result = view.OrNull("Success")
-		if a.Failed {
-			e.Result = view.OrNull("Error")
-		}
-	}
-	s.Events = []event{e}
-	return c.JSON(http.StatusOK, s)
+	return c.JSON(http.StatusAccepted, commitment{capsule.ImageUUID(t.Record.Claim.Host, repository, tag)})
 }
 
 // recordWant records an action whose goal is what is wanted now.
-func (r *Resource) recordWant(c *rest.Call, t target, action string) {
-	want := t.own().Want
+func (r *Resource) recordWant(c *rest.Call, t target.Target, action string) {
+	want := t.Own().Want
 	r.record(c, t, action, history.Goal{Want: &want})
 }
 

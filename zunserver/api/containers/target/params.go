@@ -1,4 +1,4 @@
-package containers
+package target
 
 import (
 	"encoding/json"
@@ -10,14 +10,14 @@ import (
 	"github.com/capsulet/capsulet/zunserver/api/rest"
 )
 
-// params are the parameters of an action: those of the query, and those of a JSON body, which go before.
-type params map[string]any
+// Params are the parameters of an action: those of the query, and those of a JSON body, which go before.
+type Params map[string]any
 
-// paramsOf reads the parameters of an action, which has those named.
-func paramsOf(c *rest.Call, names ...string) (params, error) {
-	p := params{}
+// ParamsOf reads the parameters of an action, which has those named.
+func ParamsOf(c *rest.Call, names ...string) (Params, error) {
+	p := Params{}
 	for name, values := range c.R.URL.Query() {
-		if name != capsuleParam {
+		if name != CapsuleParam {
 			p[name] = values[0]
 		}
 	}
@@ -41,8 +41,8 @@ func paramsOf(c *rest.Call, names ...string) (params, error) {
 	return p, nil
 }
 
-// text is a parameter that is a word; the word None, which Zun's clients send, is none.
-func (p params) text(name string) (string, error) {
+// Text is a parameter that is a word; the word None, which Zun's clients send, is none.
+func (p Params) Text(name string) (string, error) {
 	switch v := p[name].(type) {
 	case nil:
 		return "", nil
@@ -56,17 +56,17 @@ func (p params) text(name string) (string, error) {
 	}
 }
 
-// needed is a word that has to be there.
-func (p params) needed(name string) (string, error) {
-	word, err := p.text(name)
+// Needed is a word that has to be there.
+func (p Params) Needed(name string) (string, error) {
+	word, err := p.Text(name)
 	if err == nil && word == "" {
 		err = rest.Refuse(http.StatusBadRequest, "schema-validation-error", "'%s' is a required property", name)
 	}
 	return word, err
 }
 
-// whole is a number from low on; ok is false when it is not given.
-func (p params) whole(name string, low float64) (int64, bool, error) {
+// Whole is a number from low on; ok is false when it is not given.
+func (p Params) Whole(name string, low float64) (int64, bool, error) {
 	v := p[name]
 	if v == "None" || v == "" {
 		v = nil
@@ -74,8 +74,8 @@ func (p params) whole(name string, low float64) (int64, bool, error) {
 	return creation.Whole(name, v, low, 1<<31-1)
 }
 
-// truth is a boolean, otherwise when it is not given.
-func (p params) truth(name string, otherwise bool) (bool, error) {
+// Truth is a boolean, otherwise when it is not given.
+func (p Params) Truth(name string, otherwise bool) (bool, error) {
 	is, given, err := creation.Truth(name, p[name])
 	if !given && err == nil {
 		return otherwise, nil
@@ -83,5 +83,5 @@ func (p params) truth(name string, otherwise bool) (bool, error) {
 	return is, err
 }
 
-// since says whether the caller's microversion has what came with 1.minor.
-func since(c *rest.Call, minor int) bool { return c.Native || !c.Version.Before(v(minor)) }
+// Since says whether the caller's microversion has what came with 1.minor.
+func Since(c *rest.Call, minor int) bool { return c.Native || !c.Version.Before(rest.V(minor)) }

@@ -1,4 +1,4 @@
-package containers
+package reach
 
 import (
 	"bytes"
@@ -13,6 +13,7 @@ import (
 	"github.com/containerd/errdefs"
 
 	"github.com/capsulet/capsulet/zunserver/api/containers/creation"
+	"github.com/capsulet/capsulet/zunserver/api/containers/target"
 	"github.com/capsulet/capsulet/zunserver/api/rest"
 	"github.com/capsulet/capsulet/zunserver/capsule"
 )
@@ -37,15 +38,15 @@ type execution struct {
 
 // execute is POST /v1/containers/{id}/execute.
 func (r *Resource) execute(c *rest.Call) error {
-	p, err := paramsOf(c, "command", "run", "interactive")
+	p, err := target.ParamsOf(c, "command", "run", "interactive")
 	if err != nil {
 		return err
 	}
-	run, err := p.truth("run", true)
+	run, err := p.Truth("run", true)
 	if err != nil {
 		return err
 	}
-	interactive, err := p.truth("interactive", false)
+	interactive, err := p.Truth("interactive", false)
 	if err != nil {
 		return err
 	}
@@ -56,14 +57,14 @@ func (r *Resource) execute(c *rest.Call) error {
 	if len(command) == 0 || command[0] == "" {
 		return rest.Refuse(http.StatusBadRequest, "schema-validation-error", "'command' is a required property")
 	}
-	t, err := r.look(c, "execute")
+	t, err := r.Look(c, "execute")
 	if err != nil {
 		return err
 	}
 	if run {
 		return r.output(c, t, command)
 	}
-	id, token, url, err := r.Sockets.Exec(c, t.record, t.name, command, interactive)
+	id, token, url, err := r.Sockets.Exec(c, t.Record, t.Name, command, interactive)
 	if err != nil {
 		return err
 	}
@@ -71,18 +72,18 @@ func (r *Resource) execute(c *rest.Call) error {
 }
 
 // output runs a command and answers with what it says.
-func (r *Resource) output(c *rest.Call, t target, command []string) error {
+func (r *Resource) output(c *rest.Call, t target.Target, command []string) error {
 	ctx, cancel := context.WithTimeout(c.R.Context(), execTimeout)
 	defer cancel()
 	b := &shared{}
-	code, err := r.Streams.Exec(ctx, t.record, t.name, command, capsule.Session{Stdout: b, Stderr: b})
+	code, err := r.Streams.Exec(ctx, t.Record, t.Name, command, capsule.Session{Stdout: b, Stderr: b})
 	switch {
 	case b.full():
 		return tooLong("output of the command")
 	case errors.Is(ctx.Err(), context.DeadlineExceeded):
 		return rest.Refuse(http.StatusConflict, "conflict", "Timeout on executing command: %.255s", strings.Join(command, " "))
 	case err != nil:
-		return fmt.Errorf("execute a command in container %s: %w", t.spec().UUID, err)
+		return fmt.Errorf("execute a command in container %s: %w", t.Spec().UUID, err)
 	}
 	said := strings.ToValidUTF8(b.String(), "\uFFFD")
 	return c.JSON(http.StatusOK, execution{Output: &said, ExitCode: &code})
@@ -114,18 +115,18 @@ func (s *shared) String() string {
 
 // attach is GET /v1/containers/{id}/attach: the URL of a WebSocket.
 func (r *Resource) attach(c *rest.Call) error {
-	if err := known(c); err != nil {
+	if err := target.Known(c); err != nil {
 		return err
 	}
-	t, err := r.look(c, "attach")
+	t, err := r.Look(c, "attach")
 	if err != nil {
 		return err
 	}
-	if !t.spec().Stdin {
+	if !t.Spec().Stdin {
 		return rest.Refuse(http.StatusBadRequest, "no-interactive-flag",
 			"Container doesn't support to be attached, please check the interactive set properly")
 	}
-	url, err := r.Sockets.Attach(c, t.record, t.name)
+	url, err := r.Sockets.Attach(c, t.Record, t.Name)
 	if err != nil {
 		return err
 	}
@@ -151,15 +152,15 @@ func (r *Resource) executeResize(c *rest.Call) error {
 }
 
 func (r *Resource) size(c *rest.Call, action string, names ...string) error {
-	p, err := paramsOf(c, names...)
+	p, err := target.ParamsOf(c, names...)
 	if err != nil {
 		return err
 	}
-	h, hGiven, err := p.whole("h", 1)
+	h, hGiven, err := p.Whole("h", 1)
 	if err != nil {
 		return err
 	}
-	w, wGiven, err := p.whole("w", 1)
+	w, wGiven, err := p.Whole("w", 1)
 	if err != nil {
 		return err
 	}
@@ -168,23 +169,23 @@ func (r *Resource) size(c *rest.Call, action string, names ...string) error {
 	}
 	id := ""
 	if action == "execute_resize" {
-		if id, err = p.needed("exec_id"); err != nil {
+		if id, err = p.Needed("exec_id"); err != nil {
 			return err
 		}
 	}
-	t, err := r.look(c, action)
+	t, err := r.Look(c, action)
 	if err != nil {
 		return err
 	}
 	if id == "" {
-		id = t.spec().UUID
+		id = t.Spec().UUID
 	}
 	err = r.Sockets.Resize(c.R.Context(), id, capsule.TerminalSize{Height: uint(h), Width: uint(w)})
 	if errdefs.IsNotFound(err) && action == "execute_resize" {
 		return rest.Refuse(http.StatusBadRequest, "invalid", "no such exec instance: %.64s", id)
 	}
 	if err != nil && !errdefs.IsNotFound(err) { // nobody is attached who would see it
-		return fmt.Errorf("resize a terminal of container %s: %w", t.spec().UUID, err)
+		return fmt.Errorf("resize a terminal of container %s: %w", t.Spec().UUID, err)
 	}
 	c.W.WriteHeader(http.StatusOK)
 	return nil

@@ -1,4 +1,4 @@
-package containers
+package target
 
 import (
 	"net/http"
@@ -37,36 +37,36 @@ var states = map[string]string{
 	"resize_container":      "Created Running Stopped Paused",
 }
 
-// status is the container's word.
-func (t target) status(now time.Time) string { return t.record.ContainerStatus(t.name, now).Status }
+// Status is the container's word.
+func (t Target) Status(now time.Time) string { return t.Record.ContainerStatus(t.Name, now).Status }
 
-// check refuses an action that the state of the container does not allow.
-func (t target) check(action string, now time.Time) error {
-	is := t.status(now)
+// Check refuses an action that the state of the container does not allow.
+func (t Target) Check(action string, now time.Time) error {
+	is := t.Status(now)
 	if slices.Contains(strings.Fields(states[action]), is) {
 		return nil
 	}
-	return rest.Refuse(http.StatusConflict, "invalid-state-exception", "Cannot %s container %s in %s state", action, t.spec().UUID, is)
+	return rest.Refuse(http.StatusConflict, "invalid-state-exception", "Cannot %s container %s in %s state", action, t.Spec().UUID, is)
 }
 
-// deletable is check for a kind of delete. Of what no host has there is nothing to be stopped: Zun's container is in Error then, for which
+// Deletable is Check for a kind of delete. Of what no host has there is nothing to be stopped: Zun's container is in Error then, for which
 // any of them is allowed.
-func (t target) deletable(action string, now time.Time) error {
-	if t.record.Claim.Host == "" {
+func (t Target) Deletable(action string, now time.Time) error {
+	if t.Record.Claim.Host == "" {
 		return nil
 	}
-	return t.check(action, now)
+	return t.Check(action, now)
 }
 
-// alone refuses what is not to be done with a container of a capsule by itself.
-func (t target) alone(action string) error {
+// Alone refuses what is not to be done with a container of a capsule by itself.
+func (t Target) Alone(action string) error {
 	sized := action == "update" || action == "resize_container"
-	if t.own() != nil || sized && t.inCapsule {
+	if t.Own() != nil || sized && t.InCapsule {
 		return nil
 	}
 	how := "it belongs to capsule %s and lives and dies with it"
 	if sized {
 		how = "it belongs to capsule %[3]s, which the request has to name: ?capsule=%[3]s"
 	}
-	return rest.Refuse(http.StatusConflict, "invalid-state-exception", "Cannot %s container %s by itself: "+how, action, t.spec().UUID, t.record.UUID)
+	return rest.Refuse(http.StatusConflict, "invalid-state-exception", "Cannot %s container %s by itself: "+how, action, t.Spec().UUID, t.Record.UUID)
 }
