@@ -246,15 +246,17 @@ func TestNothingIsLost(t *testing.T) {
 	}
 	h.life("A")
 	h.life("B")
-	for n := 1; ; n++ { // a new process after every few tries
-		r.until("another try", func(got []notify.Message, tries int) bool {
-			return tries >= 7*n || len(got) > 0 && got[len(got)-1].EventType == "capsule.delete.end"
-		})
+	all := func(got []notify.Message) bool {
+		return len(got) > 0 && got[len(got)-1].EventType == "capsule.delete.end" && got[len(got)-1].Payload.Data.UUID == "B"
+	}
+	for next := 7; ; { // a new process after every few tries
+		r.until("another try", func(got []notify.Message, tries int) bool { return tries >= next || all(got) })
 		stop()
 		r.mu.Lock()
 		got := slices.Clone(r.got)
+		next = r.tries + 7
 		r.mu.Unlock()
-		if len(got) > 0 && got[len(got)-1].EventType == "capsule.delete.end" && got[len(got)-1].Payload.Data.UUID == "B" {
+		if all(got) {
 			for _, m := range got {
 				if !slices.Contains(ids, m.MessageID) {
 					ids = append(ids, m.MessageID)
