@@ -58,6 +58,8 @@
 //   - A rebuild makes the new container before the old one goes: an image that does not come stops nothing.
 //   - The back-off of standalone containers is like Docker's, in whole seconds, and so is what comes back after a reboot of the
 //     host: what the policy says. What its owner has stopped stays so.
+//   - A start that the engine refuses is answered by that ([Refuse]): a run that has ended at once, which its policy may restart. One
+//     that the engine was not asked for, because the sandbox does not run, is tried again.
 //   - A container that vanished from the engine is an error and not a restart, as in Zun, unless it has AutoHeal.
 //
 // # Another definition

@@ -17,8 +17,9 @@
 //
 // # Containers of capsules
 //
-// They are found by their UUID and never by name, are not listed, and can be looked into: shown, logged, attached to, run
-// commands in, copied from and to. They live and die with their capsule; whoever asks for something else is told so (409).
+// They are found by their UUID, and by name and in lists only where the request names the capsule (?capsule=), and can be looked
+// into: shown, logged, attached to, run commands in, copied from and to. With the capsule named, their cpu and memory can be
+// changed. They live and die with their capsule; whoever asks for something else is told so (409).
 //
 // Decisions (2026-11-26): a parameter may come in the query or in a JSON body, as pecan takes it; an unknown one is 400 for every
 // action, where Zun ignores it for some. Kill with SIGKILL is a stop without grace, so that it is not forgotten when a
