@@ -71,7 +71,8 @@ type Node struct {
 	registered chan struct{}
 
 	mu         sync.Mutex
-	now        *corev1.Node // never changed, only replaced
+	now        *corev1.Node        // never changed, only replaced
+	whole      corev1.ResourceList // what is allocatable with all hosts; likewise
 	noAppArmor bool
 	notify     func(*corev1.Node)
 }
@@ -101,14 +102,19 @@ func (n *Node) NoAppArmor() bool {
 	return n.noAppArmor
 }
 
-// Allocatable is what pods may use of the node.
+// Allocatable is what pods may use of the node when all its hosts are up: what the scheduler has bound to it is not to be rejected
+// for good because one of them is away for a moment. The Node shows what those have that are up.
 func (n *Node) Allocatable() corev1.ResourceList {
 	n.mu.Lock()
 	defer n.mu.Unlock()
-	if n.now == nil {
+	switch {
+	case n.whole != nil:
+		return n.whole
+	case n.now != nil:
+		return n.now.Status.Allocatable
+	default:
 		return nil
 	}
-	return n.now.Status.Allocatable
 }
 
 // Run registers the node and keeps it up to date until ctx ends. An API server that does not answer is waited for.
@@ -217,6 +223,9 @@ func (n *Node) refresh(ctx context.Context) bool {
 	n.noAppArmor = err == nil && len(up(hosts)) > 0 && !slices.ContainsFunc(up(hosts), func(h capsule.Host) bool { return h.AppArmor })
 	changed := n.now == nil || !equality.Semantic.DeepEqual(next, n.now)
 	n.now = next
+	if err == nil {
+		n.whole = allocatableOf(&n.cfg, capacityOf(&n.cfg, hosts))
+	}
 	return changed
 }
 

@@ -38,7 +38,7 @@ func makeNode(cfg *Config, hosts []capsule.Host, err error, before *corev1.Node)
 		n.Labels, n.Status = kept.Labels, kept.Status
 		n.Status.Conditions = slices.DeleteFunc(n.Status.Conditions, func(c corev1.NodeCondition) bool { return c.Type == conditionServer })
 	} else {
-		n.Status.Capacity = capacityOf(cfg, hosts)
+		n.Status.Capacity = capacityOf(cfg, up(hosts))
 		n.Status.Allocatable = allocatableOf(cfg, n.Status.Capacity)
 		n.Status.Conditions = nodeConditions(hosts, err)
 	}
@@ -98,10 +98,10 @@ func nodeInfo(cfg *Config, hosts []capsule.Host) corev1.NodeSystemInfo {
 	return info
 }
 
-// capacityOf is the sum of the hosts that answer.
+// capacityOf is the sum of the hosts.
 func capacityOf(cfg *Config, hosts []capsule.Host) corev1.ResourceList {
 	var cpu, memory, disk int64
-	for _, h := range up(hosts) {
+	for _, h := range hosts {
 		cpu += int64(h.CPUs)
 		memory += h.MemoryBytes
 		disk += h.DiskBytes

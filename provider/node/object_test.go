@@ -1,6 +1,7 @@
 package node
 
 import (
+	"context"
 	"errors"
 	"strings"
 	"testing"
@@ -39,5 +40,31 @@ func TestNodeConditions(t *testing.T) {
 		if server.Type != conditionServer || (server.Status == corev1.ConditionTrue) != (c.err != nil) {
 			t.Errorf("%s: %+v", c.name, server)
 		}
+	}
+}
+
+type someHosts []capsule.Host
+
+func (s *someHosts) Hosts(context.Context) ([]capsule.Host, error) {
+	if *s == nil {
+		return nil, errors.New("no answer")
+	}
+	return *s, nil
+}
+
+// What is bound to the node is admitted by what it has with all its hosts, also while one of them, or the server, is away.
+func TestAllocatable(t *testing.T) {
+	hosts := &someHosts{{Name: "a", Up: true, CPUs: 2}, {Name: "b", CPUs: 2}}
+	n := &Node{cfg: Config{Name: "n", Hosts: hosts}}
+	if n.Allocatable() != nil {
+		t.Errorf("before anything is known: %v", n.Allocatable())
+	}
+	for range 2 {
+		n.refresh(t.Context())
+		all := n.Allocatable()
+		if admits, shown := all.Cpu().Value(), n.now.Status.Allocatable.Cpu().Value(); admits != 4 || shown != 2 {
+			t.Errorf("admits by %d CPUs and shows %d", admits, shown)
+		}
+		*hosts = nil
 	}
 }

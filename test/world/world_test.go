@@ -73,6 +73,7 @@ func newWorld(t *testing.T, hosts ...string) *world {
 		t.Fatal(err)
 	}
 	w.startServer()
+	w.awaitHosts()
 	w.startNode()
 	t.Cleanup(func() {
 		w.finish()
@@ -84,6 +85,26 @@ func newWorld(t *testing.T, hosts ...string) *world {
 		}
 	})
 	return w
+}
+
+// awaitHosts waits for all hosts: what a pod may have depends on them.
+func (w *world) awaitHosts() {
+	w.t.Helper()
+	for deadline := time.Now().Add(patience); ; time.Sleep(10 * time.Millisecond) {
+		hosts, err := w.capsules.Hosts(w.ctx)
+		up := 0
+		for _, h := range hosts {
+			if h.Up {
+				up++
+			}
+		}
+		if err == nil && up == len(w.hosts) {
+			return
+		}
+		if time.Now().After(deadline) {
+			w.t.Fatalf("%d of %d hosts are up, %v", up, len(w.hosts), err)
+		}
+	}
 }
 
 // image puts an image on all hosts.
