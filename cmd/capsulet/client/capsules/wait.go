@@ -10,7 +10,6 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/capsulet/capsulet/cmd/capsulet/client"
-	"github.com/capsulet/capsulet/cmd/capsulet/output"
 	"github.com/capsulet/capsulet/provider/zun"
 	"github.com/capsulet/capsulet/zunserver/capsule"
 )
@@ -77,42 +76,25 @@ func over(c *capsule.Capsule) string {
 }
 
 // until waits for a condition. The capsule is nil when it was waited for to be gone.
-func until(call *client.Call, api *zun.Client, t client.Target, want condition, timeout time.Duration) (*capsule.Capsule, error) {
-	ctx := call.Context()
-	if timeout > 0 {
-		var cancel context.CancelFunc
-		ctx, cancel = context.WithTimeout(ctx, timeout)
-		defer cancel()
-	}
-	progress := output.NewProgress(call.Err(), "waiting for capsule "+t.Name+" to be "+want.word)
-	defer progress.End()
-	last := "nothing is known of it"
-	for pause := 100 * time.Millisecond; ; pause = min(2*pause, time.Second) {
-		one, err := api.Get(ctx, t.ID)
+func until(call *client.Call, api *zun.Client, t client.Target, want condition, timeout time.Duration) (one *capsule.Capsule, err error) {
+	w := client.Wait{Kind: "capsule", Target: t, For: want.word, Timeout: timeout}
+	err = call.Until(w, func(ctx context.Context) (string, bool, error) {
+		one, err = api.Get(ctx, t.ID)
 		switch {
 		case errdefs.IsNotFound(err) && want.word == deleted.word:
-			return nil, nil
-		case err == nil && want.met(one):
-			return one, nil
-		case err == nil:
-			if why := want.never(one); why != "" {
-				return nil, fmt.Errorf("capsule %s will not be %s: %s", t.Name, want.word, why)
-			}
-			last = one.Status()
-			if reason := one.StatusReason(); reason != "" {
-				last += ": " + reason
-			}
-			progress.Say("waiting for capsule %s to be %s; it is %s", t.Name, want.word, last)
-		case ctx.Err() == nil && !errdefs.IsUnavailable(err):
-			return nil, err
+			one = nil
+			return "", true, nil
+		case err != nil:
+			return "", false, err
+		case want.met(one):
+			return "", true, nil
 		}
-		if client.Sleep(ctx, pause) != nil {
-			if call.Context().Err() != nil {
-				return nil, call.Context().Err()
-			}
-			return nil, client.TimedOut("capsule %s is not %s after %s; it is %s", t.Name, want.word, timeout.Round(time.Millisecond), last)
+		if why := want.never(one); why != "" {
+			return "", false, fmt.Errorf("capsule %s will not be %s: %s", t.Name, want.word, why)
 		}
-	}
+		return client.Reason(one.Status(), one.StatusReason()), false, nil
+	})
+	return one, err
 }
 
 func await(k *client.Client) *cobra.Command {
@@ -136,9 +118,9 @@ func await(k *client.Client) *cobra.Command {
 			if err != nil {
 				return err
 			}
-			end := time.Now().Add(timeout)
+			left := client.Together(timeout)
 			return call.Each("capsule", want.word, targets, func(t client.Target) error {
-				_, err := until(call, api, t, want, remaining(timeout, end))
+				_, err := until(call, api, t, want, left())
 				return err
 			})
 		})
@@ -149,14 +131,6 @@ func await(k *client.Client) *cobra.Command {
 	c.Flags().DurationVar(&timeout, "timeout", 5*time.Minute, "for all of them together; 0 waits for ever")
 	_ = c.RegisterFlagCompletionFunc("for", cobra.FixedCompletions([]string{"running", "ready", "stopped", "deleted"}, cobra.ShellCompDirectiveNoFileComp))
 	return c
-}
-
-// remaining is what is left of a timeout; 0, for ever, stays.
-func remaining(timeout time.Duration, end time.Time) time.Duration {
-	if timeout == 0 {
-		return 0
-	}
-	return max(time.Until(end), time.Millisecond)
 }
 
 func conditionOf(word string) (condition, error) {
@@ -204,9 +178,9 @@ func remove(k *client.Client) *cobra.Command {
 		if !wait || call.Context().Err() != nil {
 			return failed
 		}
-		end := time.Now().Add(timeout)
+		left := client.Together(timeout)
 		return errors.Join(failed, call.Each("capsule", "deleted", targets, func(t client.Target) error {
-			_, err := until(call, api, t, deleted, remaining(timeout, end))
+			_, err := until(call, api, t, deleted, left())
 			return err
 		}))
 	})

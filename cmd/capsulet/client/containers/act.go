@@ -66,8 +66,9 @@ func act(k *client.Client, a action) *cobra.Command {
 		if !wait || call.Context().Err() != nil {
 			return failed
 		}
+		left := client.Together(patience)
 		return errors.Join(failed, call.Each("container", a.then.word, targets, func(t client.Target) error {
-			_, err := until(call, t, a.then, patience)
+			_, err := until(call, t, a.then, left())
 			return err
 		}))
 	})
@@ -77,7 +78,7 @@ func act(k *client.Client, a action) *cobra.Command {
 		c.Flags().StringVarP(&values[i], p.flag, p.short, "", p.usage)
 	}
 	c.Flags().BoolVar(&wait, "wait", false, "wait until it is "+a.then.word)
-	c.Flags().DurationVar(&patience, "wait-timeout", 5*time.Minute, "of --wait, for each; 0 waits for ever")
+	c.Flags().DurationVar(&patience, "wait-timeout", 5*time.Minute, "of --wait; 0 waits for ever")
 	return c
 }
 

@@ -4,13 +4,13 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/containerd/errdefs"
 	"github.com/spf13/cobra"
 
 	"github.com/capsulet/capsulet/cmd/capsulet/client"
-	"github.com/capsulet/capsulet/cmd/capsulet/output"
 	"github.com/capsulet/capsulet/provider/zun/resources"
 )
 
@@ -38,51 +38,32 @@ func has(status string) func(*resources.Container) bool {
 }
 
 // until waits for a condition. A container that runs only for a moment has been running when it has stopped.
-func until(call *client.Call, t client.Target, want condition, timeout time.Duration) (resources.Container, error) {
+func until(call *client.Call, t client.Target, want condition, timeout time.Duration) (one resources.Container, err error) {
 	api, err := of(call)
 	if err != nil {
-		return resources.Container{}, err
+		return one, err
 	}
-	ctx := call.Context()
-	if timeout > 0 {
-		var cancel context.CancelFunc
-		ctx, cancel = context.WithTimeout(ctx, timeout)
-		defer cancel()
-	}
-	progress := output.NewProgress(call.Err(), "waiting for container "+t.Name+" to be "+want.word)
-	defer progress.End()
-	last := "nothing is known of it"
-	for pause := 100 * time.Millisecond; ; pause = min(2*pause, time.Second) {
-		one, err := api.Container(ctx, t.ID, nil)
+	w := client.Wait{Kind: "container", Target: t, For: want.word, Timeout: timeout}
+	err = call.Until(w, func(ctx context.Context) (string, bool, error) {
+		one, err = api.Container(ctx, t.ID, nil)
 		switch {
 		case errdefs.IsNotFound(err) && want.word == deleted.word:
-			return one, nil
-		case err == nil && want.met(&one):
-			return one, nil
-		case err == nil:
-			last = one.Status
-			if one.StatusReason != "" {
-				last += ": " + one.StatusReason
-			}
-			for _, status := range want.never {
-				if one.Status == status {
-					return one, fmt.Errorf("container %s will not be %s: it is %s", t.Name, want.word, last)
-				}
-			}
-			if want.word == running.word && one.Status == "Stopped" && one.TaskState == "" {
-				return one, fmt.Errorf("container %s has ended: %s", t.Name, one.StatusDetail)
-			}
-			progress.Say("waiting for container %s to be %s; it is %s", t.Name, want.word, last)
-		case ctx.Err() == nil && !errdefs.IsUnavailable(err):
-			return one, err
+			return "", true, nil
+		case err != nil:
+			return "", false, err
+		case want.met(&one):
+			return "", true, nil
 		}
-		if client.Sleep(ctx, pause) != nil {
-			if call.Context().Err() != nil {
-				return one, call.Context().Err()
-			}
-			return one, client.TimedOut("container %s is not %s after %s; it is %s", t.Name, want.word, timeout.Round(time.Millisecond), last)
+		is := client.Reason(one.Status, one.StatusReason)
+		switch {
+		case slices.Contains(want.never, one.Status):
+			return "", false, fmt.Errorf("container %s will not be %s: it is %s", t.Name, want.word, is)
+		case want.word == running.word && one.Status == "Stopped" && one.TaskState == "":
+			return "", false, fmt.Errorf("container %s has ended: %s", t.Name, one.StatusDetail)
 		}
-	}
+		return is, false, nil
+	})
+	return one, err
 }
 
 func await(k *client.Client) *cobra.Command {
@@ -111,14 +92,15 @@ func await(k *client.Client) *cobra.Command {
 			if err != nil {
 				return err
 			}
+			left := client.Together(timeout)
 			return call.Each("container", want.word, targets, func(t client.Target) error {
-				_, err := until(call, t, *want, timeout)
+				_, err := until(call, t, *want, left())
 				return err
 			})
 		})
 	s.Bind(c)
 	c.Flags().StringVar(&word, "for", "running", "running, stopped, paused or deleted")
-	c.Flags().DurationVar(&timeout, "timeout", 5*time.Minute, "for each; 0 waits for ever")
+	c.Flags().DurationVar(&timeout, "timeout", 5*time.Minute, "for all of them together; 0 waits for ever")
 	_ = c.RegisterFlagCompletionFunc("for", cobra.FixedCompletions([]string{"running", "stopped", "paused", "deleted"}, cobra.ShellCompDirectiveNoFileComp))
 	return c
 }
@@ -158,8 +140,9 @@ func remove(k *client.Client) *cobra.Command {
 		if !wait || call.Context().Err() != nil {
 			return failed
 		}
+		left := client.Together(timeout)
 		return errors.Join(failed, call.Each("container", "deleted", targets, func(t client.Target) error {
-			_, err := until(call, t, deleted, timeout)
+			_, err := until(call, t, deleted, left())
 			return err
 		}))
 	})
@@ -170,6 +153,6 @@ func remove(k *client.Client) *cobra.Command {
 	f.BoolVarP(&force, "force", "f", false, "delete it in whatever state it is; for administrators")
 	f.BoolVar(&allProjects, "all-projects", false, "also one of another project; for administrators")
 	f.BoolVar(&wait, "wait", false, "wait until they are gone")
-	f.DurationVar(&timeout, "timeout", 5*time.Minute, "of --wait, for each; 0 waits for ever")
+	f.DurationVar(&timeout, "timeout", 5*time.Minute, "of --wait; 0 waits for ever")
 	return c
 }
