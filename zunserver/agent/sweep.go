@@ -2,6 +2,7 @@ package agent
 
 import (
 	"context"
+	"maps"
 	"time"
 
 	"github.com/containerd/errdefs"
@@ -12,6 +13,23 @@ import (
 // sweep removes what is ours on the host and unknown to the store, after it has been so for a while: the store is asked
 // for each capsule by name, so that a list which is late removes nothing.
 func (a *Agent) sweep(ctx context.Context) error {
+	find := func(ctx context.Context) map[string]bool {
+		if !a.obs.Ready() || !a.isSynced() {
+			return nil
+		}
+		dangling := map[string]bool{}
+		for _, uuid := range a.obs.Capsules() {
+			if a.dangling(ctx, uuid) {
+				dangling[uuid] = true
+			}
+		}
+		return dangling
+	}
+	return a.sweepEach(ctx, find, a.sweepCapsule)
+}
+
+// sweepEach removes what find has found every time for a while. While the host is away nothing is looked for, nor forgotten.
+func (a *Agent) sweepEach(ctx context.Context, find func(context.Context) map[string]bool, remove func(context.Context, string)) error {
 	since := map[string]time.Time{}
 	tick := time.NewTicker(max(a.cfg.SweepAfter/4, 100*time.Millisecond))
 	defer tick.Stop()
@@ -21,28 +39,16 @@ func (a *Agent) sweep(ctx context.Context) error {
 			return ctx.Err()
 		case <-tick.C:
 		}
-		if !a.isUp() || !a.obs.Ready() || !a.isSynced() {
+		if !a.isUp() {
 			continue
 		}
-		dangling := map[string]bool{}
-		for _, uuid := range a.obs.Capsules() {
-			if a.dangling(ctx, uuid) {
-				dangling[uuid] = true
-			}
-		}
-		for uuid := range since {
-			if !dangling[uuid] {
-				delete(since, uuid)
-			}
-		}
-		for uuid := range dangling {
-			first, ok := since[uuid]
-			if !ok {
-				since[uuid] = time.Now()
-				continue
-			}
-			if time.Since(first) >= a.cfg.SweepAfter {
-				a.sweepCapsule(ctx, uuid)
+		found := find(ctx)
+		maps.DeleteFunc(since, func(id string, _ time.Time) bool { return !found[id] })
+		for id := range found {
+			if first, known := since[id]; !known {
+				since[id] = time.Now()
+			} else if time.Since(first) >= a.cfg.SweepAfter {
+				remove(ctx, id)
 			}
 		}
 	}

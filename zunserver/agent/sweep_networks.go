@@ -10,33 +10,7 @@ import (
 // sweepNetworks removes networks of the host that stand for one of the API that is no more. The engine itself refuses while a
 // container is in one.
 func (a *Agent) sweepNetworks(ctx context.Context) error {
-	since := map[string]time.Time{}
-	tick := time.NewTicker(max(a.cfg.SweepAfter/2, 100*time.Millisecond))
-	defer tick.Stop()
-	for {
-		select {
-		case <-ctx.Done():
-			return ctx.Err()
-		case <-tick.C:
-		}
-		if !a.isUp() {
-			continue
-		}
-		dangling := a.danglingNetworks(ctx)
-		for name := range since {
-			if !dangling[name] {
-				delete(since, name)
-			}
-		}
-		for name := range dangling {
-			first, ok := since[name]
-			if !ok {
-				since[name] = time.Now()
-			} else if time.Since(first) >= a.cfg.SweepAfter {
-				a.removeNetwork(ctx, name)
-			}
-		}
-	}
+	return a.sweepEach(ctx, a.danglingNetworks, a.removeNetwork)
 }
 
 // danglingNetworks are the names of those that the store does not know. Each is asked for by itself: a failure is no answer.
