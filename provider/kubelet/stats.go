@@ -8,6 +8,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/klauspost/compress/gzhttp"
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/promhttp"
 	dto "github.com/prometheus/client_model/go"
@@ -82,9 +83,10 @@ func (k *Server) pods() []metrics.Pod {
 	return list
 }
 
-// write answers in the format that the asker prefers.
+// write answers in the format that the asker prefers. promhttp's own compression takes as long as everything before it.
 func write(w http.ResponseWriter, r *http.Request, gather prometheus.GathererFunc) {
-	promhttp.HandlerFor(gather, promhttp.HandlerOpts{ErrorHandling: promhttp.ContinueOnError}).ServeHTTP(w, r)
+	opts := promhttp.HandlerOpts{ErrorHandling: promhttp.ContinueOnError, DisableCompression: true}
+	gzhttp.GzipHandler(promhttp.HandlerFor(gather, opts)).ServeHTTP(w, r)
 }
 
 // summary serves /stats/summary.

@@ -1,7 +1,10 @@
 package kubelet
 
 import (
+	"compress/gzip"
 	"encoding/json"
+	"io"
+	"net/http"
 	"strings"
 	"testing"
 
@@ -61,5 +64,35 @@ func TestStats(t *testing.T) {
 	}
 	if status, body := w.ask("admin", "/stats/summary"); status != 503 {
 		t.Errorf("while the capsule API is away: %d %s", status, body)
+	}
+}
+
+// What Prometheus scrapes goes compressed to who takes it, and to nobody else.
+func TestCompressed(t *testing.T) {
+	w := newEndpoint(t)
+	for _, encoding := range []string{"gzip", "identity"} {
+		req, err := http.NewRequestWithContext(t.Context(), http.MethodGet, w.url+"/metrics/cadvisor", http.NoBody)
+		if err != nil {
+			t.Fatal(err)
+		}
+		req.Header.Set("Authorization", "Bearer admin")
+		req.Header.Set("Accept-Encoding", encoding)
+		res, err := w.http.Do(req)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer res.Body.Close()
+		var body io.Reader = res.Body
+		if is := res.Header.Get("Content-Encoding"); is == "gzip" != (encoding == "gzip") {
+			t.Errorf("accepting %s: encoded as %q", encoding, is)
+		} else if is == "gzip" {
+			if body, err = gzip.NewReader(body); err != nil {
+				t.Fatal(err)
+			}
+		}
+		text, err := io.ReadAll(body)
+		if err != nil || !strings.Contains(string(text), "container_cpu_usage_seconds_total{") {
+			t.Errorf("accepting %s: %v %s", encoding, err, text)
+		}
 	}
 }

@@ -235,22 +235,13 @@ func (c *Client) call(ctx context.Context, what, method, target string, body, in
 func (c *Client) request(ctx context.Context, what, method, target string, headers map[string]string, body, into any, ok ...int) error {
 	ctx, cancel := context.WithTimeout(ctx, requestTimeout)
 	defer cancel()
-	opts := &gophercloud.RequestOpts{OkCodes: ok, MoreHeaders: headers}
+	// Into what is asked for: a gophercloud.Result decodes everything twice.
+	opts := &gophercloud.RequestOpts{OkCodes: ok, MoreHeaders: headers, JSONResponse: into}
 	if body != nil {
 		opts.JSONBody = body
 	}
-	var result gophercloud.Result
-	if into != nil {
-		opts.JSONResponse = &result.Body
-	}
 	if _, err := c.service.Request(ctx, method, target, opts); err != nil { //nolint:bodyclose // it closes what it does not hand over
 		return fmt.Errorf("%s: %w", what, classify(err))
-	}
-	if into == nil {
-		return nil
-	}
-	if err := result.ExtractInto(into); err != nil {
-		return fmt.Errorf("%s: read the answer: %w", what, err)
 	}
 	return nil
 }

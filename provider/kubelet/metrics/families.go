@@ -42,17 +42,38 @@ func (f *families) add(of *family, labels []*dto.LabelPair, value float64, at ti
 		f.of[of] = mf
 		f.list = append(f.list, mf)
 	}
-	m := &dto.Metric{Label: labels}
-	if !at.IsZero() {
-		ms := at.UnixMilli()
-		m.TimestampMs = &ms
-	}
-	if of.kind == dto.MetricType_COUNTER {
-		m.Counter = &dto.Counter{Value: &value}
-	} else {
-		m.Gauge = &dto.Gauge{Value: &value}
-	}
+	m := sample(of.kind, value, at)
+	m.Label = labels
 	mf.Metric = append(mf.Metric, m)
+}
+
+// sample has its parts in one piece of memory, as there are thousands of them.
+func sample(kind dto.MetricType, value float64, at time.Time) (m *dto.Metric) {
+	var then *int64
+	if kind == dto.MetricType_COUNTER {
+		s := &struct {
+			m     dto.Metric
+			of    dto.Counter
+			value float64
+			ms    int64
+		}{value: value}
+		m, then = &s.m, &s.ms
+		m.Counter, s.of.Value = &s.of, &s.value
+	} else {
+		s := &struct {
+			m     dto.Metric
+			of    dto.Gauge
+			value float64
+			ms    int64
+		}{value: value}
+		m, then = &s.m, &s.ms
+		m.Gauge, s.of.Value = &s.of, &s.value
+	}
+	if !at.IsZero() {
+		*then = at.UnixMilli()
+		m.TimestampMs = then
+	}
+	return m
 }
 
 // failed is the sample that says whether a reading lacks something.

@@ -194,6 +194,8 @@ One process, one engine; capsulet and the raw side take turns and change who goe
   processors. Lists are Zun's (microversion 1.40). Each watcher lists, watches in Zun's form, and has to see what the others see.
 - **idle Pods**: 100 Pods of one container, each with an HTTP readiness probe every 10 s. Memory and processor time are the
   process's in /proc over a minute, its embedded etcd, API and kubelet endpoint included.
+- **scrape**: GET of the kubelet endpoint by an administrator of the cluster, over TLS, every 0.6 s (figures are kept for half a
+  second). Once a minute, while somebody asks, the disks of the Pods are looked at in the background: that has a row of its own.
 
 ## Repeat it
 
