@@ -21,6 +21,7 @@ type shell struct {
 	out   *bufio.Reader
 	tool  string
 	login []string
+	trust string // a file of certificate authorities in place of the system's, if there is one
 }
 
 // answer is what a command left.
@@ -34,10 +35,17 @@ const python = "/usr/bin/python3"
 
 func newShell(t *testing.T, tool string, login ...string) *shell {
 	t.Helper()
+	return trusting(t, "", tool, login...)
+}
+
+// trusting is newShell with other certificate authorities than the system's.
+func trusting(t *testing.T, authorities, tool string, login ...string) *shell {
+	t.Helper()
+	s := &shell{t: t, tool: tool, login: login, trust: authorities}
 	if out, err := exec.CommandContext(t.Context(), python, "-c", "import zunclient, openstackclient").CombinedOutput(); err != nil {
 		t.Fatalf("Zun's clients are not installed (make tools): %v\n%s", err, out)
 	}
-	cmd := exec.CommandContext(t.Context(), python, "-W", "ignore", "driver.py")
+	cmd := s.python("driver.py")
 	in, err := cmd.StdinPipe()
 	if err != nil {
 		t.Fatal(err)
@@ -55,7 +63,20 @@ func newShell(t *testing.T, tool string, login ...string) *shell {
 		_ = in.Close()
 		_ = cmd.Wait()
 	})
-	return &shell{t: t, in: in, out: bufio.NewReader(out), tool: tool, login: login}
+	s.in, s.out = in, bufio.NewReader(out)
+	return s
+}
+
+// systemAuthorities is what the clients' WebSockets go by, whatever one tells them.
+const systemAuthorities = "/etc/ssl/certs/ca-certificates.crt"
+
+// python is a program of Python, which sees the shell's authorities in the system's place.
+func (s *shell) python(args ...string) *exec.Cmd {
+	argv := append([]string{python, "-W", "ignore"}, args...)
+	if s.trust != "" {
+		argv = append([]string{"unshare", "--mount", "sh", "-c", `mount --bind "$0" ` + systemAuthorities + ` && exec "$@"`, s.trust}, argv...)
+	}
+	return exec.CommandContext(s.t.Context(), argv[0], argv[1:]...)
 }
 
 // of is the same shell for a part of the test.

@@ -1,8 +1,10 @@
 package zunclient
 
 import (
+	"encoding/pem"
 	"errors"
 	"io"
+	"net/http"
 	"os"
 	"os/exec"
 	"os/signal"
@@ -16,6 +18,7 @@ import (
 
 	"github.com/creack/pty"
 
+	"github.com/capsulet/capsulet/zunserver"
 	"github.com/capsulet/capsulet/zunserver/runtime/runtimetest"
 )
 
@@ -38,7 +41,7 @@ type terminal struct {
 func (s *shell) at(args ...string) *terminal {
 	s.t.Helper()
 	s.notes(args)
-	cmd := exec.CommandContext(s.t.Context(), python, append(append([]string{"-W", "ignore", "/usr/bin/" + s.tool}, s.login...), args...)...)
+	cmd := s.python(append(append([]string{"/usr/bin/" + s.tool}, s.login...), args...)...)
 	cmd.Env = append(os.Environ(), "TERM=xterm")
 	// A command inherits what is ignored, and tests that run under nohup ignore the signal of a terminal that closes.
 	hangUp := make(chan os.Signal, 1)
@@ -201,6 +204,30 @@ func TestTerminals(t *testing.T) {
 		s.openstack("", "appcontainer", "delete", name, "--stop")
 		s.until(name, "")
 	}
+}
+
+// The same with TLS: the client finds the WebSocket, believes its certificate, and says where it comes from.
+func TestTerminalWithTLS(t *testing.T) {
+	web := server(t, func(*zunserver.Config) {}, func(h http.Handler) http.Handler { return h })
+	web.StartTLS()
+	authorities := filepath.Join(t.TempDir(), "authorities.pem")
+	own := pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: web.Certificate().Raw})
+	if err := os.WriteFile(authorities, own, 0o644); err != nil {
+		t.Fatal(err)
+	}
+	s := trusting(t, authorities, "openstack", login(web.URL)...)
+	s.openstack("box", "appcontainer", "run", "--name", "box", "--image-pull-policy", "ifnotpresent", "--cpu", "0.1", "--memory", "64",
+		"--restart", "no", runtimetest.ImageRef)
+	s.until("box", "Running")
+	r := s.at("appcontainer", "exec", "--interactive", "box", runtimetest.Program, "terminal")
+	r.sees("connected to box")
+	r.sees("size 24 80\r\n")
+	r.types("hello\r")
+	r.sees("answer to hello\r\n")
+	r.types("exit 3\r")
+	r.ends(0)
+	s.openstack("", "appcontainer", "delete", "box", "--stop")
+	s.until("box", "")
 }
 
 // characters: the client decodes frame by frame, and dies of half a letter.

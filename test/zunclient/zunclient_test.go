@@ -35,6 +35,14 @@ const (
 // have another one run, watch sees what it is asked.
 func serve(t *testing.T, change func(*zunserver.Config), watch func(http.Handler) http.Handler) string {
 	t.Helper()
+	web := server(t, change, watch)
+	web.Start()
+	return web.URL
+}
+
+// server is that of serve, without a listener yet.
+func server(t *testing.T, change func(*zunserver.Config), watch func(http.Handler) http.Handler) *httptest.Server {
+	t.Helper()
 	instance := "zunclient-" + uuid.NewString()[:8]
 	host, err := docker.Open(t.Context(), docker.Config{Endpoint: docker.DefaultEndpoint, Instance: instance})
 	if err != nil {
@@ -72,7 +80,6 @@ func serve(t *testing.T, change func(*zunserver.Config), watch func(http.Handler
 	go func() { ended <- srv.Run(ctx) }()
 	web := httptest.NewUnstartedServer(nil)
 	web.Config = api.NewServer(watch(openapitest.Handler(t, srv.Handler())))
-	web.Start()
 	t.Cleanup(func() {
 		web.Close()
 		stop()
@@ -84,7 +91,7 @@ func serve(t *testing.T, change func(*zunserver.Config), watch func(http.Handler
 			t.Error(err)
 		}
 	})
-	return web.URL
+	return web
 }
 
 // committed is the name of the images that the test makes.
@@ -122,7 +129,11 @@ func leftover(t *testing.T, host runtime.Host) {
 
 func admin(t *testing.T) *shell {
 	url := serve(t, func(*zunserver.Config) {}, func(h http.Handler) http.Handler { return h })
-	return newShell(t, "openstack", "--os-auth-type", "admin_token", "--os-token", adminToken, "--os-endpoint", url+"/v1")
+	return newShell(t, "openstack", login(url)...)
+}
+
+func login(url string) []string {
+	return []string{"--os-auth-type", "admin_token", "--os-token", adminToken, "--os-endpoint", url + "/v1"}
 }
 
 // What a user of `openstack appcontainer` does with a container, from its creation to its end.

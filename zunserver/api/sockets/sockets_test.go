@@ -258,7 +258,18 @@ func TestBehindAProxyWithTLS(t *testing.T) {
 	if status, _ := w.refused(here, http.Header{"Origin": {"http://127.0.0.1"}}); status != http.StatusForbidden {
 		t.Errorf("a page without TLS: %d", status)
 	}
-	w.all(w.join(here))
+	for origin, allowed := range map[string]bool{
+		"https://zun.example": true, "https://zun.example:None": true, "https://zun.example:8443": true, "https://127.0.0.1": true,
+		"http://zun.example": false, "https://zun.example.evil.example": false, "https://evil.example:None": false,
+	} {
+		conn, _, err := w.dial(here, http.Header{"Origin": {origin}})
+		if allowed != (err == nil) {
+			t.Errorf("%s: %v", origin, err)
+		}
+		if err == nil {
+			w.all(conn)
+		}
+	}
 }
 
 func TestRefusals(t *testing.T) {
