@@ -11,5 +11,6 @@
 //     below its group belongs to it.
 //   - A far host's readings are those of the last round, up to two minutes old: one over hundreds of containers of an engine
 //     before 28 takes longer than a scrape may, and a reading with its time is worth more than none.
+//   - The figures of a sandbox on a near host stand for ten seconds (2026-11-27): its process sleeps, and it is every second container.
 //   - The host's own figures come from /proc, because the root group has no memory file in v2.
 package stats

@@ -77,6 +77,9 @@ func (f *Far) Container(id string, _ int) (capsule.Usage, error) {
 	return r.usage, err
 }
 
+// Sandbox is Container of a sandbox.
+func (f *Far) Sandbox(id string, pid int) (capsule.Usage, error) { return f.Container(id, pid) }
+
 // Network returns the interfaces of a sandbox.
 func (f *Far) Network(id string, _ int) ([]capsule.Interface, error) {
 	r, err := f.read(id)

@@ -29,6 +29,7 @@ type group struct {
 	diskV2                  bool
 	diskBytes               string // empty without the controller
 	asked                   time.Time
+	slept                   capsule.Usage // the last reading of a sandbox; see [Near.Sandbox]
 }
 
 // group finds the files of the container, or remembers them. NotFound: the process is not the container's.

@@ -6,6 +6,7 @@ import (
 	"reflect"
 	"strings"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/containerd/errdefs"
@@ -148,6 +149,35 @@ func TestContainerIsRemembered(t *testing.T) {
 			t.Errorf("%s: the process is there again: %v", name, err)
 		}
 	}
+}
+
+// TestSandbox: what sleeps is looked at every ten seconds.
+func TestSandbox(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		n := tree(t, v1())
+		usage := filepath.Join(n.Cgroup, "memory/docker", id, "memory.usage_in_bytes")
+		looks := func(want uint64) {
+			t.Helper()
+			if u, err := n.Sandbox(id, 7); err != nil || u.MemoryBytes != want || !u.At.Equal(time.Now()) || len(u.Disks) != 2 {
+				t.Errorf("%+v %v, want %d bytes", u, err, want)
+			}
+		}
+		looks(6791168)
+		if err := os.WriteFile(usage, []byte("9000000\n"), 0o644); err != nil {
+			t.Fatal(err)
+		}
+		time.Sleep(9 * time.Second)
+		looks(6791168)
+		if u, err := n.Container(id, 7); err != nil || u.MemoryBytes != 9000000 {
+			t.Errorf("as a container: %+v %v", u, err)
+		}
+		time.Sleep(time.Second)
+		looks(9000000)
+		time.Sleep(time.Second)
+		if _, err := n.Sandbox(id, 8); !errdefs.IsNotFound(err) {
+			t.Errorf("another process, which is not there: %v", err)
+		}
+	})
 }
 
 func TestNetwork(t *testing.T) {

@@ -19,6 +19,7 @@ const rateInterval = time.Second
 // Meter reads what containers and their host use; see package stats.
 type Meter interface {
 	Container(id string, pid int) (capsule.Usage, error)
+	Sandbox(id string, pid int) (capsule.Usage, error)
 	Network(id string, pid int) ([]capsule.Interface, error)
 	Host() (capsule.HostStats, error)
 }
@@ -53,7 +54,7 @@ func (s *Meters) Capsule(c *capsule.Capsule, running map[string]runtime.Containe
 		return out, fmt.Errorf("capsule %s does not run: %w", c.Spec.Name, errdefs.ErrNotFound)
 	}
 	var err error
-	if out.Usage, err = s.meter.Container(sandbox.ID, sandbox.Pid); err != nil {
+	if out.Usage, err = s.meter.Sandbox(sandbox.ID, sandbox.Pid); err != nil {
 		return out, fmt.Errorf("statistics of capsule %s: %w", c.Spec.Name, err)
 	}
 	out.StartedAt = sandbox.StartedAt

@@ -20,6 +20,8 @@ func (m meter) Container(_ string, pid int) (capsule.Usage, error) {
 	return capsule.Usage{}, errdefs.ErrNotFound
 }
 
+func (m meter) Sandbox(id string, pid int) (capsule.Usage, error) { return m.Container(id, pid) }
+
 func (m meter) Network(string, int) ([]capsule.Interface, error) {
 	return []capsule.Interface{{Name: "eth0"}}, nil
 }
