@@ -42,6 +42,7 @@ def main(url, token):
     logging.disable(logging.WARNING)
     cfg.CONF([], default_config_files=[])
     cfg.CONF.set_override("deferred_auth_method", "password")
+    cfg.CONF.set_override("action_retry_limit", 0)  # it would wait longer and longer between them
     messaging.setup("fake://", optional=True)
     resources.initialise()
     engine = db.get_engine()

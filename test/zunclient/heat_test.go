@@ -96,8 +96,9 @@ func TestHeat(t *testing.T) {
 	if two := s.until("two", "Running"); two["memory"] != "128" || two["cpu"] != 0.5 {
 		t.Errorf("%v", two)
 	}
-	properties["command"] = "nonsense" // which makes it another container
-	if got := h.apply(stack); got.Status != "UPDATE_FAILED" || !strings.Contains(got.Reason, "exit code 64") {
+	// It makes another container of that. (One that starts and ends at once is in order for Heat if it sees it in between.)
+	properties["image"], properties["image_pull_policy"] = "capsulet/nowhere:1", "never"
+	if got := h.apply(stack); got.Status != "UPDATE_FAILED" || !strings.Contains(got.Reason, "capsulet/nowhere:1") {
 		t.Errorf("%+v", got)
 	}
 	if got := h.apply(nil); got.Status != "DELETE_COMPLETE" {
