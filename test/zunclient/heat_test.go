@@ -71,7 +71,7 @@ func heat(t *testing.T, url string) stacks {
 func TestHeat(t *testing.T) {
 	url := serve(t, func(c *zunserver.Config) { c.Templates.Sized = template.Local }, func(h http.Handler) http.Handler { return h })
 	h := heat(t, url)
-	s := newShell(t, "openstack", "--os-auth-type", "admin_token", "--os-token", adminToken, "--os-endpoint", url+"/v1")
+	s := newShell(t, "openstack", login(url)...)
 	properties := map[string]any{
 		"name": "one", "image": runtimetest.ImageRef, "command": "sleep", "cpu": 0.2, "memory": 64,
 		"environment": map[string]any{"A": "b"}, "workdir": "/tmp", "labels": map[string]any{"app": "web"}, "image_pull_policy": "ifnotpresent",

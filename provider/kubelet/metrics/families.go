@@ -48,32 +48,24 @@ func (f *families) add(of *family, labels []*dto.LabelPair, value float64, at ti
 }
 
 // sample has its parts in one piece of memory, as there are thousands of them.
-func sample(kind dto.MetricType, value float64, at time.Time) (m *dto.Metric) {
-	var then *int64
+func sample(kind dto.MetricType, value float64, at time.Time) *dto.Metric {
+	s := &struct {
+		m       dto.Metric
+		counter dto.Counter
+		gauge   dto.Gauge
+		value   float64
+		ms      int64
+	}{value: value}
 	if kind == dto.MetricType_COUNTER {
-		s := &struct {
-			m     dto.Metric
-			of    dto.Counter
-			value float64
-			ms    int64
-		}{value: value}
-		m, then = &s.m, &s.ms
-		m.Counter, s.of.Value = &s.of, &s.value
+		s.m.Counter, s.counter.Value = &s.counter, &s.value
 	} else {
-		s := &struct {
-			m     dto.Metric
-			of    dto.Gauge
-			value float64
-			ms    int64
-		}{value: value}
-		m, then = &s.m, &s.ms
-		m.Gauge, s.of.Value = &s.of, &s.value
+		s.m.Gauge, s.gauge.Value = &s.gauge, &s.value
 	}
 	if !at.IsZero() {
-		*then = at.UnixMilli()
-		m.TimestampMs = then
+		s.ms = at.UnixMilli()
+		s.m.TimestampMs = &s.ms
 	}
-	return m
+	return &s.m
 }
 
 // failed is the sample that says whether a reading lacks something.
