@@ -28,10 +28,11 @@ func (a *Agent) sweep(ctx context.Context) error {
 	return a.sweepEach(ctx, find, a.sweepCapsule)
 }
 
-// sweepEach removes what find has found every time for a while. While the host is away nothing is looked for, nor forgotten.
+// sweepEach removes what find has found every time for a while. While the host is away nothing is looked for, nor forgotten. It looks
+// seldom, as find may ask the engine.
 func (a *Agent) sweepEach(ctx context.Context, find func(context.Context) map[string]bool, remove func(context.Context, string)) error {
 	since := map[string]time.Time{}
-	tick := time.NewTicker(max(a.cfg.SweepAfter/4, 100*time.Millisecond))
+	tick := time.NewTicker(max(a.cfg.SweepAfter/2, 100*time.Millisecond))
 	defer tick.Stop()
 	for {
 		select {
